@@ -1,0 +1,1 @@
+//! Plays recorded behaviour of HAProxy against hapax.

@@ -1,0 +1,3 @@
+//! hapax runs HAProxy configurations.
+
+pub mod plan;

@@ -1,0 +1,3 @@
+//! The hapax command.
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! `use_backend`. Manual 1.4, section 4.2 "use_backend".
+
+use serde::Serialize;
+
+use super::{Condition, ProxyId};
+
+/// Where a switching rule leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchingTarget {
+    /// A backend of the plan.
+    Backend(ProxyId),
+}
+
+/// One `use_backend` line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SwitchingRule {
+    /// Where it leads.
+    pub target: SwitchingTarget,
+    /// When; `None` means always.
+    pub condition: Option<Condition>,
+}
