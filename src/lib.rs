@@ -6,10 +6,13 @@
 //! - [`plan`]: what a configuration means, as a value.
 //! - [`explain`]: the plan in words, with the lines that decided it.
 
+pub mod balance;
 pub mod boot;
 pub mod command_line;
 pub mod configuration;
 pub mod explain;
+pub mod http1;
+pub mod log;
 pub mod plan;
 pub mod report;
 pub mod resolve;
