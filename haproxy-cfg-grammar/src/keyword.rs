@@ -130,6 +130,25 @@ pub struct LaterKeyword {
     pub instead: Option<&'static str>,
 }
 
+impl LaterKeyword {
+    /// The mistake of using it; `otherwise` is said when there is no other way to write it.
+    pub fn refusal(&self, span: crate::Span, otherwise: &str) -> Diagnostic {
+        let diagnostic = Diagnostic::new(
+            crate::Code::LaterKeyword,
+            span,
+            format!(
+                "'{}' came with HAProxy {}; hapax does not have it",
+                self.name, self.since
+            ),
+        );
+        match self.instead {
+            Some(instead) => diagnostic.help(format!("hapax has: {instead}")),
+            None if otherwise.is_empty() => diagnostic,
+            None => diagnostic.help(otherwise),
+        }
+    }
+}
+
 /// The known name nearest to a mistyped one, if one is near enough to be meant.
 pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = match typed.chars().count() {

@@ -311,7 +311,7 @@ impl Parser {
         let keyword = match keywords::find(words, section) {
             Lookup::Known(keyword) => keyword,
             Lookup::Later(later) => {
-                self.diagnostics.push(later_keyword(words, later, section));
+                self.diagnostics.push(later_keyword(words, later));
                 return None;
             }
             Lookup::Unknown => {
@@ -419,25 +419,10 @@ fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
 }
 
-fn later_keyword(
-    words: &[Word],
-    later: &crate::keyword::LaterKeyword,
-    section: SectionKind,
-) -> Diagnostic {
+fn later_keyword(words: &[Word], later: &crate::keyword::LaterKeyword) -> Diagnostic {
     let count = later.name.split(' ').count();
     let span = words[0].span.to(words[count - 1].span);
-    let diagnostic = Diagnostic::new(
-        Code::LaterKeyword,
-        span,
-        format!(
-            "'{}' came with HAProxy {}; hapax does not have it in a '{section}' section",
-            later.name, later.since
-        ),
-    );
-    match later.instead {
-        Some(instead) => diagnostic.help(instead),
-        None => diagnostic,
-    }
+    later.refusal(span, "")
 }
 
 fn other_version(words: &[Word], keyword: &Keyword, dialect: Dialect) -> Diagnostic {

@@ -110,6 +110,20 @@ pub fn endpoint_v4(bytes: &[u8]) -> Result<Endpoint, AddressError> {
     })
 }
 
+/// `addr[:port[-port]]`: the address that connections of one server come from.
+pub fn source_range_v1_4(bytes: &[u8]) -> Result<Endpoint, AddressError> {
+    let mut endpoint = endpoint_v4(bytes)?;
+    let port = memchr::memrchr(b':', bytes).map_or(&[][..], |at| &bytes[at + 1..]);
+    if let Some(at) = memchr::memchr(b'-', port) {
+        let number = |bytes| u16::try_from(number::atol(bytes).0).ok().filter(|n| *n > 0);
+        match (number(&port[..at]), number(&port[at + 1..])) {
+            (Some(low), Some(high)) if low <= high => endpoint.port = Port::Range(low, high),
+            _ => return Err(AddressError::Port),
+        }
+    }
+    Ok(endpoint)
+}
+
 /// The address of a `server` for 1.4: the first colon splits (so that no IPv6 address can be
 /// written), and a port that does not begin with a digit is relative to the client's.
 pub fn server_v1_4(bytes: &[u8]) -> Result<Endpoint, AddressError> {

@@ -3,6 +3,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::nearest;
+use crate::keywords::later;
 use crate::value::criterion::{self, CRITERIA, Criterion};
 use crate::value::expression::{self, Call};
 use crate::value::pattern::{self, MatchMethod, PatternSyntax};
@@ -213,6 +214,9 @@ fn method_of(name: &str) -> Option<MatchMethod> {
 }
 
 fn unknown_criterion(word: &Word, name: &str) -> Diagnostic {
+    if let Some(row) = later::find(later::FETCHES, name) {
+        return row.refusal(word.span, "");
+    }
     let diagnostic = Diagnostic::new(
         Code::UnknownFetch,
         word.span,
