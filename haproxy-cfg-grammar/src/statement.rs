@@ -115,8 +115,13 @@ pub enum Statement {
     Capture(Capture),
     /// `stats` of a proxy.
     Stats(StatsStatement),
-    /// `bind-process`: a set, one bit for each process; 0 is all.
-    BindProcess(u64),
+    /// `bind-process`.
+    BindProcess {
+        /// One bit for each process; 0 is all.
+        set: u64,
+        /// The highest process that is named.
+        highest: u32,
+    },
     /// `grace`.
     Grace(Milliseconds),
     /// A line of a user list.

@@ -132,7 +132,10 @@ pub(crate) fn section_addresses(
     let Some(word) = arguments.next_word() else {
         return Ok(None);
     };
-    let addresses = addresses(arguments, word)?;
+    let addresses = addresses(arguments, word).map_err(|mut diagnostic| {
+        diagnostic.place = Place::Whole;
+        diagnostic
+    })?;
     arguments.ignore_rest();
     Ok(Some(Statement::Bind(Box::new(BindStatement {
         addresses,

@@ -193,7 +193,7 @@ fn rule(
             let value = arguments
                 .require("a replacement after the regular expression")?
                 .clone();
-            check_replacement(&value)?;
+            check_replacement(&value, arguments)?;
             Some(value)
         }
         LineAction::SetBackend => Some(arguments.require("the name of a backend")?.clone()),
@@ -212,7 +212,7 @@ fn rule(
 
 /// A backslash in a replacement must be followed by a digit, or by a character that it protects;
 /// `\x` takes two hexadecimal digits.
-fn check_replacement(word: &Word) -> Result<(), Diagnostic> {
+fn check_replacement(word: &Word, arguments: &mut Arguments<'_>) -> Result<(), Diagnostic> {
     let mut bytes = word.bytes.iter();
     while let Some(byte) = bytes.next() {
         if *byte != b'\\' {
@@ -224,7 +224,21 @@ fn check_replacement(word: &Word) -> Result<(), Diagnostic> {
                 bytes.next().is_some_and(u8::is_ascii_hexdigit)
                     && bytes.next().is_some_and(u8::is_ascii_hexdigit)
             }
-            Some(_) => true,
+            Some(b'0'..=b'9' | b'\\') => true,
+            Some(other) => {
+                arguments.report(
+                    Diagnostic::whole(
+                        Code::Deprecated,
+                        Some(word.span),
+                        format!(
+                            "'\\{}' in a replacement is read as '{0}'",
+                            other.escape_ascii()
+                        ),
+                    )
+                    .help("delete the backslash, or write \\\\ for a backslash"),
+                );
+                true
+            }
         };
         if !fine {
             return Err(Diagnostic::new(

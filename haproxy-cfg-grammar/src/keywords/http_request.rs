@@ -9,7 +9,7 @@ use crate::keywords::later;
 use crate::keywords::switching::{optional_condition, required_condition};
 use crate::section::FLB;
 use crate::value::condition::ConditionSyntax;
-use crate::{Statement, Word};
+use crate::{Statement, Word, version};
 
 /// What an `http-request` rule does. The same actions serve `stats http-request`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -38,6 +38,7 @@ pub struct HttpRequestRule {
 pub const HTTP_REQUEST: &[Keyword] = &[
     Keyword {
         arguments: "action [args] [if|unless condition]",
+        stops: true,
         status: Status::Accepted,
         accepts: &[
             "http-request allow",
@@ -55,6 +56,8 @@ pub const HTTP_REQUEST: &[Keyword] = &[
     },
     Keyword {
         arguments: "if|unless condition",
+        instead: Some("http-request deny"),
+        warned_since: version::V1_5,
         status: Status::Accepted,
         accepts: &["block if METH_TRACE"],
         refuses: &["block", "block METH_TRACE"],

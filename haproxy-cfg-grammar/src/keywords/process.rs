@@ -15,7 +15,8 @@ pub const PROCESS: &[Keyword] = &[
         accepts: &["bind-process all", "bind-process odd", "bind-process 1"],
         refuses: &["bind-process bogus", "bind-process 0", "bind-process 65"],
         ..Keyword::new("bind-process", DFLB, |a| {
-            Ok(Statement::BindProcess(processes(a)?))
+            let (set, highest) = processes(a)?;
+            Ok(Statement::BindProcess { set, highest })
         })
     },
     Keyword {
@@ -31,9 +32,9 @@ pub const PROCESS: &[Keyword] = &[
     },
 ];
 
-/// A set of processes, one bit each; 0 is all.
-pub(crate) fn processes(arguments: &mut Arguments<'_>) -> Result<u64, Diagnostic> {
-    let mut set = 0;
+/// A set of processes, one bit each (0 is all), and the highest one that is named.
+fn processes(arguments: &mut Arguments<'_>) -> Result<(u64, u32), Diagnostic> {
+    let (mut set, mut highest) = (0, 0);
     let count = if arguments.dialect == Dialect::V1_4 {
         32
     } else {
@@ -41,7 +42,7 @@ pub(crate) fn processes(arguments: &mut Arguments<'_>) -> Result<u64, Diagnostic
     };
     while let Some(word) = arguments.next_word() {
         match word.text() {
-            "all" => return Ok(0),
+            "all" => return Ok((0, 0)),
             "odd" => set |= 0x5555_5555_5555_5555,
             "even" => set |= 0xAAAA_AAAA_AAAA_AAAA,
             text => {
@@ -61,11 +62,12 @@ pub(crate) fn processes(arguments: &mut Arguments<'_>) -> Result<u64, Diagnostic
                         ),
                     ));
                 }
+                highest = highest.max(super::limits::count(low.max(high)));
                 for process in low.min(high)..=low.max(high) {
                     set |= 1 << (process - 1);
                 }
             }
         }
     }
-    Ok(set)
+    Ok((set, highest))
 }

@@ -143,6 +143,7 @@ pub const STATS: &[Keyword] = &[
     },
     Keyword {
         sections: LB,
+        stops: true,
         ..row(
             "stats http-request",
             "allow|deny|auth [condition]",

@@ -80,6 +80,7 @@ const fn stick(
 ) -> Keyword {
     Keyword {
         ignored_in: FRONTEND,
+        unread_when_ignored: true,
         arguments: "pattern [table name] [condition]",
         status: Status::Accepted,
         accepts,
@@ -151,7 +152,9 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
                 || crate::value::criterion::find(&expression.fetch.name).is_some()
         }
     };
-    if !known || (arguments.dialect == Dialect::V1_4 && expression.fetch.name == "rdp_cookie") {
+    let trailing = memchr::memchr(b')', &word.bytes).is_some_and(|at| at + 1 != word.bytes.len());
+    let strict = arguments.dialect == Dialect::V1_4;
+    if !known || (strict && (trailing || expression.fetch.name == "rdp_cookie")) {
         return Err(unknown_fetch(word));
     }
     if action == StickAction::StoreResponse && !expression.fetch.name.starts_with("res.") {
@@ -218,13 +221,14 @@ fn unknown_fetch(word: &Word) -> Diagnostic {
 }
 
 fn table(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let lax = arguments.dialect == Dialect::V1_4;
     let (mut key, mut entries, mut expire, mut nopurge) = (None, None, None, false);
     while let Some(word) = arguments.next_word() {
         match word.text() {
             "type" => key = Some(key_type(arguments)?),
             "size" => {
                 let value = arguments.require("a number after 'size'")?;
-                entries = Some(size::parse(&value.bytes).ok_or_else(|| {
+                entries = Some(size::parse(&value.bytes, lax).ok_or_else(|| {
                     arguments.bad(value, "a number, with k, m or g, after 'size'")
                 })?);
             }

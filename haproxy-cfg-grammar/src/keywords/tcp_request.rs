@@ -44,6 +44,7 @@ pub const TCP_REQUEST: &[Keyword] = &[
     },
     Keyword {
         ignored_in: BACKEND,
+        unread_when_ignored: true,
         arguments: "time",
         status: Status::Accepted,
         accepts: &["tcp-request inspect-delay 5s"],

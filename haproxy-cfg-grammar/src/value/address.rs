@@ -81,6 +81,15 @@ pub fn host_v4(bytes: &[u8]) -> Result<Host, AddressError> {
             None => Err(AddressError::Host),
         };
     }
+    // Some resolvers would take hexadecimal numbers for an address; HAProxy does not.
+    let hexadecimal = |part: &str| {
+        part.strip_prefix("0x")
+            .or_else(|| part.strip_prefix("0X"))
+            .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    if text.split('.').any(hexadecimal) {
+        return Err(AddressError::Host);
+    }
     name(text)
 }
 

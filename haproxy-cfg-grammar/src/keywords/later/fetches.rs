@@ -160,6 +160,7 @@ pub(super) const FETCHES: &[LaterKeyword] = &[
     row("req.cook_cnt", V1_5, None, None),
     row("req.cook_names", V3_4, None, None),
     row("req.cook_val", V1_5, None, None),
+    row("req.fhdr", V1_5, None, None),
     row("req.fhdr_cnt", V1_5, None, None),
     row("req.hdr_names", V1_8, None, None),
     row("req.hdrs", V1_8, None, None),

@@ -59,7 +59,6 @@ pub(super) const PROXY: &[LaterKeyword] = &[
         None,
         Some("the rsp* family: rspadd, rspidel, rspirep, rspideny"),
     ),
-    row("http-reuse", V1_8, None, None),
     row("load-server-state-from-file", V1_8, None, None),
     row(
         "log-format",
