@@ -1,6 +1,8 @@
 //! hapax runs HAProxy configurations.
 
+pub mod acl;
 pub mod balance;
+pub mod engine;
 pub mod http1;
 pub mod log;
 pub mod plan;
