@@ -67,6 +67,7 @@ pub struct Engine {
     workers: Vec<Handle>,
     listening: Vec<ListenerKey>,
     number: u64,
+    draining: bool,
 }
 
 /// Listening sockets opened for a plan, before privileges are dropped and threads are started.
@@ -119,7 +120,7 @@ impl Engine {
         let workers = (0..listeners.workers)
             .map(|index| Handle::start(index, Arc::clone(&shared)))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut engine = Self { shared, workers, listening: Vec::new(), number: 1 };
+        let mut engine = Self { shared, workers, listening: Vec::new(), number: 1, draining: false };
         engine.hand_out(listeners.sockets);
         Ok(engine)
     }
@@ -200,18 +201,63 @@ impl Engine {
         syslog::dropped()
     }
 
-    /// Stops listening; the workers end with their last sessions.
-    pub fn drain(&mut self) {
+    /// Stops listening; the workers end with their last sessions, and `done` is called then.
+    pub fn drain(&mut self, done: impl FnOnce() + Send + 'static) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
         self.shared.current.load().retire();
         self.listening.clear();
-        for worker in &self.workers {
+        let mut threads = Vec::new();
+        for worker in &mut self.workers {
             worker.send(Command::Drain);
+            threads.extend(worker.take_thread());
+        }
+        let waiter = std::thread::Builder::new().name("drain".into()).spawn(move || {
+            for thread in threads {
+                // A panic was reported by its own hook.
+                let _ = thread.join();
+            }
+            done();
+        });
+        if let Err(error) = waiter {
+            tracing::error!(%error, "nobody can wait for the last session");
         }
     }
 
-    /// Whether every worker has ended after [`Engine::drain`].
-    pub fn is_drained(&self) -> bool {
-        self.workers.iter().all(Handle::is_finished)
+    /// Whether [`Engine::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Closes all listening sockets for a while: another process wants the addresses.
+    pub fn pause(&mut self) {
+        for key in std::mem::take(&mut self.listening) {
+            for worker in &self.workers {
+                worker.send(Command::Unlisten(key.clone()));
+            }
+        }
+    }
+
+    /// Listens again after [`Engine::pause`].
+    ///
+    /// # Errors
+    /// The first socket that cannot be opened.
+    pub fn resume(&mut self) -> Result<(), EngineError> {
+        if self.draining {
+            return Ok(());
+        }
+        let generation = self.shared.current.load_full();
+        let mut opened = HashMap::new();
+        for (key, id, index) in generation.listener_keys() {
+            if !self.listening.contains(key) {
+                let proxy = generation.proxy(id);
+                let sockets = reload::open(proxy, &proxy.listeners[index], self.workers.len())?;
+                opened.insert(key.clone(), sockets);
+            }
+        }
+        self.hand_out(opened);
+        Ok(())
     }
 
     /// Ends everything at once.
@@ -219,8 +265,11 @@ impl Engine {
         for worker in &self.workers {
             worker.send(Command::Stop);
         }
-        for worker in self.workers {
-            worker.join();
+        for mut worker in self.workers {
+            if let Some(thread) = worker.take_thread() {
+                // A panic was reported by its own hook.
+                let _ = thread.join();
+            }
         }
     }
 }

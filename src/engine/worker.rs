@@ -111,7 +111,7 @@ impl Worker {
 #[derive(Debug)]
 pub(crate) struct Handle {
     commands: UnboundedSender<Command>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Handle {
@@ -139,7 +139,7 @@ impl Handle {
                 Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
             }
         })?;
-        Ok(Self { commands, thread })
+        Ok(Self { commands, thread: Some(thread) })
     }
 
     /// Sends an order. A worker that has ended needs none.
@@ -147,15 +147,9 @@ impl Handle {
         let _ = self.commands.send(command);
     }
 
-    /// Whether the thread has ended.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Waits for the thread.
-    pub(crate) fn join(self) {
-        // A panic was reported by its own hook.
-        let _ = self.thread.join();
+    /// The thread, to be waited for; once.
+    pub(crate) fn take_thread(&mut self) -> Option<JoinHandle<()>> {
+        self.thread.take()
     }
 }
 
