@@ -156,12 +156,16 @@ impl Compiled {
         match self.matching {
             MatchMethod::Length => self.integer(Some(value.len() as i64)),
             MatchMethod::Integer => self.integer(
-                std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok()),
+                std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.trim().parse().ok()),
             ),
             MatchMethod::Bool => !value.is_empty(),
             MatchMethod::Regex => self.regexes.iter().any(|regex| regex.is_match(value)),
             MatchMethod::Address => {
-                let ip = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+                let ip = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.trim().parse().ok());
                 self.address(ip.map(|ip: Ipv4Addr| SocketAddr::from((ip, 0))))
             }
             _ => self.patterns.iter().any(|pattern| match pattern {
@@ -173,7 +177,11 @@ impl Compiled {
 
     fn compare(&self, value: &[u8], pattern: &[u8]) -> bool {
         let same = |a: &[u8], b: &[u8]| {
-            if self.ignore_case { a.eq_ignore_ascii_case(b) } else { a == b }
+            if self.ignore_case {
+                a.eq_ignore_ascii_case(b)
+            } else {
+                a == b
+            }
         };
         let (v, p) = (value.len(), pattern.len());
         match self.matching {
@@ -198,8 +206,14 @@ fn words(
     same: impl Fn(&[u8], &[u8]) -> bool,
 ) -> bool {
     let trim = |text: &[u8]| -> Vec<u8> {
-        let start = text.iter().position(|b| !delimiters.contains(b)).unwrap_or(text.len());
-        let end = text.iter().rposition(|b| !delimiters.contains(b)).map_or(start, |n| n + 1);
+        let start = text
+            .iter()
+            .position(|b| !delimiters.contains(b))
+            .unwrap_or(text.len());
+        let end = text
+            .iter()
+            .rposition(|b| !delimiters.contains(b))
+            .map_or(start, |n| n + 1);
         text[start..end].to_vec()
     };
     let pattern = trim(pattern);
@@ -251,24 +265,91 @@ mod tests {
     fn criteria() {
         use MatchMethod::*;
         let text = |text: &str| Pattern::Text(text.into());
-        let host = || Fetch::RequestHeader { name: "host".into() };
+        let host = || Fetch::RequestHeader {
+            name: "host".into(),
+        };
         for (name, fetch, matching, ignore_case, pattern, expected) in [
-            ("path_beg", Fetch::Path, Prefix, false, text("/Images/"), true),
-            ("path_beg case", Fetch::Path, Prefix, false, text("/images/"), false),
-            ("path_beg -i", Fetch::Path, Prefix, true, text("/images/"), true),
+            (
+                "path_beg",
+                Fetch::Path,
+                Prefix,
+                false,
+                text("/Images/"),
+                true,
+            ),
+            (
+                "path_beg case",
+                Fetch::Path,
+                Prefix,
+                false,
+                text("/images/"),
+                false,
+            ),
+            (
+                "path_beg -i",
+                Fetch::Path,
+                Prefix,
+                true,
+                text("/images/"),
+                true,
+            ),
             ("path_end", Fetch::Path, Suffix, false, text(".png"), true),
-            ("path_dir", Fetch::Path, Directory, false, text("Images"), true),
-            ("path_dir part", Fetch::Path, Directory, false, text("Image"), false),
+            (
+                "path_dir",
+                Fetch::Path,
+                Directory,
+                false,
+                text("Images"),
+                true,
+            ),
+            (
+                "path_dir part",
+                Fetch::Path,
+                Directory,
+                false,
+                text("Image"),
+                false,
+            ),
             ("url_sub", Fetch::Url, Substring, false, text("?x="), true),
             ("hdr", host(), Exact, false, text("www.example.com"), true),
             ("hdr_dom", host(), Domain, false, text("example"), true),
-            ("hdr_reg", host(), Regex, false, Pattern::Regex("^www\\.".into()), true),
+            (
+                "hdr_reg",
+                host(),
+                Regex,
+                false,
+                Pattern::Regex("^www\\.".into()),
+                true,
+            ),
             ("method", Fetch::Method, Exact, false, text("GET"), true),
-            ("src_port", Fetch::SourcePort, Integer, false, Pattern::Range { min: Some(90), max: None }, true),
-            ("src", Fetch::Source, Address, false, Pattern::Network {
-                address: Ipv4Addr::new(10, 0, 0, 0), mask: Ipv4Addr::new(255, 0, 0, 0) }, true),
+            (
+                "src_port",
+                Fetch::SourcePort,
+                Integer,
+                false,
+                Pattern::Range {
+                    min: Some(90),
+                    max: None,
+                },
+                true,
+            ),
+            (
+                "src",
+                Fetch::Source,
+                Address,
+                false,
+                Pattern::Network {
+                    address: Ipv4Addr::new(10, 0, 0, 0),
+                    mask: Ipv4Addr::new(255, 0, 0, 0),
+                },
+                true,
+            ),
         ] {
-            assert_eq!(matches(fetch, matching, ignore_case, pattern), expected, "{name}");
+            assert_eq!(
+                matches(fetch, matching, ignore_case, pattern),
+                expected,
+                "{name}"
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 //! privileges, tell old processes to go, start threads, wait for signals.
 
 mod daemon;
+pub mod environment;
 mod limits;
 mod old_processes;
 mod pidfile;
@@ -37,6 +38,8 @@ pub enum Event<'a> {
     Reloading,
     /// A new plan is in service.
     Reloaded(Applied),
+    /// The files have errors, which were shown; the old plan goes on.
+    Refused,
     /// The plan could not be put into service; the old one goes on.
     NotReloaded(&'a EngineError),
     /// Listening has stopped, the sessions that are there go on.
@@ -69,7 +72,10 @@ pub enum StartError {
 
 impl StartError {
     fn step(step: impl Into<String>, cause: impl Into<std::io::Error>) -> Self {
-        Self::Step { step: step.into(), cause: cause.into() }
+        Self::Step {
+            step: step.into(),
+            cause: cause.into(),
+        }
     }
 }
 
@@ -89,14 +95,14 @@ pub fn run(
     plan: Plan,
     options: &Options,
     mut reload: impl FnMut() -> Option<Plan>,
-    mut report: impl FnMut(&Plan, Event<'_>),
+    mut report: impl FnMut(&Event<'_>),
 ) -> Result<(), StartError> {
     let listeners = options.old.make_room_and(|| Listeners::open(&plan))?;
     if listeners.is_empty() {
         return Err(StartError::NoListener);
     }
     for warning in limits::raise(&plan, options.memory_limit) {
-        report(&plan, Event::Warning(warning));
+        report(&Event::Warning(warning));
     }
     let mut parent = None;
     if options.daemon {
@@ -114,7 +120,7 @@ pub fn run(
     // Handlers are in place before there is a thread that a signal could reach without them.
     let mut waiting = Waiting::new().map_err(|cause| StartError::step("catch signals", cause))?;
     let mut engine = Engine::start(plan, listeners)?;
-    report(&engine.plan(), Event::Ready);
+    report(&Event::Ready);
 
     let (sender, messages) = mpsc::channel();
     let signals = sender.clone();
@@ -135,7 +141,7 @@ pub fn run(
             Message::Control(Control::SoftStop) => {
                 let done = sender.clone();
                 let sessions = engine.connections();
-                report(&engine.plan(), Event::Stopping { sessions });
+                report(&Event::Stopping { sessions });
                 engine.drain(move || {
                     // Nobody listens any more when the process is stopping anyway.
                     let _ = done.send(Message::Drained);
@@ -143,23 +149,30 @@ pub fn run(
             }
             Message::Control(Control::Reload) if engine.is_draining() => {}
             Message::Control(Control::Reload) => {
-                report(&engine.plan(), Event::Reloading);
-                if let Some(plan) = reload() {
-                    match engine.apply(plan) {
-                        Ok(applied) => report(&engine.plan(), Event::Reloaded(applied)),
-                        Err(error) => report(&engine.plan(), Event::NotReloaded(&error)),
+                report(&Event::Reloading);
+                let tried = reload().map(|plan| engine.apply(plan));
+                let (event, text) = match &tried {
+                    Some(Ok(applied)) => (Event::Reloaded(*applied), applied.to_string()),
+                    Some(Err(error)) => {
+                        (Event::NotReloaded(error), format!("reload failed: {error}"))
                     }
-                }
+                    None => (
+                        Event::Refused,
+                        "reload refused: the files have errors".into(),
+                    ),
+                };
+                report(&event);
+                engine.log(&text);
             }
             Message::Control(Control::Pause) => engine.pause(),
             Message::Control(Control::Resume) => {
                 if let Err(error) = engine.resume() {
-                    report(&engine.plan(), Event::NotReloaded(&error));
+                    report(&Event::NotReloaded(&error));
                 }
             }
             Message::Control(Control::Report) => {
                 let text = format!("{} client connections", engine.connections());
-                report(&engine.plan(), Event::Warning(text));
+                report(&Event::Warning(text));
             }
         }
     }

@@ -22,13 +22,14 @@ mod transaction;
 mod worker;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Severity};
 use generation::Generation;
 use live::Registry;
 pub use reload::ListenError;
@@ -58,6 +59,16 @@ pub struct Applied {
     pub opened: usize,
     /// Listening sockets closed.
     pub closed: usize,
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "configuration {} is in service: {} listening addresses opened, {} closed",
+            self.generation, self.opened, self.closed
+        )
+    }
 }
 
 /// A running proxy.
@@ -116,11 +127,20 @@ impl Engine {
     pub fn start(plan: Plan, listeners: Listeners) -> Result<Self, EngineError> {
         let registry = Registry::default();
         let first = Generation::new(1, Arc::new(plan), &registry)?;
-        let shared = Arc::new(Shared { current: Arc::new(ArcSwap::from_pointee(first)), registry });
+        let shared = Arc::new(Shared {
+            current: Arc::new(ArcSwap::from_pointee(first)),
+            registry,
+        });
         let workers = (0..listeners.workers)
             .map(|index| Handle::start(index, Arc::clone(&shared)))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut engine = Self { shared, workers, listening: Vec::new(), number: 1, draining: false };
+        let mut engine = Self {
+            shared,
+            workers,
+            listening: Vec::new(),
+            number: 1,
+            draining: false,
+        };
         engine.hand_out(listeners.sockets);
         Ok(engine)
     }
@@ -149,7 +169,9 @@ impl Engine {
         let change = reload::compare(&self.listening, wanted.keys());
         let mut opened = HashMap::new();
         for key in &change.open {
-            let Some((id, index)) = wanted.get(key) else { continue };
+            let Some((id, index)) = wanted.get(key) else {
+                continue;
+            };
             let proxy = &plan.proxies[*id];
             let sockets = reload::open(proxy, &proxy.listeners[*index], self.workers.len())?;
             opened.insert(key.clone(), sockets);
@@ -196,6 +218,18 @@ impl Engine {
         self.shared.registry.process.now()
     }
 
+    /// Tells the log targets of the `global` section.
+    pub fn log(&self, text: &str) {
+        let plan = self.plan();
+        let sender = syslog::Sender::default();
+        sender.send(
+            &plan.global.log_targets,
+            &plan.global,
+            Severity(5),
+            text.as_bytes(),
+        );
+    }
+
     /// Log lines that could not be sent.
     pub fn dropped_log_lines(&self) -> u64 {
         syslog::dropped()
@@ -213,13 +247,15 @@ impl Engine {
             worker.send(Command::Drain);
             threads.extend(worker.take_thread());
         }
-        let waiter = std::thread::Builder::new().name("drain".into()).spawn(move || {
-            for thread in threads {
-                // A panic was reported by its own hook.
-                let _ = thread.join();
-            }
-            done();
-        });
+        let waiter = std::thread::Builder::new()
+            .name("drain".into())
+            .spawn(move || {
+                for thread in threads {
+                    // A panic was reported by its own hook.
+                    let _ = thread.join();
+                }
+                done();
+            });
         if let Err(error) = waiter {
             tracing::error!(%error, "nobody can wait for the last session");
         }

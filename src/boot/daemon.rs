@@ -31,7 +31,10 @@ pub(super) fn detach() -> io::Result<Option<Parent>> {
         ForkResult::Child => {
             drop(reader);
             setsid()?;
-            let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+            let null = std::fs::File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/null")?;
             rustix::stdio::dup2_stdin(&null)?;
             rustix::stdio::dup2_stdout(&null)?;
             rustix::stdio::dup2_stderr(&null)?;

@@ -52,11 +52,18 @@ impl OldProcesses {
 
     /// Tells them to go.
     pub(super) fn say_goodbye(&self) {
-        self.signal(if self.terminate { Signal::SIGTERM } else { Signal::SIGUSR1 });
+        self.signal(if self.terminate {
+            Signal::SIGTERM
+        } else {
+            Signal::SIGUSR1
+        });
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "nothing else runs yet, and the other is a process")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "nothing else runs yet, and the other is a process"
+)]
 fn pause() {
     std::thread::sleep(PAUSE);
 }

@@ -72,7 +72,10 @@ async fn enter(worker: &Worker, key: &ListenerKey) -> Option<(Entered, Entered)>
         let registry = &worker.shared.registry;
         let gates: [(&Arc<Gate>, u32); 2] = [
             (&registry.process, generation.plan.global.maxconn),
-            (&generation.handles(proxy).frontend.sessions, generation.proxy(proxy).maxconn),
+            (
+                &generation.handles(proxy).frontend.sessions,
+                generation.proxy(proxy).maxconn,
+            ),
         ];
         let process = enter_one(gates[0]).await;
         if let Some(frontend) = gates[1].0.try_enter(gates[1].1) {

@@ -29,7 +29,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(cause: Cause, stage: Stage) -> Self {
-        Self { termination: Termination::new(cause, stage), status: ErrorStatus::S503 }
+        Self {
+            termination: Termination::new(cause, stage),
+            status: ErrorStatus::S503,
+        }
     }
 }
 
@@ -71,7 +74,11 @@ pub(crate) async fn connect(
         session.server = None;
         let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
         if transaction.retries >= attempts {
-            let cause = if timed_out { Cause::ServerTimeout } else { Cause::ServerAbort };
+            let cause = if timed_out {
+                Cause::ServerTimeout
+            } else {
+                Cause::ServerAbort
+            };
             return Err(Failure::new(cause, Stage::Connect));
         }
         transaction.retries += 1;
@@ -101,7 +108,11 @@ async fn obtain(
     match backend.choose(only, failed) {
         Choice::Server(slot) => Ok(slot),
         Choice::None => Err(Failure::new(Cause::ServerAbort, Stage::Connect)),
-        Choice::Wait { mut slot, ahead, number } => {
+        Choice::Wait {
+            mut slot,
+            ahead,
+            number,
+        } => {
             transaction.queued = ahead;
             let timeouts = &session.backend().timeouts;
             let limit = after(Instant::now(), timeouts.queue.or(timeouts.connect));
@@ -160,7 +171,9 @@ async fn attempt(
         let connected = if up.is_pending() {
             up.poll_first_send(cx, socket)
         } else {
-            socket.poll_writable(cx).map(|ready| ready.and_then(|()| socket.take_error()))
+            socket
+                .poll_writable(cx)
+                .map(|ready| ready.and_then(|()| socket.take_error()))
         };
         if connected.is_pending() && session.deadline.poll(cx, limit).is_ready() {
             return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
@@ -174,7 +187,9 @@ async fn attempt(
 fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
     let servers = &session.backend().servers;
     let handles = &session.backend_handles().servers;
-    let index = handles.iter().position(|live| std::ptr::eq(&**live, server));
+    let index = handles
+        .iter()
+        .position(|live| std::ptr::eq(&**live, server));
     // The slot may be on a server that a reload has added since; its generation knows it.
     let ServerAddress { ip, port } = match index {
         Some(index) => servers.get(index)?.address,
@@ -182,12 +197,22 @@ fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
             let current = session.worker.generation();
             let proxies = &current.plan.proxies;
             let name = &session.backend().name;
-            let proxy = proxies.iter().find(|p| p.name == *name && p.role.is_backend())?;
-            proxy.servers.iter().find(|s| s.name == server.name)?.address
+            let proxy = proxies
+                .iter()
+                .find(|p| p.name == *name && p.role.is_backend())?;
+            proxy
+                .servers
+                .iter()
+                .find(|s| s.name == server.name)?
+                .address
         }
     };
     let needs_destination = ip.is_none() || matches!(port, ServerPort::Mapped(_));
-    let destination = if needs_destination { session.client.socket.local_addr() } else { None };
+    let destination = if needs_destination {
+        session.client.socket.local_addr()
+    } else {
+        None
+    };
     let port = match port {
         ServerPort::Fixed(port) => port,
         ServerPort::Mapped(offset) => {

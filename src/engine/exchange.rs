@@ -109,7 +109,10 @@ impl Flow {
 
     /// What may leave, in two pieces.
     pub(crate) fn pending(&self) -> (&[u8], &[u8]) {
-        (&self.head[self.head_sent..], &self.buffer.bytes()[..self.scheduled])
+        (
+            &self.head[self.head_sent..],
+            &self.buffer.bytes()[..self.scheduled],
+        )
     }
 
     fn has_left(&mut self, n: usize) {
@@ -210,8 +213,10 @@ impl Exchange {
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
         if !up.body.is_done() && !session.client.read_closed {
-            moved |=
-                session.client.poll_fill(cx, &mut up.buffer, &session.worker, bufsize).is_ready();
+            moved |= session
+                .client
+                .poll_fill(cx, &mut up.buffer, &session.worker, bufsize)
+                .is_ready();
         }
         if up.schedule().is_err() {
             transaction.bad_request_body = true;
@@ -252,7 +257,9 @@ impl Exchange {
         let done = self.response == Response::Begun && transaction.down.body.is_done();
         if !done && !server.read_closed {
             let buffer = &mut transaction.down.buffer;
-            moved |= server.poll_fill(cx, buffer, &session.worker, limit).is_ready();
+            moved |= server
+                .poll_fill(cx, buffer, &session.worker, limit)
+                .is_ready();
         }
         if self.response == Response::Awaited && !transaction.down.buffer.is_empty() {
             let full = transaction.down.buffer.len() >= limit;
@@ -272,7 +279,10 @@ impl Exchange {
             moved |= transaction.down.poll_send(cx, client).is_ready();
         }
         if self.tunnel
-            && session.server.as_ref().is_some_and(|link| link.side.read_closed)
+            && session
+                .server
+                .as_ref()
+                .is_some_and(|link| link.side.read_closed)
             && !transaction.down.is_pending()
             && !session.client.write_closed
         {
@@ -286,9 +296,8 @@ impl Exchange {
     fn outcome(&self, session: &Session, transaction: &Transaction) -> Option<Outcome> {
         let client = &session.client;
         let server = &session.server.as_ref()?.side;
-        let failed = |cause, stage, status| {
-            Some(Outcome::Failed(Termination::new(cause, stage), status))
-        };
+        let failed =
+            |cause, stage, status| Some(Outcome::Failed(Termination::new(cause, stage), status));
         let (up, down) = (&transaction.up, &transaction.down);
         if self.tunnel {
             if client.broken && server.read_closed && !server.broken {
@@ -312,7 +321,11 @@ impl Exchange {
             return failed(Cause::ClientAbort, waiting, None);
         }
         if client.broken {
-            let stage = if begun && down.body.is_done() { Stage::Last } else { waiting };
+            let stage = if begun && down.body.is_done() {
+                Stage::Last
+            } else {
+                waiting
+            };
             return failed(Cause::ClientAbort, stage, None);
         }
         if transaction.bad_response_body && !down.is_pending() {
@@ -423,7 +436,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         session.close_client();
         return failure.termination;
     }
-    let exchange = Exchange { tunnel: true, response: Response::Begun };
+    let exchange = Exchange {
+        tunnel: true,
+        response: Response::Begun,
+    };
     match exchange.run(session, transaction).await {
         Outcome::Failed(termination, _) => termination,
         Outcome::Complete | Outcome::Closed => Termination::default(),

@@ -61,7 +61,12 @@ impl Generation {
                 } else {
                     Vec::new()
                 };
-                Handles { frontend: registry.frontend(&proxy.name), backend, servers, acls }
+                Handles {
+                    frontend: registry.frontend(&proxy.name),
+                    backend,
+                    servers,
+                    acls,
+                }
             })
             .collect();
         let mut listeners = HashMap::new();
@@ -73,7 +78,13 @@ impl Generation {
                 listeners.insert(ListenerKey::of(listener), (ProxyId(id as u32), index));
             }
         }
-        Ok(Self { number, plan, handles, listeners, retired: AtomicBool::new(false) })
+        Ok(Self {
+            number,
+            plan,
+            handles,
+            listeners,
+            retired: AtomicBool::new(false),
+        })
     }
 
     /// The proxy of that id.
@@ -93,7 +104,9 @@ impl Generation {
 
     /// The listening sockets that this generation needs.
     pub(crate) fn listener_keys(&self) -> impl Iterator<Item = (&ListenerKey, ProxyId, usize)> {
-        self.listeners.iter().map(|(key, (proxy, index))| (key, *proxy, *index))
+        self.listeners
+            .iter()
+            .map(|(key, (proxy, index))| (key, *proxy, *index))
     }
 
     /// Says that another generation has taken over: kept client connections end at their next

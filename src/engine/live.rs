@@ -89,7 +89,11 @@ impl Registry {
 
     /// Forgets proxies that nobody holds any more.
     pub(crate) fn forget_unused(&self) {
-        self.frontends.lock().retain(|_, frontend| Arc::strong_count(frontend) > 1);
-        self.backends.lock().retain(|_, backend| Arc::strong_count(backend) > 1);
+        self.frontends
+            .lock()
+            .retain(|_, frontend| Arc::strong_count(frontend) > 1);
+        self.backends
+            .lock()
+            .retain(|_, backend| Arc::strong_count(backend) > 1);
     }
 }

@@ -12,7 +12,10 @@ use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
 ///
 /// # Panics
 /// Outside of a runtime.
-#[allow(unsafe_code, reason = "an OwnedFd keeps the promise that the poller asks for")]
+#[allow(
+    unsafe_code,
+    reason = "an OwnedFd keeps the promise that the poller asks for"
+)]
 pub(super) fn register(
     fd: OwnedFd,
     interest: Interest,

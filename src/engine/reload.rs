@@ -53,9 +53,15 @@ pub(crate) fn compare<'a>(
     let present: Vec<&ListenerKey> = present.into_iter().collect();
     let wanted: Vec<&ListenerKey> = wanted.into_iter().collect();
     let without = |from: &[&ListenerKey], what: &[&ListenerKey]| {
-        from.iter().filter(|key| !what.contains(key)).map(|key| (*key).clone()).collect()
+        from.iter()
+            .filter(|key| !what.contains(key))
+            .map(|key| (*key).clone())
+            .collect()
     };
-    ListenerChange { open: without(&wanted, &present), close: without(&present, &wanted) }
+    ListenerChange {
+        open: without(&wanted, &present),
+        close: without(&present, &wanted),
+    }
 }
 
 /// Why a socket could not be opened.
@@ -84,13 +90,20 @@ pub(crate) fn open(
         }
     };
     let fail = |step: &'static str| {
-        move |cause: io::Error| ListenError { step, address: address.to_string(), cause }
+        move |cause: io::Error| ListenError {
+            step,
+            address: address.to_string(),
+            cause,
+        }
     };
     let mut sockets = Vec::with_capacity(workers);
     for _ in 0..workers {
-        let socket =
-            Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
-                .map_err(fail("create a socket for"))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )
+        .map_err(fail("create a socket for"))?;
         prepare(&socket, listener).map_err(fail("set the options of"))?;
         socket.bind(&address.into()).map_err(fail("bind"))?;
         sockets.push(socket);
@@ -144,6 +157,12 @@ mod tests {
     #[test]
     fn only_what_changed_is_opened_and_closed() {
         let change = compare([&key(1), &key(2)], [&key(2), &key(3)]);
-        assert_eq!(change, ListenerChange { open: vec![key(3)], close: vec![key(1)] });
+        assert_eq!(
+            change,
+            ListenerChange {
+                open: vec![key(3)],
+                close: vec![key(1)]
+            }
+        );
     }
 }

@@ -398,9 +398,15 @@ impl Session {
             _ => record.tcp(&mut text),
         }
         let abnormal = !line.termination.is_normal();
-        let severity = if abnormal && proxy.options.log_separate_errors { ERR } else { INFO };
+        let severity = if abnormal && proxy.options.log_separate_errors {
+            ERR
+        } else {
+            INFO
+        };
         let global = &self.generation.plan.global;
-        self.worker.log.send(&proxy.log_targets, global, severity, &text);
+        self.worker
+            .log
+            .send(&proxy.log_targets, global, severity, &text);
     }
 
     /// The line of a session without a log format, written when it begins.
@@ -418,17 +424,29 @@ impl Session {
             frontend: &proxy.name,
             backend: &proxy.name,
             server: None,
-            timers: Timers { request: -1, queue: -1, connect: -1, response: -1, total: 0 },
+            timers: Timers {
+                request: -1,
+                queue: -1,
+                connect: -1,
+                response: -1,
+                total: 0,
+            },
             bytes: 0,
             termination: Termination::default(),
             counts: Counts::default(),
             early: false,
         };
         let mut text = Vec::with_capacity(128);
-        let mode = if proxy.mode == Mode::Http { "HTTP" } else { "TCP" };
+        let mode = if proxy.mode == Mode::Http {
+            "HTTP"
+        } else {
+            "TCP"
+        };
         record.connect(to, mode, &mut text);
         let global = &self.generation.plan.global;
-        self.worker.log.send(&proxy.log_targets, global, INFO, &text);
+        self.worker
+            .log
+            .send(&proxy.log_targets, global, INFO, &text);
     }
 }
 

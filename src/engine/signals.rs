@@ -32,8 +32,10 @@ impl Waiting {
     /// # Errors
     /// When a handler cannot be installed.
     pub fn new() -> io::Result<Self> {
-        Signals::new([SIGHUP, SIGUSR2, SIGUSR1, SIGTERM, SIGINT, SIGTTOU, SIGTTIN, SIGQUIT])
-            .map(Self)
+        Signals::new([
+            SIGHUP, SIGUSR2, SIGUSR1, SIGTERM, SIGINT, SIGTTOU, SIGTTIN, SIGQUIT,
+        ])
+        .map(Self)
     }
 
     /// The next request, waiting for it.

@@ -37,7 +37,10 @@ enum Inner {
 impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { inner: Inner::Bare(fd), drained: false }
+        Self {
+            inner: Inner::Bare(fd),
+            drained: false,
+        }
     }
 
     /// The descriptor.

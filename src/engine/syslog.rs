@@ -74,7 +74,8 @@ impl Sender {
                         .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
                         .ok();
                 }
-                slot.as_ref().is_some_and(|socket| socket.send_to(line, to).is_ok())
+                slot.as_ref()
+                    .is_some_and(|socket| socket.send_to(line, to).is_ok())
             }
             LogAddress::Unix(path) => {
                 let mut slot = self.unix.borrow_mut();
@@ -83,7 +84,8 @@ impl Sender {
                         .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
                         .ok();
                 }
-                slot.as_ref().is_some_and(|socket| socket.send_to(line, path).is_ok())
+                slot.as_ref()
+                    .is_some_and(|socket| socket.send_to(line, path).is_ok())
             }
         }
     }

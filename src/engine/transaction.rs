@@ -128,11 +128,7 @@ impl Default for Transaction {
 }
 
 /// Serves one request. `first` says whether it is the first of its connection.
-pub(crate) async fn run(
-    session: &mut Session,
-    transaction: &mut Transaction,
-    first: bool,
-) -> Next {
+pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, first: bool) -> Next {
     if !first {
         session.began = SystemTime::now();
         session.started = Instant::now();
@@ -162,7 +158,11 @@ pub(crate) struct End {
 
 impl End {
     fn new(termination: Termination, status: Option<ErrorStatus>) -> Self {
-        Self { termination, status, logged: true }
+        Self {
+            termination,
+            status,
+            logged: true,
+        }
     }
 
     /// Answers, logs and closes.
@@ -215,14 +215,18 @@ impl Transaction {
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
-        let mut tunnel = self.intent == Intent::Tunnel && self.up.body == crate::http1::Body::UntilClose;
+        let mut tunnel =
+            self.intent == Intent::Tunnel && self.up.body == crate::http1::Body::UntilClose;
         let mut response = Response::Awaited;
         loop {
             let counts = session.counts();
-            let outcome = Exchange { tunnel: false, response }
-                .with_tunnel(tunnel && response == Response::Begun)
-                .run(session, self)
-                .await;
+            let outcome = Exchange {
+                tunnel: false,
+                response,
+            }
+            .with_tunnel(tunnel && response == Response::Begun)
+            .run(session, self)
+            .await;
             match outcome {
                 Outcome::Failed(..) if self.can_replay(session) => {
                     self.replay(session).await?;
@@ -257,7 +261,10 @@ impl Transaction {
     /// What the intent does to both connections after a complete response.
     fn finish(&mut self, session: &mut Session) -> Next {
         let unfinished = !self.up.body.is_done() || self.up.is_pending();
-        let server_closed = session.server.as_ref().is_none_or(|link| link.side.read_closed);
+        let server_closed = session
+            .server
+            .as_ref()
+            .is_none_or(|link| link.side.read_closed);
         match self.intent {
             Intent::KeepAlive if !server_closed && !unfinished => {
                 if let Some(link) = &mut session.server {
@@ -267,7 +274,11 @@ impl Transaction {
             Intent::KeepAlive | Intent::ServerClose => session.close_server(true),
             Intent::Close | Intent::Tunnel => return Next::Close,
         }
-        if unfinished || session.client.read_closed { Next::Close } else { Next::Request }
+        if unfinished || session.client.read_closed {
+            Next::Close
+        } else {
+            Next::Request
+        }
     }
 
     /// Whether a request that met a connection which had just ended can be sent again: nothing
@@ -277,7 +288,10 @@ impl Transaction {
             && self.down.sent == 0
             && self.down.buffer.is_empty()
             && !session.client.broken
-            && session.server.as_ref().is_some_and(|link| link.reused && link.side.read_closed)
+            && session
+                .server
+                .as_ref()
+                .is_some_and(|link| link.reused && link.side.read_closed)
     }
 
     /// Sends a request again, on a fresh connection.

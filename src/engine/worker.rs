@@ -128,18 +128,23 @@ impl Handle {
             .build_local(tokio::runtime::LocalOptions::default());
         // The runtime is built here only to know that it can be; it must live on its thread.
         drop(runtime?);
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .event_interval(61)
-                .build_local(tokio::runtime::LocalOptions::default());
-            match runtime {
-                Ok(runtime) => runtime.block_on(run(shared, orders)),
-                Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
-            }
-        })?;
-        Ok(Self { commands, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_io()
+                    .enable_time()
+                    .event_interval(61)
+                    .build_local(tokio::runtime::LocalOptions::default());
+                match runtime {
+                    Ok(runtime) => runtime.block_on(run(shared, orders)),
+                    Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
+                }
+            })?;
+        Ok(Self {
+            commands,
+            thread: Some(thread),
+        })
     }
 
     /// Sends an order. A worker that has ended needs none.

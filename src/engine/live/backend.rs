@@ -54,7 +54,9 @@ struct Turns {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { all: RoundRobin::new([]) }
+        Self {
+            all: RoundRobin::new([]),
+        }
     }
 }
 
@@ -107,9 +109,11 @@ impl Backend {
         let live: Vec<Arc<Server>> = servers
             .iter()
             .map(|server| {
-                Arc::clone(known.entry(server.name.clone()).or_insert_with(|| {
-                    Arc::new(Server::new(&server.name, !server.disabled))
-                }))
+                Arc::clone(
+                    known
+                        .entry(server.name.clone())
+                        .or_insert_with(|| Arc::new(Server::new(&server.name, !server.disabled))),
+                )
             })
             .collect();
         known.retain(|name, server| {
@@ -165,8 +169,16 @@ impl Backend {
                 state.next += 1;
                 let number = state.next;
                 let server = only.map(|server| server.name.clone());
-                state.waiting.push_back(Waiter { number, server, wake });
-                Choice::Wait { slot, ahead, number }
+                state.waiting.push_back(Waiter {
+                    number,
+                    server,
+                    wake,
+                });
+                Choice::Wait {
+                    slot,
+                    ahead,
+                    number,
+                }
             }
             Pick::None => Choice::None,
         }
@@ -174,7 +186,10 @@ impl Backend {
 
     /// Takes a waiter out of the queue.
     pub(crate) fn leave_queue(&self, number: u64) {
-        self.state.lock().waiting.retain(|waiter| waiter.number != number);
+        self.state
+            .lock()
+            .waiting
+            .retain(|waiter| waiter.number != number);
     }
 
     /// How many wait for a server.
@@ -184,7 +199,10 @@ impl Backend {
 
     /// The slot that was counted under the lock.
     fn slot(self: &Arc<Self>, server: Arc<Server>) -> Slot {
-        Slot { server, backend: Arc::clone(self) }
+        Slot {
+            server,
+            backend: Arc::clone(self),
+        }
     }
 
     /// Gives free slots to those who wait, first come, first served.
@@ -251,7 +269,12 @@ impl State {
         let first_backup = servers.iter().position(|m| usable(m) && m.backup);
         let candidate = |index: usize| {
             let member = &servers[index];
-            usable(member) && (if active { !member.backup } else { Some(index) == first_backup })
+            usable(member)
+                && (if active {
+                    !member.backup
+                } else {
+                    Some(index) == first_backup
+                })
         };
         let open = |index: usize| candidate(index) && servers[index].has_room();
         let turns = &mut self.turns.all;

@@ -34,8 +34,9 @@ impl Transaction {
         let max_lines = (tune.bufsize as usize).div_ceil(80);
         let proxy = session.generation.proxy(session.frontend);
         let (http_request, client) = (proxy.timeouts.http_request, proxy.timeouts.client);
-        let tolerance =
-            Tolerance { accept_invalid: proxy.options.accept_invalid_http_request };
+        let tolerance = Tolerance {
+            accept_invalid: proxy.options.accept_invalid_http_request,
+        };
         let whole = after(session.started, http_request);
         let result = poll_fn(|cx| {
             loop {
@@ -58,7 +59,11 @@ impl Transaction {
                     return Poll::Ready(Err(end(Cause::ClientAbort, ErrorStatus::S400)));
                 }
                 let buffer = &mut self.up.buffer;
-                if session.client.poll_fill(cx, buffer, &session.worker, limit).is_pending() {
+                if session
+                    .client
+                    .poll_fill(cx, buffer, &session.worker, limit)
+                    .is_pending()
+                {
                     let at = earlier(whole, after(session.client.active, client));
                     return session
                         .deadline
@@ -98,7 +103,8 @@ impl Transaction {
         let proxy = session.proxy();
         if proxy.log_format != LogFormat::Default && !proxy.log_targets.is_empty() {
             let line = self.request.received_start_line(bytes);
-            self.request_line.extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
+            self.request_line
+                .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
         }
     }
 
@@ -125,8 +131,7 @@ impl Transaction {
             length_known: framing != Framing::UntilClose,
             stopping: session.is_stopping(),
         };
-        self.intent =
-            connection_header::edit_request(&mut self.request, bytes, self.policy, facts);
+        self.intent = connection_header::edit_request(&mut self.request, bytes, self.policy, facts);
 
         let leading = self.request.leading();
         let len = self.request.received_len();
@@ -137,10 +142,16 @@ impl Transaction {
             self.up.buffer.consume(leading);
             self.up.scheduled = len - leading;
         }
-        self.up.body =
-            if self.intent == Intent::Tunnel { Body::UntilClose } else { Body::new(framing) };
+        self.up.body = if self.intent == Intent::Tunnel {
+            Body::UntilClose
+        } else {
+            Body::new(framing)
+        };
         if self.up.schedule().is_err() {
-            return Err(End::new(Termination::new(Cause::Proxy, Stage::Headers), None));
+            return Err(End::new(
+                Termination::new(Cause::Proxy, Stage::Headers),
+                None,
+            ));
         }
         if session.server.is_some() && self.up.body.is_done() {
             let (head, body) = self.up.pending();

@@ -25,8 +25,9 @@ impl Transaction {
             Termination::new(Cause::Proxy, Stage::Headers),
             Some(ErrorStatus::S502),
         );
-        let tolerance =
-            Tolerance { accept_invalid: session.backend().options.accept_invalid_http_response };
+        let tolerance = Tolerance {
+            accept_invalid: session.backend().options.accept_invalid_http_response,
+        };
         let dialect = session.generation.plan.dialect;
         loop {
             match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
@@ -60,11 +61,14 @@ impl Transaction {
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
-        let framing =
-            Framing::of_response(&self.response, bytes, version, self.method, status)
-                .map_err(|_| ())?;
+        let framing = Framing::of_response(&self.response, bytes, version, self.method, status)
+            .map_err(|_| ())?;
         self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
-        let request = if self.version == Version::Http09 { Version::Http10 } else { self.version };
+        let request = if self.version == Version::Http09 {
+            Version::Http10
+        } else {
+            self.version
+        };
         if self.upgraded {
             self.intent = Intent::Tunnel;
         } else if status >= 200 {

@@ -32,8 +32,10 @@ fn choose(session: &Session, request: Option<(&crate::http1::Head, &[u8])>) -> P
     };
     let acls = &session.frontend_handles().acls;
     for rule in &proxy.switching {
-        let applies =
-            rule.condition.as_ref().is_none_or(|condition| acls.applies(condition, &facts));
+        let applies = rule
+            .condition
+            .as_ref()
+            .is_none_or(|condition| acls.applies(condition, &facts));
         if applies {
             match rule.target {
                 SwitchingTarget::Backend(backend) => return backend,
