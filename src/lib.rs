@@ -1,3 +1,6 @@
 //! hapax runs HAProxy configurations.
 
+pub mod balance;
+pub mod http1;
+pub mod log;
 pub mod plan;

@@ -1,0 +1,132 @@
+//! Buffers of `tune.bufsize` bytes, pooled per worker and given back while a connection idles.
+
+use std::cell::RefCell;
+
+/// Free blocks of one worker.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    size: usize,
+    free: RefCell<Vec<Box<[u8]>>>,
+}
+
+/// Blocks that a pool keeps for later; what is given back beyond goes to the allocator.
+const KEPT: usize = 256;
+
+impl Pool {
+    /// A pool of blocks of `size` bytes.
+    pub(crate) fn new(size: usize) -> Self {
+        Self { size, free: RefCell::new(Vec::new()) }
+    }
+
+    fn take(&self) -> Box<[u8]> {
+        self.free.borrow_mut().pop().unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
+    }
+
+    fn give(&self, block: Box<[u8]>) {
+        let mut free = self.free.borrow_mut();
+        // After a reload with another `tune.bufsize` old blocks are not taken back.
+        if free.len() < KEPT && block.len() == self.size {
+            free.push(block);
+        }
+    }
+}
+
+/// Bytes on their way from one side to the other: a window in a block that moves to the front
+/// when room is needed. Without a block it is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    block: Option<Box<[u8]>>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// The bytes held.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.block.as_ref().map_or(&[], |block| &block[self.start..self.end])
+    }
+
+    /// The bytes held, to be changed in place.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.block.as_mut().map_or(&mut [], |block| &mut block[self.start..self.end])
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether nothing is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Drops the first `n` bytes.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start += n;
+        if self.start >= self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Room for more bytes so that at most `limit` are held; moves what is held to the front when
+    /// that makes room. Empty when `limit` is reached.
+    pub(crate) fn room(&mut self, pool: &Pool, limit: usize) -> &mut [u8] {
+        let block = self.block.get_or_insert_with(|| pool.take());
+        let held = self.end - self.start;
+        let room = limit.min(block.len()).saturating_sub(held);
+        if room > 0 && self.start > 0 && block.len() - self.end < room {
+            block.copy_within(self.start..self.end, 0);
+            self.start = 0;
+            self.end = held;
+        }
+        let end = (self.end + room).min(block.len());
+        &mut block[self.end..end]
+    }
+
+    /// Says that `n` bytes were written to what [`Buffer::room`] gave.
+    pub(crate) fn filled(&mut self, n: usize) {
+        self.end += n;
+    }
+
+    /// Gives the block back when nothing is held.
+    pub(crate) fn release(&mut self, pool: &Pool) {
+        if self.is_empty() {
+            self.clear(pool);
+        }
+    }
+
+    /// Drops what is held and gives the block back.
+    pub(crate) fn clear(&mut self, pool: &Pool) {
+        if let Some(block) = self.block.take() {
+            pool.give(block);
+        }
+        self.start = 0;
+        self.end = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_moves_to_the_front_when_room_is_needed() {
+        let pool = Pool::new(8);
+        let mut buffer = Buffer::default();
+        buffer.room(&pool, 8).copy_from_slice(b"abcdefgh");
+        buffer.filled(8);
+        assert!(buffer.room(&pool, 8).is_empty());
+        buffer.consume(6);
+        assert_eq!(buffer.room(&pool, 8).len(), 6);
+        assert_eq!(buffer.bytes(), b"gh");
+        buffer.room(&pool, 4).copy_from_slice(b"ij");
+        buffer.filled(2);
+        assert_eq!(buffer.bytes(), b"ghij");
+        assert!(buffer.room(&pool, 4).is_empty());
+        buffer.consume(4);
+        buffer.release(&pool);
+        assert_eq!(pool.free.borrow().len(), 1);
+    }
+}

@@ -1,0 +1,85 @@
+//! One timer for a session, re-armed only when it fires.
+//!
+//! Timeouts of a proxy are inactivity limits: nearly every read or write moves them. Activity only
+//! stores the time; the timer is left alone, and when it fires it is armed again for what is left.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// The timer of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// Ready when `at` has passed; `None` never is. The task is woken at that time or before.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
+        let Some(at) = at else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if at <= Instant::now() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}
+
+/// `from` plus a timeout, if there is one.
+pub(crate) fn after(from: Instant, timeout: Option<Duration>) -> Option<Instant> {
+    timeout.map(|timeout| from + timeout)
+}
+
+/// The earlier of two deadlines.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moved_on_is_awaited() {
+        let start = Instant::now();
+        let mut deadline = Deadline::default();
+        let mut at = start + Duration::from_secs(1);
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            if polls == 2 {
+                at = start + Duration::from_secs(5);
+            }
+            deadline.poll(cx, Some(at))
+        })
+        .await;
+        // The first wake-up at one second finds that the deadline has moved to five.
+        assert_eq!(start.elapsed().as_secs(), 1);
+        poll_fn(|cx| deadline.poll(cx, Some(start + Duration::from_secs(5)))).await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+        // An earlier one re-arms at once.
+        let long = start + Duration::from_secs(100);
+        let short = start + Duration::from_secs(6);
+        poll_fn(|cx| {
+            let _ = deadline.poll(cx, Some(long));
+            deadline.poll(cx, Some(short))
+        })
+        .await;
+        assert_eq!(start.elapsed().as_secs(), 6);
+    }
+}

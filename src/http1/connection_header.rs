@@ -1,0 +1,367 @@
+//! What a connection mode does to one message: its `Connection` header, and what happens to the
+//! connections afterwards. RFC 9112, section 9; manual 1.4, section 4.
+//!
+//! The configuration gives a [`ConnectionMode`] for the pair of frontend and backend. A message
+//! can only weaken it: a client that says `close`, an HTTP/1.0 client that does not say
+//! `keep-alive`, a body that ends with its connection, a frontend that is stopping all turn
+//! keep-alive and server close into close.
+
+use haproxy_cfg_grammar::Dialect;
+
+use super::framing::elements;
+use super::head::{Head, Version};
+use crate::plan::{ConnectionMode, ModeOptions};
+
+/// What happens after the response of this transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intent {
+    /// Bytes are relayed from then on.
+    #[default]
+    Tunnel,
+    /// Both connections are kept.
+    KeepAlive,
+    /// The server connection is closed, the client's is kept.
+    ServerClose,
+    /// Both are closed.
+    Close,
+}
+
+/// What the options of both sides ask for, before any message was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What the frontend alone asks for: the request is first looked at with this.
+    frontend: Intent,
+    /// What both sides together ask for.
+    joint: Intent,
+    /// The mode is passive close: `close` is announced and nobody is forced.
+    passive_close: bool,
+    /// `option http-pretend-keepalive`: the server is not told that its connection will close.
+    pretend_keepalive: bool,
+    /// 1.4: there is no keep-alive to fall back to, and the request is looked at once.
+    v1_4: bool,
+}
+
+impl Policy {
+    /// The policy for a frontend and the backend that it switched to.
+    pub fn of(frontend: ModeOptions, backend: ModeOptions, dialect: Dialect) -> Self {
+        let passive = |options: ModeOptions| {
+            ConnectionMode::of(options, options, dialect) == ConnectionMode::PassiveClose
+        };
+        let pretend_keepalive =
+            frontend.http_pretend_keepalive || backend.http_pretend_keepalive;
+        let v1_4 = dialect == Dialect::V1_4;
+        let passive_close = if v1_4 {
+            frontend.httpclose || backend.httpclose
+        } else {
+            passive(frontend) || passive(backend)
+        };
+        let intent = |one: ModeOptions, other: ModeOptions| {
+            let intent = match ConnectionMode::of(one, other, dialect) {
+                ConnectionMode::KeepAlive => Intent::KeepAlive,
+                ConnectionMode::Tunnel | ConnectionMode::PassiveClose => Intent::Tunnel,
+                ConnectionMode::ServerClose => Intent::ServerClose,
+                ConnectionMode::ForcedClose => Intent::Close,
+            };
+            let pretends = one.http_pretend_keepalive || other.http_pretend_keepalive;
+            if pretends && intent == Intent::Tunnel { Intent::KeepAlive } else { intent }
+        };
+        let joint = intent(frontend, backend);
+        Self {
+            frontend: if v1_4 { joint } else { intent(frontend, frontend) },
+            joint,
+            passive_close,
+            pretend_keepalive,
+            v1_4,
+        }
+    }
+
+    fn strength(self, intent: Intent) -> u8 {
+        match intent {
+            Intent::KeepAlive => u8::from(self.v1_4),
+            Intent::Tunnel => u8::from(!self.v1_4),
+            Intent::ServerClose => 2,
+            Intent::Close => 3,
+        }
+    }
+}
+
+/// What is known about the request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts {
+    /// Its version.
+    pub version: Version,
+    /// Whether its body's end is known without a close.
+    pub length_known: bool,
+    /// Whether the frontend accepts nothing more.
+    pub stopping: bool,
+}
+
+/// Tokens of `Connection` that were found in a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tokens {
+    /// `close` was there, kept or not.
+    close: bool,
+    /// `keep-alive` was there, kept or not.
+    keep_alive: bool,
+    /// `close` is still there.
+    close_kept: bool,
+    /// `keep-alive` is still there.
+    keep_alive_kept: bool,
+}
+
+impl Intent {
+    /// Whether the client connection outlives the transaction as an HTTP connection.
+    pub fn keeps_client(self) -> bool {
+        matches!(self, Self::KeepAlive | Self::ServerClose)
+    }
+}
+
+/// Rewrites the `Connection` header of a request on its way to the server, and answers what the
+/// request leaves of the mode.
+pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: RequestFacts) -> Intent {
+    let is_11 = facts.version == Version::Http11;
+    let pretend = policy.pretend_keepalive;
+    let mut intent = policy.frontend;
+    let mut tokens = None;
+    // The frontend looks first, then both sides together: what the first look has turned into a
+    // close stays one, even where the backend would have tunnelled.
+    for stage in [policy.frontend, policy.joint] {
+        if policy.strength(stage) > policy.strength(intent) {
+            intent = stage;
+        }
+        if tokens.is_none()
+            && (intent != Intent::Tunnel || (policy.v1_4 && policy.passive_close))
+        {
+            let closes = matches!(intent, Intent::ServerClose | Intent::Close);
+            tokens = Some(strip(head, bytes, !is_11, is_11 || (closes && !pretend)));
+        }
+        let seen = tokens.unwrap_or_default();
+        if intent.keeps_client()
+            && (seen.close
+                || (!is_11 && !seen.keep_alive)
+                || (policy.v1_4 && policy.passive_close)
+                || !facts.length_known
+                || facts.stopping)
+        {
+            intent = Intent::Close;
+        }
+    }
+    if intent == Intent::Tunnel && !policy.passive_close {
+        return intent;
+    }
+    // HTTP/1.1 keeps by default and HTTP/1.0 closes by default: only the contrary is said.
+    let closes = matches!(intent, Intent::ServerClose | Intent::Close) || policy.passive_close;
+    let want_close = is_11 && closes && !pretend;
+    let want_keep_alive =
+        !is_11 && ((intent == Intent::KeepAlive && !policy.passive_close) || pretend);
+    announce(head, bytes, tokens, want_close, want_keep_alive);
+    intent
+}
+
+/// Rewrites the `Connection` header of a response on its way to the client, and answers what the
+/// response leaves of the intent.
+pub fn edit_response(
+    head: &mut Head,
+    bytes: &[u8],
+    intent: Intent,
+    policy: Policy,
+    request: Version,
+    response: Version,
+    length_known: bool,
+) -> Intent {
+    if intent == Intent::Tunnel && !policy.passive_close {
+        return intent;
+    }
+    let mut intent = intent;
+    if !length_known && intent != Intent::Tunnel {
+        intent = Intent::Close;
+    }
+    let server_11 = response == Version::Http11;
+    let both_11 = server_11 && request == Version::Http11;
+    let tokens = if intent.keeps_client() {
+        strip(head, bytes, true, both_11)
+    } else {
+        strip(head, bytes, !server_11, true)
+    };
+    // A server that closes leaves nothing to keep on its side.
+    if intent == Intent::KeepAlive && (tokens.close || (!server_11 && !tokens.keep_alive)) {
+        intent = Intent::ServerClose;
+    }
+    if intent.keeps_client() {
+        announce(head, bytes, Some(tokens), false, !both_11);
+    } else {
+        announce(head, bytes, Some(tokens), server_11, false);
+    }
+    intent
+}
+
+/// Notes the tokens of every `Connection` line and takes out those that are asked for. A line of
+/// which nothing is left goes.
+fn strip(head: &mut Head, bytes: &[u8], drop_close: bool, drop_keep_alive: bool) -> Tokens {
+    let mut tokens = Tokens::default();
+    let mut at = None;
+    while let Some(index) = head.find(bytes, b"Connection", at) {
+        at = Some(index);
+        let mut dropped = false;
+        for token in elements(head.value(bytes, index)) {
+            if token.eq_ignore_ascii_case(b"close") {
+                tokens.close = true;
+                tokens.close_kept |= !drop_close;
+                dropped |= drop_close;
+            } else if token.eq_ignore_ascii_case(b"keep-alive") {
+                tokens.keep_alive = true;
+                tokens.keep_alive_kept |= !drop_keep_alive;
+                dropped |= drop_keep_alive;
+            }
+        }
+        if dropped {
+            remove_tokens(head, bytes, index, drop_close, drop_keep_alive);
+        }
+    }
+    tokens
+}
+
+/// Takes `close`, `keep-alive` or both out of one line.
+fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_alive: bool) {
+    let mut value = Vec::new();
+    for token in elements(head.value(bytes, index)) {
+        if (close && token.eq_ignore_ascii_case(b"close"))
+            || (keep_alive && token.eq_ignore_ascii_case(b"keep-alive"))
+        {
+            continue;
+        }
+        if !value.is_empty() {
+            value.extend_from_slice(b", ");
+        }
+        value.extend_from_slice(token);
+    }
+    if value.is_empty() {
+        head.remove(index);
+    } else {
+        head.replace_value(bytes, index, &value);
+    }
+}
+
+/// Makes the message say exactly what is wanted. `None` when its tokens were not looked at: then
+/// what stands there stays, unless something is to be said.
+fn announce(
+    head: &mut Head,
+    bytes: &[u8],
+    tokens: Option<Tokens>,
+    close: bool,
+    keep_alive: bool,
+) {
+    let tokens = match tokens {
+        Some(tokens) => tokens,
+        None if close || keep_alive => strip(head, bytes, !close, !keep_alive),
+        None => return,
+    };
+    let drop_close = tokens.close_kept && !close;
+    let drop_keep_alive = tokens.keep_alive_kept && !keep_alive;
+    if drop_close || drop_keep_alive {
+        strip(head, bytes, drop_close, drop_keep_alive);
+    }
+    if close && !tokens.close_kept {
+        head.append(b"Connection: close");
+    }
+    if keep_alive && !tokens.keep_alive_kept {
+        head.append(b"Connection: keep-alive");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::scan::{Kind, Tolerance};
+
+    const NONE: ModeOptions = ModeOptions {
+        httpclose: false,
+        forceclose: false,
+        http_server_close: false,
+        http_pretend_keepalive: false,
+        http_keep_alive: false,
+        http_tunnel: false,
+    };
+    const HC: ModeOptions = ModeOptions { httpclose: true, ..NONE };
+    const FC: ModeOptions = ModeOptions { forceclose: true, ..NONE };
+    const SC: ModeOptions = ModeOptions { http_server_close: true, ..NONE };
+    const PRETEND: ModeOptions = ModeOptions { http_pretend_keepalive: true, ..NONE };
+    const SC_PRETEND: ModeOptions = ModeOptions { http_pretend_keepalive: true, ..SC };
+
+    fn request(policy: Policy, version: &str, lines: &str) -> (Intent, String) {
+        let mut bytes = format!("GET / HTTP/{version}\r\n{lines}\r\n").into_bytes();
+        let mut head = Head::new(Kind::Request);
+        head.scan(&mut bytes, Tolerance::default());
+        let facts = RequestFacts {
+            version: head.request_version(&bytes),
+            length_known: true,
+            stopping: false,
+        };
+        let intent = edit_request(&mut head, &bytes, policy, facts);
+        let mut out = Vec::new();
+        head.write_to(&bytes, &mut out);
+        let start = "GET / HTTP/1.1\r\n".len();
+        let text = String::from_utf8_lossy(&out[start..out.len() - 2]).into_owned();
+        (intent, text)
+    }
+
+    #[test]
+    fn requests() {
+        use Dialect::{V1_4, V1_8};
+        let close = "Connection: close\r\n";
+        let keep = "Connection: keep-alive\r\n";
+        let both = "Connection: upgrade, keep-alive\r\n";
+        let upgrade_close = "Connection: upgrade\r\nConnection: close\r\n";
+        for (name, dialect, frontend, backend, version, lines, intent, expected) in [
+            ("nothing tunnels in 1.4", V1_4, NONE, NONE, "1.1", close, Intent::Tunnel, close),
+            ("nothing keeps in 1.8", V1_8, NONE, NONE, "1.1", "", Intent::KeepAlive, ""),
+            ("client closes", V1_8, NONE, NONE, "1.1", close, Intent::Close, close),
+            ("1.0 closes", V1_8, NONE, NONE, "1.0", "", Intent::Close, ""),
+            ("1.0 keeps", V1_8, NONE, NONE, "1.0", keep, Intent::KeepAlive, keep),
+            ("passive", V1_4, NONE, HC, "1.1", "", Intent::Tunnel, close),
+            ("passive 1.0", V1_4, HC, NONE, "1.0", keep, Intent::Tunnel, ""),
+            ("passive 1.0, unseen", V1_8, HC, NONE, "1.0", keep, Intent::Tunnel, keep),
+            ("passive 1.0, seen", V1_8, NONE, HC, "1.0", keep, Intent::Tunnel, ""),
+            ("passive behind keep-alive", V1_8, NONE, HC, "1.0", "", Intent::Close, ""),
+            ("server close", V1_4, SC, NONE, "1.1", keep, Intent::ServerClose, close),
+            ("server close 1.0", V1_8, NONE, SC, "1.0", keep, Intent::ServerClose, ""),
+            ("server close and httpclose", V1_4, SC, HC, "1.1", "", Intent::Close, close),
+            ("forced", V1_4, FC, NONE, "1.1", both, Intent::Close, upgrade_close),
+            ("pretend", V1_4, SC_PRETEND, NONE, "1.1", "", Intent::ServerClose, ""),
+            ("pretend alone", V1_4, PRETEND, NONE, "1.1", "", Intent::KeepAlive, ""),
+        ] {
+            let policy = Policy::of(frontend, backend, dialect);
+            let found = request(policy, version, lines);
+            assert_eq!(found, (intent, expected.to_string()), "{name}");
+        }
+    }
+
+    #[test]
+    fn responses() {
+        let sc = Policy::of(SC, NONE, Dialect::V1_4);
+        let hc = Policy::of(HC, NONE, Dialect::V1_4);
+        let (h10, h11) = (Version::Http10, Version::Http11);
+        for (name, policy, intent, request, known, text, after, expected) in [
+            ("kept", sc, Intent::ServerClose, h11, true, "HTTP/1.1 200 OK\r\nConnection: close\r\n",
+                Intent::ServerClose, "HTTP/1.1 200 OK\r\n"),
+            ("kept 1.0", sc, Intent::ServerClose, h10, true, "HTTP/1.1 200 OK\r\n",
+                Intent::ServerClose, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"),
+            ("no length", sc, Intent::ServerClose, h11, false, "HTTP/1.1 200 OK\r\n",
+                Intent::Close, "HTTP/1.1 200 OK\r\nConnection: close\r\n"),
+            ("passive", hc, Intent::Tunnel, h11, true, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n",
+                Intent::Tunnel, "HTTP/1.1 200 OK\r\nConnection: close\r\n"),
+            ("passive 1.0", hc, Intent::Tunnel, h11, true, "HTTP/1.0 200 OK\r\nConnection: close\r\n",
+                Intent::Tunnel, "HTTP/1.0 200 OK\r\n"),
+        ] {
+            let mut bytes = format!("{text}\r\n").into_bytes();
+            let mut head = Head::new(Kind::Response);
+            head.scan(&mut bytes, Tolerance::default());
+            let version = head.response_version(&bytes);
+            let found = edit_response(&mut head, &bytes, intent, policy, request, version, known);
+            let mut out = Vec::new();
+            head.write_to(&bytes, &mut out);
+            assert_eq!(found, after, "{name}");
+            assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\r\n"), "{name}");
+        }
+    }
+}

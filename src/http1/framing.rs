@@ -1,0 +1,367 @@
+//! How much of the bytes after a head belongs to the message. RFC 9112, section 6.
+
+use super::head::{Head, Version};
+use super::method::Method;
+
+/// What makes a body end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    Empty,
+    /// That many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// The end of the connection.
+    UntilClose,
+}
+
+/// Why the length of a body is not acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FramingError {
+    /// A Content-Length that is no number, or numbers that contradict each other.
+    #[error("Content-Length is not a number, or two of them disagree")]
+    ContentLength,
+    /// A chunk size that is not hexadecimal or does not fit, or a chunk not followed by a line end.
+    #[error("invalid chunk")]
+    Chunk,
+}
+
+impl Framing {
+    /// The framing of a request body.
+    ///
+    /// # Errors
+    /// When Content-Length is not a number or two of them disagree.
+    pub fn of_request(head: &Head, bytes: &[u8], version: Version) -> Result<Self, FramingError> {
+        match Self::from_headers(head, bytes, version)? {
+            // A request never ends with its connection: without a length there is no body,
+            // unless a coding other than chunked was applied last.
+            (framing, false) => Ok(framing.unwrap_or(Self::Empty)),
+            (_, true) => Ok(Self::UntilClose),
+        }
+    }
+
+    /// The framing of a response body.
+    ///
+    /// # Errors
+    /// When Content-Length is not a number or two of them disagree.
+    pub fn of_response(
+        head: &Head,
+        bytes: &[u8],
+        version: Version,
+        request: Method,
+        status: u16,
+    ) -> Result<Self, FramingError> {
+        if request == Method::Head
+            || (100..200).contains(&status)
+            || matches!(status, 204 | 304)
+        {
+            return Ok(Self::Empty);
+        }
+        match Self::from_headers(head, bytes, version)? {
+            (Some(framing), false) => Ok(framing),
+            _ => Ok(Self::UntilClose),
+        }
+    }
+
+    /// What Transfer-Encoding and Content-Length say, and whether a coding forbids to trust them.
+    fn from_headers(
+        head: &Head,
+        bytes: &[u8],
+        version: Version,
+    ) -> Result<(Option<Self>, bool), FramingError> {
+        let mut chunked = false;
+        let mut until_close = false;
+        if version == Version::Http11 {
+            let mut at = None;
+            while let Some(index) = head.find(bytes, b"Transfer-Encoding", at) {
+                for coding in elements(head.value(bytes, index)) {
+                    if coding.eq_ignore_ascii_case(b"chunked") {
+                        chunked = true;
+                    } else if chunked {
+                        // chunked must come last: nobody can tell where this ends.
+                        chunked = false;
+                        until_close = true;
+                    }
+                }
+                at = Some(index);
+            }
+        }
+        if until_close {
+            return Ok((None, true));
+        }
+        if chunked {
+            return Ok((Some(Self::Chunked), false));
+        }
+        let mut length = None;
+        let mut at = None;
+        while let Some(index) = head.find(bytes, b"Content-Length", at) {
+            for value in elements(head.value(bytes, index)) {
+                let value = parse_length(value).ok_or(FramingError::ContentLength)?;
+                if length.is_some_and(|known| known != value) {
+                    return Err(FramingError::ContentLength);
+                }
+                length = Some(value);
+            }
+            if length.is_none() {
+                return Err(FramingError::ContentLength);
+            }
+            at = Some(index);
+        }
+        Ok((length.map(Self::Length), false))
+    }
+}
+
+fn parse_length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // A sign bit must stay free, as in a C `long long`.
+        sum.checked_mul(10)?.checked_add(u64::from(digit)).filter(|n| *n <= i64::MAX as u64)
+    })
+}
+
+/// The comma-separated elements of a value, without the blanks around them and without empty
+/// ones. RFC 9110, section 5.6.1.
+pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|e| !e.is_empty())
+}
+
+/// The progress through one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of it was seen.
+    Done,
+    /// That many bytes are missing.
+    Length(u64),
+    /// Inside a chunked body.
+    Chunked(Chunk),
+    /// Up to the end of the connection.
+    UntilClose,
+}
+
+/// Where in a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// Before the first digit of a size.
+    SizeStart,
+    /// Inside the size.
+    Size(u64),
+    /// After the size: extensions, up to the line end.
+    Extension(u64),
+    /// After a CR that ends the size line.
+    SizeLf(u64),
+    /// That many bytes of data are missing.
+    Data(u64),
+    /// After the data.
+    DataEnd,
+    /// After the data and a CR.
+    DataLf,
+    /// At the start of a trailer line.
+    TrailerStart,
+    /// Inside a trailer line.
+    Trailer,
+    /// After the CR of the empty line that ends the trailers.
+    LastLf,
+}
+
+impl Body {
+    /// The start of a body of that framing.
+    pub fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Empty | Framing::Length(0) => Self::Done,
+            Framing::Length(n) => Self::Length(n),
+            Framing::Chunked => Self::Chunked(Chunk::SizeStart),
+            Framing::UntilClose => Self::UntilClose,
+        }
+    }
+
+    /// Whether the body is complete.
+    pub fn is_done(self) -> bool {
+        self == Self::Done
+    }
+
+    /// Takes in the next bytes and answers how many of them belong to the body.
+    ///
+    /// # Errors
+    /// [`FramingError::Chunk`] at the first byte that no chunked body can have there. `self` is
+    /// then of no further use.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, FramingError> {
+        match self {
+            Self::Done => Ok(0),
+            Self::UntilClose => Ok(bytes.len()),
+            Self::Length(missing) => {
+                let taken = (bytes.len() as u64).min(*missing);
+                *missing -= taken;
+                if *missing == 0 {
+                    *self = Self::Done;
+                }
+                Ok(taken as usize)
+            }
+            Self::Chunked(chunk) => {
+                let (taken, next) = chunk.advance(bytes)?;
+                *self = next.map_or(Self::Done, Self::Chunked);
+                Ok(taken)
+            }
+        }
+    }
+}
+
+impl Chunk {
+    /// Bytes taken, and where that leads; `None` after the last byte of the body.
+    fn advance(self, bytes: &[u8]) -> Result<(usize, Option<Self>), FramingError> {
+        let mut state = self;
+        let mut i = 0;
+        while let Some(&byte) = bytes.get(i) {
+            state = match state {
+                Self::SizeStart => Self::Size(hex(byte).ok_or(FramingError::Chunk)?),
+                Self::Size(size) => match byte {
+                    b'\r' => Self::SizeLf(size),
+                    b'\n' => Self::after_size(size),
+                    b';' | b' ' | b'\t' => Self::Extension(size),
+                    _ => {
+                        let digit = hex(byte).ok_or(FramingError::Chunk)?;
+                        if size >> 27 != 0 {
+                            // 1.4 stops at 2^27 as well: no honest chunk is that large.
+                            return Err(FramingError::Chunk);
+                        }
+                        Self::Size(size << 4 | digit)
+                    }
+                },
+                Self::Extension(size) => match memchr::memchr(b'\n', &bytes[i..]) {
+                    Some(n) => {
+                        i += n;
+                        Self::after_size(size)
+                    }
+                    None => return Ok((bytes.len(), Some(state))),
+                },
+                Self::SizeLf(size) => match byte {
+                    b'\n' => Self::after_size(size),
+                    _ => return Err(FramingError::Chunk),
+                },
+                Self::Data(missing) => {
+                    let taken = ((bytes.len() - i) as u64).min(missing);
+                    i += taken as usize;
+                    if taken < missing {
+                        return Ok((i, Some(Self::Data(missing - taken))));
+                    }
+                    state = Self::DataEnd;
+                    continue;
+                }
+                Self::DataEnd => match byte {
+                    b'\r' => Self::DataLf,
+                    b'\n' => Self::SizeStart,
+                    _ => return Err(FramingError::Chunk),
+                },
+                Self::DataLf => match byte {
+                    b'\n' => Self::SizeStart,
+                    _ => return Err(FramingError::Chunk),
+                },
+                Self::TrailerStart => match byte {
+                    b'\n' => return Ok((i + 1, None)),
+                    b'\r' => Self::LastLf,
+                    _ => Self::Trailer,
+                },
+                Self::Trailer => match memchr::memchr(b'\n', &bytes[i..]) {
+                    Some(n) => {
+                        i += n;
+                        Self::TrailerStart
+                    }
+                    None => return Ok((bytes.len(), Some(state))),
+                },
+                Self::LastLf => match byte {
+                    b'\n' => return Ok((i + 1, None)),
+                    _ => return Err(FramingError::Chunk),
+                },
+            };
+            i += 1;
+        }
+        Ok((i, Some(state)))
+    }
+
+    fn after_size(size: u64) -> Self {
+        if size == 0 { Self::TrailerStart } else { Self::Data(size) }
+    }
+}
+
+fn hex(byte: u8) -> Option<u64> {
+    char::from(byte).to_digit(16).map(u64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::scan::{Kind, Tolerance};
+
+    fn request(headers: &str) -> Result<Framing, FramingError> {
+        let mut bytes = format!("POST / HTTP/1.1\r\n{headers}\r\n").into_bytes();
+        let mut head = Head::new(Kind::Request);
+        head.scan(&mut bytes, Tolerance::default());
+        Framing::of_request(&head, &bytes, head.request_version(&bytes))
+    }
+
+    #[test]
+    fn request_framing() {
+        for (headers, expected) in [
+            ("", Ok(Framing::Empty)),
+            ("Content-Length: 5\r\n", Ok(Framing::Length(5))),
+            ("Content-Length: 5\r\nContent-length: 5\r\n", Ok(Framing::Length(5))),
+            ("Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
+            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(FramingError::ContentLength)),
+            ("Content-Length: -1\r\n", Err(FramingError::ContentLength)),
+            ("Content-Length: 1a\r\n", Err(FramingError::ContentLength)),
+            ("Content-Length:\r\n", Err(FramingError::ContentLength)),
+            ("Content-Length: 99999999999999999999\r\n", Err(FramingError::ContentLength)),
+            ("Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
+            ("Transfer-Encoding: gzip, Chunked\r\n", Ok(Framing::Chunked)),
+            ("Transfer-Encoding: chunked, gzip\r\n", Ok(Framing::UntilClose)),
+        ] {
+            assert_eq!(request(headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn chunked_bodies() {
+        for (text, expected) in [
+            ("0\r\n\r\n", Ok((5, true))),
+            ("5\r\nhello\r\n0\r\n\r\nGET", Ok((15, true))),
+            ("5;x=y\nhello\n0\nT: 1\r\n\nmore", Ok((21, true))),
+            ("a\r\n12345", Ok((8, false))),
+            ("5\r\nhelloX", Err(FramingError::Chunk)),
+            ("x\r\n", Err(FramingError::Chunk)),
+            ("-1\r\n", Err(FramingError::Chunk)),
+            ("fffffffff\r\n", Err(FramingError::Chunk)),
+            ("0\r\n\rX", Err(FramingError::Chunk)),
+        ] {
+            let mut body = Body::new(Framing::Chunked);
+            let result = body.advance(text.as_bytes()).map(|n| (n, body.is_done()));
+            assert_eq!(result, expected, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_cut_gives_the_same_end(bytes in "([0-9a-f]{1,2}(;x)?\r?\n[a-z]{0,20}\r?\n){0,3}0\r\n\r\nrest", cut in 0usize..60) {
+            let bytes = bytes.as_bytes();
+            let mut whole = Body::new(Framing::Chunked);
+            let expected = whole.advance(bytes);
+            let mut parts = Body::new(Framing::Chunked);
+            let cut = cut.min(bytes.len());
+            let found = parts.advance(&bytes[..cut]).and_then(|first| {
+                if parts.is_done() || first < cut { return Ok(first); }
+                parts.advance(&bytes[cut..]).map(|second| first + second)
+            });
+            proptest::prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = Body::new(Framing::Chunked).advance(&bytes);
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! The head of one message: its lines in the receive buffer, and the edits made to them.
+//!
+//! A [`Head`] holds offsets into the bytes that it was scanned from, which the caller passes to
+//! every method; added and changed lines live in an arena beside it. What was not edited leaves as
+//! the bytes that came.
+
+use std::ops::Range;
+
+use super::scan::{HeaderLine, Kind, Scan, Scanner, StartLine, Tolerance};
+
+/// The version of a message as far as it changes what the proxy does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// No version: HTTP/0.9.
+    Http09,
+    /// 1.0, and anything below 1.1.
+    #[default]
+    Http10,
+    /// 1.1, and anything above.
+    Http11,
+}
+
+/// Offsets from here on point into the arena.
+const ARENA: u32 = 1 << 31;
+/// `start` of a removed line.
+const REMOVED: u32 = u32::MAX;
+
+/// A scanned head and its edits.
+#[derive(Debug)]
+pub struct Head {
+    scanner: Scanner,
+    lines: Vec<HeaderLine>,
+    arena: Vec<u8>,
+    start_line: Option<Range<usize>>,
+    len: usize,
+    edited: bool,
+}
+
+impl Head {
+    /// An empty head, to be scanned.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            scanner: Scanner::new(kind),
+            lines: Vec::new(),
+            arena: Vec::new(),
+            start_line: None,
+            len: 0,
+            edited: false,
+        }
+    }
+
+    /// Forgets everything but its allocations.
+    pub fn reset(&mut self, kind: Kind) {
+        self.scanner = Scanner::new(kind);
+        self.lines.clear();
+        self.arena.clear();
+        self.start_line = None;
+        self.len = 0;
+        self.edited = false;
+    }
+
+    /// Scans on; see [`Scanner::scan`].
+    pub fn scan(&mut self, bytes: &mut [u8], tolerance: Tolerance) -> Scan {
+        let scan = self.scanner.scan(bytes, tolerance, &mut self.lines);
+        if let Scan::Complete(len) = scan {
+            self.len = len;
+        }
+        scan
+    }
+
+    /// Whether any byte of the start line has come.
+    pub fn started(&self) -> bool {
+        self.scanner.started()
+    }
+
+    /// Whether the whole start line has come.
+    pub fn has_start_line(&self) -> bool {
+        self.scanner.has_start_line()
+    }
+
+    /// Length of the head as received, empty lines before it included.
+    pub fn received_len(&self) -> usize {
+        self.len
+    }
+
+    /// Length of the empty lines before the start line; they are not forwarded.
+    pub fn leading(&self) -> usize {
+        self.scanner.start_line.start as usize
+    }
+
+    /// Number of header lines as received.
+    pub fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether what leaves differs from what came.
+    pub fn is_edited(&self) -> bool {
+        self.edited
+    }
+
+    /// Bytes that edits have added so far.
+    pub fn arena_len(&self) -> usize {
+        self.arena.len()
+    }
+
+    fn start(&self) -> StartLine {
+        self.scanner.start_line
+    }
+
+    /// First word of the start line as received: method or version.
+    pub fn first_word<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.start().start as usize..self.start().first_end as usize]
+    }
+
+    /// Second word of the start line as received: request target or status code.
+    pub fn second_word<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let (start, end) = self.start().second;
+        &bytes[start as usize..end as usize]
+    }
+
+    /// Third part of the start line as received: version or reason.
+    pub fn third_part<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let (start, end) = self.start().third;
+        &bytes[start as usize..end as usize]
+    }
+
+    /// The start line as received, without its terminator.
+    pub fn received_start_line<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let start = self.start();
+        &bytes[start.start as usize..start.third.1 as usize]
+    }
+
+    /// Version of a request.
+    pub fn request_version(&self, bytes: &[u8]) -> Version {
+        let third = self.third_part(bytes);
+        if third.is_empty() { Version::Http09 } else { version(third) }
+    }
+
+    /// Version of a response.
+    pub fn response_version(&self, bytes: &[u8]) -> Version {
+        version(self.first_word(bytes))
+    }
+
+    /// Status code of a response; 0 when it is no number below 65536.
+    pub fn status(&self, bytes: &[u8]) -> u16 {
+        self.second_word(bytes)
+            .iter()
+            .try_fold(0u16, |code, digit| {
+                code.checked_mul(10)?.checked_add(u16::from(digit.wrapping_sub(b'0')))
+            })
+            .unwrap_or(0)
+    }
+
+    /// Replaces the start line (given without terminator).
+    pub fn set_start_line(&mut self, line: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(line);
+        self.start_line = Some(start..self.arena.len());
+        self.edited = true;
+    }
+
+    /// The lines that are still there, by index, in order.
+    pub fn lines(&self) -> impl Iterator<Item = usize> + use<> {
+        let present: Vec<usize> =
+            (0..self.lines.len()).filter(|&i| self.lines[i].start != REMOVED).collect();
+        present.into_iter()
+    }
+
+    /// The first line after `from` (all lines for `None`) with that name, whatever its case.
+    pub fn find(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
+        let first = from.map_or(0, |i| i + 1);
+        (first..self.lines.len()).find(|&i| {
+            let line = &self.lines[i];
+            line.start != REMOVED
+                && (line.colon - line.start) as usize == name.len()
+                && self.text(bytes, line.start, line.colon).eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// Name of a line.
+    pub fn name<'a>(&'a self, bytes: &'a [u8], index: usize) -> &'a [u8] {
+        let line = &self.lines[index];
+        if line.start == REMOVED {
+            return &[];
+        }
+        self.text(bytes, line.start, line.colon)
+    }
+
+    /// Value of a line, with the blanks at its end.
+    pub fn value<'a>(&'a self, bytes: &'a [u8], index: usize) -> &'a [u8] {
+        let line = &self.lines[index];
+        if line.start == REMOVED {
+            return &[];
+        }
+        self.text(bytes, line.value_start, line.value_end)
+    }
+
+    /// A whole line without its terminator.
+    pub fn line<'a>(&'a self, bytes: &'a [u8], index: usize) -> &'a [u8] {
+        let line = &self.lines[index];
+        if line.start == REMOVED {
+            return &[];
+        }
+        self.text(bytes, line.start, line.value_end)
+    }
+
+    /// Removes a line.
+    pub fn remove(&mut self, index: usize) {
+        self.lines[index].start = REMOVED;
+        self.edited = true;
+    }
+
+    /// Replaces a line, given without terminator; without a colon it is all name.
+    pub fn replace(&mut self, index: usize, line: &[u8]) {
+        self.lines[index] = self.store(&[line]);
+    }
+
+    /// Replaces the value of a line and keeps its name and the blanks before the value.
+    pub fn replace_value(&mut self, bytes: &[u8], index: usize, value: &[u8]) {
+        let old = self.lines[index];
+        let prefix = self.text(bytes, old.start, old.value_start).to_vec();
+        self.lines[index] = self.store(&[&prefix, value]);
+    }
+
+    /// Adds a line at the end, given without terminator.
+    pub fn append(&mut self, line: &[u8]) {
+        self.append_parts(&[line]);
+    }
+
+    /// Adds a line at the end, given in parts.
+    pub fn append_parts(&mut self, parts: &[&[u8]]) {
+        let line = self.store(parts);
+        self.lines.push(line);
+    }
+
+    fn store(&mut self, parts: &[&[u8]]) -> HeaderLine {
+        self.edited = true;
+        let start = self.arena.len();
+        for part in parts {
+            self.arena.extend_from_slice(part);
+        }
+        let text = &self.arena[start..];
+        let colon = memchr::memchr(b':', text).unwrap_or(text.len());
+        let blanks = text[(colon + 1).min(text.len())..]
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
+        let value_end = self.arena.len();
+        self.arena.extend_from_slice(b"\r\n");
+        let at = |offset: usize| ARENA | offset as u32;
+        HeaderLine {
+            start: at(start),
+            colon: at(start + colon),
+            value_start: at((start + colon + 1 + blanks).min(value_end)),
+            value_end: at(value_end),
+            end: at(value_end + 2),
+        }
+    }
+
+    fn text<'a>(&'a self, bytes: &'a [u8], start: u32, end: u32) -> &'a [u8] {
+        if start & ARENA == 0 {
+            &bytes[start as usize..end as usize]
+        } else {
+            &self.arena[(start & !ARENA) as usize..(end & !ARENA) as usize]
+        }
+    }
+
+    /// Writes the head as it leaves. Lines that follow each other unchanged are copied at once.
+    pub fn write_to(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let start = self.start();
+        // What is still to be copied from `bytes`.
+        let mut run = start.start as usize..start.end as usize;
+        if let Some(edited) = &self.start_line {
+            out.extend_from_slice(&self.arena[edited.clone()]);
+            run = start.third.1 as usize..start.end as usize;
+        }
+        for line in &self.lines {
+            if line.start == REMOVED {
+                continue;
+            }
+            if line.start & ARENA != 0 {
+                out.extend_from_slice(&bytes[run.clone()]);
+                run = run.end..run.end;
+                out.extend_from_slice(self.text(bytes, line.start, line.end));
+            } else if line.start as usize == run.end {
+                run.end = line.end as usize;
+            } else {
+                out.extend_from_slice(&bytes[run]);
+                run = line.start as usize..line.end as usize;
+            }
+        }
+        out.extend_from_slice(&bytes[run]);
+        out.extend_from_slice(&bytes[self.terminator_start(bytes)..self.len]);
+    }
+
+    /// Where the empty line that ends the head begins.
+    fn terminator_start(&self, bytes: &[u8]) -> usize {
+        let mut start = self.len;
+        if start > 0 && bytes.get(start - 1) == Some(&b'\n') && self.has_header_part() {
+            start -= 1;
+            if start > 0 && bytes[start - 1] == b'\r' {
+                start -= 1;
+            }
+        }
+        start
+    }
+
+    /// Whether an empty line ends the head: an HTTP/0.9 request is its start line alone.
+    fn has_header_part(&self) -> bool {
+        self.len > self.start().end as usize
+    }
+}
+
+/// The version that `HTTP/x.y` means, as HAProxy reads it: by two digits at their places.
+fn version(text: &[u8]) -> Version {
+    match text {
+        [_, _, _, _, _, major, _, minor, ..]
+            if *major > b'1' || (*major == b'1' && *minor >= b'1') =>
+        {
+            Version::Http11
+        }
+        _ => Version::Http10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> (Head, Vec<u8>) {
+        let mut bytes = text.as_bytes().to_vec();
+        let mut head = Head::new(Kind::Request);
+        assert!(matches!(head.scan(&mut bytes, Tolerance::default()), Scan::Complete(_)));
+        (head, bytes)
+    }
+
+    fn written(head: &Head, bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        head.write_to(bytes, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    const TEXT: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\nx-one:  2 \r\nY:\r\n\r\n";
+
+    #[test]
+    fn unedited_heads_leave_as_they_came() {
+        let (head, bytes) = head(TEXT);
+        assert!(!head.is_edited());
+        assert_eq!(written(&head, &bytes), TEXT);
+        let (head, bytes) = self::head("\r\n\nGET / HTTP/1.0\n\n");
+        assert_eq!(written(&head, &bytes), "GET / HTTP/1.0\n\n");
+    }
+
+    #[test]
+    fn edits() {
+        let (mut head, bytes) = head(TEXT);
+        let first = head.find(&bytes, b"x-ONE", None).unwrap();
+        let second = head.find(&bytes, b"X-One", Some(first)).unwrap();
+        assert_eq!(head.value(&bytes, second), b"2 ");
+        head.remove(first);
+        head.replace_value(&bytes, second, b"3");
+        head.append(b"Z: 4");
+        head.set_start_line(b"PUT /x HTTP/1.1");
+        assert_eq!(
+            written(&head, &bytes),
+            "PUT /x HTTP/1.1\r\nHost: a\r\nx-one:  3\r\nY:\r\nZ: 4\r\n\r\n"
+        );
+        assert_eq!(head.find(&bytes, b"x-one", None), Some(second));
+        let added = head.find(&bytes, b"z", None).unwrap();
+        assert_eq!(head.value(&bytes, added), b"4");
+    }
+
+    #[test]
+    fn versions() {
+        for (text, expected) in [
+            ("GET /\r\n", Version::Http09),
+            ("GET / HTTP/1.0\r\n\r\n", Version::Http10),
+            ("GET / HTTP/1.1\r\n\r\n", Version::Http11),
+            ("GET / HTTP/2.0\r\n\r\n", Version::Http11),
+            ("GET / HTTP/0.9\r\n\r\n", Version::Http10),
+            ("GET / HTTP\r\n\r\n", Version::Http10),
+        ] {
+            let (head, bytes) = head(text);
+            assert_eq!(head.request_version(&bytes), expected, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever is removed, replaced and added, the result parses to the expected list.
+        #[test]
+        fn edited_heads_parse_to_the_edited_list(
+            headers in proptest::collection::vec(("[A-Z]{1,4}", "[a-z]{0,6}"), 0..8),
+            edits in proptest::collection::vec((0usize..12, 0u8..3, "[a-z]{1,5}"), 0..6),
+        ) {
+            let mut text = String::from("GET / HTTP/1.1\r\n");
+            for (name, value) in &headers {
+                text.push_str(&format!("{name}: {value}\r\n"));
+            }
+            text.push_str("\r\n");
+            let (mut head, bytes) = head(&text);
+            let mut expected: Vec<Option<(String, String)>> = headers.into_iter().map(Some).collect();
+            for (index, action, value) in edits {
+                let alive = expected.get(index).is_some_and(Option::is_some);
+                match action {
+                    0 if alive => {
+                        head.remove(index);
+                        expected[index] = None;
+                    }
+                    1 if alive => {
+                        head.replace_value(&bytes, index, value.as_bytes());
+                        if let Some(entry) = &mut expected[index] {
+                            entry.1 = value;
+                        }
+                    }
+                    _ => {
+                        head.append(format!("Added: {value}").as_bytes());
+                        expected.push(Some(("Added".into(), value)));
+                    }
+                }
+            }
+            let (again, bytes) = self::head(&written(&head, &bytes));
+            let found: Vec<_> = again
+                .lines()
+                .map(|i| (
+                    String::from_utf8_lossy(again.name(&bytes, i)).into_owned(),
+                    String::from_utf8_lossy(again.value(&bytes, i)).into_owned(),
+                ))
+                .collect();
+            let expected: Vec<_> = expected.into_iter().flatten().collect();
+            proptest::prop_assert_eq!(found, expected);
+        }
+    }
+}

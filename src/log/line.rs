@@ -1,0 +1,226 @@
+//! The lines: one for a TCP session, one for an HTTP request. Manual 1.4, sections 8.2.2 and 8.2.3.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use chrono::{DateTime, Datelike, Local, Timelike};
+
+use super::escape::escape;
+use super::syslog::MONTHS;
+use super::termination::Termination;
+
+/// Milliseconds; -1 for a step that was not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// `Tq`: until the request was complete.
+    pub request: i64,
+    /// `Tw`: in queues.
+    pub queue: i64,
+    /// `Tc`: until the server accepted.
+    pub connect: i64,
+    /// `Tr`: until the server answered.
+    pub response: i64,
+    /// `Tt`: the whole.
+    pub total: i64,
+}
+
+/// Concurrent sessions when the line was written, and retries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of the process.
+    pub process: u32,
+    /// Of the frontend.
+    pub frontend: u32,
+    /// Of the backend.
+    pub backend: u32,
+    /// Of the server.
+    pub server: u32,
+    /// Connection attempts after the first.
+    pub retries: u32,
+    /// Whether another server was tried (a `+` before the retries).
+    pub redispatched: bool,
+    /// Requests that went before this one in the server's queue.
+    pub server_queue: u32,
+    /// Requests that went before this one in the backend's queue.
+    pub backend_queue: u32,
+}
+
+/// What only HTTP lines have.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpPart<'a> {
+    /// Status sent to the client; -1 when none was.
+    pub status: i32,
+    /// Request line; `None` when it was not understood.
+    pub request: Option<&'a [u8]>,
+}
+
+/// Everything that a line says.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The client; `None` for a Unix socket.
+    pub client: Option<SocketAddr>,
+    /// When it connected.
+    pub accepted: DateTime<Local>,
+    /// Name of the frontend.
+    pub frontend: &'a str,
+    /// Name of the backend.
+    pub backend: &'a str,
+    /// Name of the server; `None` when none was chosen.
+    pub server: Option<&'a str>,
+    /// Durations.
+    pub timers: Timers,
+    /// Bytes sent to the client.
+    pub bytes: u64,
+    /// How it ended.
+    pub termination: Termination,
+    /// Counters.
+    pub counts: Counts,
+    /// Whether the line is written before the end (`option logasap`).
+    pub early: bool,
+}
+
+impl Record<'_> {
+    fn client_and_names(&self, out: &mut Vec<u8>) {
+        // Writing to a Vec cannot fail.
+        match self.client {
+            Some(SocketAddr::V4(address)) => {
+                let _ = write!(out, "{}:{}", address.ip(), address.port());
+            }
+            Some(SocketAddr::V6(address)) => {
+                let _ = write!(out, "{}:{}", address.ip(), address.port());
+            }
+            None => out.extend_from_slice(b"unix:1"),
+        }
+        let at = self.accepted;
+        let _ = write!(
+            out,
+            " [{:02}/{}/{:04}:{:02}:{:02}:{:02}.{:03}] {} {}/{} ",
+            at.day(),
+            MONTHS[at.month0() as usize % 12],
+            at.year(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            at.timestamp_subsec_millis(),
+            self.frontend,
+            self.backend,
+            self.server.unwrap_or("<NOSRV>"),
+        );
+    }
+
+    fn counters(&self, out: &mut Vec<u8>) {
+        let counts = &self.counts;
+        let _ = write!(
+            out,
+            " {}/{}/{}/{}/{}{} {}/{}",
+            counts.process,
+            counts.frontend,
+            counts.backend,
+            counts.server,
+            if counts.redispatched { "+" } else { "" },
+            counts.retries,
+            counts.server_queue,
+            counts.backend_queue,
+        );
+    }
+
+    /// The line of `option tcplog`.
+    pub fn tcp(&self, out: &mut Vec<u8>) {
+        self.client_and_names(out);
+        let early = if self.early { "+" } else { "" };
+        let t = &self.timers;
+        let [cause, stage] = self.termination.letters().map(char::from);
+        let _ = write!(
+            out,
+            "{}/{}/{early}{} {early}{} {cause}{stage}",
+            t.queue, t.connect, t.total, self.bytes
+        );
+        self.counters(out);
+    }
+
+    /// The line of `option httplog`.
+    pub fn http(&self, http: &HttpPart<'_>, out: &mut Vec<u8>) {
+        self.client_and_names(out);
+        let early = if self.early { "+" } else { "" };
+        let t = &self.timers;
+        let [cause, stage] = self.termination.letters().map(char::from);
+        let _ = write!(
+            out,
+            "{}/{}/{}/{}/{early}{} {} {early}{} - - {cause}{stage}--",
+            t.request, t.queue, t.connect, t.response, t.total, http.status, self.bytes
+        );
+        self.counters(out);
+        out.extend_from_slice(b" \"");
+        match http.request {
+            Some(line) => escape(line, out),
+            None => out.extend_from_slice(b"<BADREQ>"),
+        }
+        out.push(b'"');
+    }
+
+    /// The line when neither `tcplog` nor `httplog` was asked for: that a client has connected.
+    pub fn connect(&self, to: SocketAddr, mode: &str, out: &mut Vec<u8>) {
+        match self.client {
+            Some(client) => {
+                let _ = write!(
+                    out,
+                    "Connect from {}:{} to {}:{} ({}/{mode})",
+                    client.ip(),
+                    client.port(),
+                    to.ip(),
+                    to.port(),
+                    self.frontend
+                );
+            }
+            None => {
+                let _ = write!(out, "Connect from unix ({}/{mode})", self.frontend);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::termination::{Cause, Stage};
+    use chrono::TimeZone;
+
+    fn record() -> Record<'static> {
+        Record {
+            client: Some("10.0.0.1:4000".parse().unwrap()),
+            accepted: Local.with_ymd_and_hms(2026, 11, 20, 1, 2, 3).unwrap(),
+            frontend: "www",
+            backend: "app",
+            server: Some("s1"),
+            timers: Timers { request: 1, queue: 0, connect: 2, response: 3, total: 6 },
+            bytes: 41,
+            termination: Termination::default(),
+            counts: Counts { process: 1, frontend: 1, backend: 1, server: 1, ..Counts::default() },
+            early: false,
+        }
+    }
+
+    #[test]
+    fn lines() {
+        let mut out = Vec::new();
+        record().http(&HttpPart { status: 200, request: Some(b"GET / HTTP/1.1") }, &mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "10.0.0.1:4000 [20/Nov/2026:01:02:03.000] www app/s1 1/0/2/3/6 200 41 - - ---- \
+             1/1/1/1/0 0/0 \"GET / HTTP/1.1\""
+        );
+        out.clear();
+        let mut failed = record();
+        failed.server = None;
+        failed.termination = Termination::new(Cause::ServerAbort, Stage::Connect);
+        failed.counts.retries = 3;
+        failed.counts.redispatched = true;
+        failed.timers.connect = -1;
+        failed.tcp(&mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "10.0.0.1:4000 [20/Nov/2026:01:02:03.000] www app/<NOSRV> 0/-1/6 41 SC \
+             1/1/1/1/+3 0/0"
+        );
+    }
+}
