@@ -2,6 +2,7 @@
 //!
 //! Code map:
 //! - [`wire`]: what crosses the wire, byte by byte; `tests/wire.rs` and the program `wire` use it;
+//! - [`verdicts`]: what `-c` says about files; `tests/verdicts.rs` and the program `verdicts`;
 //! - [`ratchet`]: lists of known failures, which may only get shorter;
 //! - [`corpus`]: where recordings and lists lie; [`hapax`]: the binary under test;
 //! - [`arguments`]: command lines of the programs here.
@@ -12,4 +13,5 @@ pub mod arguments;
 pub mod corpus;
 pub mod hapax;
 pub mod ratchet;
+pub mod verdicts;
 pub mod wire;

@@ -23,7 +23,7 @@ mod process;
 mod report;
 mod stage;
 mod suite;
-mod text;
+pub(crate) mod text;
 
 use std::io;
 use std::path::PathBuf;
