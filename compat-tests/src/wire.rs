@@ -25,8 +25,10 @@ mod stage;
 mod suite;
 pub(crate) mod text;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 pub use compare::{Leniency, SuiteReport, WireRun};
 pub use process::ProxyCommand;
@@ -75,3 +77,35 @@ pub enum WireError {
     #[error("{0}")]
     Io(#[from] io::Error),
 }
+
+/// Plays a suite once, in a fresh process of the proxy; what the cases came to, by id.
+pub fn play(suite: Suite, command: &ProxyCommand) -> Result<BTreeMap<String, Outcome>, PlayError> {
+    let cases = suite.cases.clone();
+    let performance = stage::perform(&Rc::new(suite), &cases, command, JOBS, true)?;
+    match performance.crash {
+        None => Ok(performance.outcomes),
+        Some(crash) => Err(PlayError::Proxy {
+            crash,
+            output: performance.end.output,
+        }),
+    }
+}
+
+/// Why a suite has no results.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// It could not be played.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The proxy did not live to its end.
+    #[error("{crash}; its output:\n{output}")]
+    Proxy {
+        /// What happened.
+        crash: String,
+        /// What it printed.
+        output: String,
+    },
+}
+
+/// Cases at once.
+const JOBS: usize = 40;

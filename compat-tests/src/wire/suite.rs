@@ -258,8 +258,12 @@ pub enum Recorded {
 impl Suite {
     /// Reads a suite.
     pub fn load(path: &Path) -> Result<Self, WireError> {
-        let source = read(path)?;
-        let mut suite: Self = parse(path, &source)?;
+        Self::from_json(path, read(path)?)
+    }
+
+    /// A suite from its text; the name is for messages.
+    pub fn from_json(name: &Path, source: String) -> Result<Self, WireError> {
+        let mut suite: Self = parse(name, &source)?;
         suite.source = source;
         Ok(suite)
     }
