@@ -1,7 +1,21 @@
 //! hapax runs HAProxy configurations.
+//!
+//! - [`command_line`]: what the user asked for.
+//! - [`configuration`]: files into a plan, by way of the grammar, [`boot::environment`] and
+//!   [`resolve`].
+//! - [`plan`]: what a configuration means, as a value.
+//! - [`explain`]: the plan in words, with the lines that decided it.
 
+pub mod acl;
 pub mod balance;
 pub mod demo;
+pub mod boot;
+pub mod command_line;
+pub mod configuration;
+pub mod engine;
+pub mod explain;
 pub mod http1;
 pub mod log;
 pub mod plan;
+pub mod report;
+pub mod resolve;

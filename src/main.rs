@@ -1,3 +1,205 @@
-//! The hapax command.
+//! The hapax command: the one place that prints, and that chooses exit codes.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "see above")]
 
-fn main() {}
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use hapax::boot::{self, Event, OldProcesses};
+use hapax::command_line::{self, Check, Command, CommandLine, Explain, Format, Run};
+use hapax::configuration::{self, Configuration, Overrides};
+use hapax::{explain, report, resolve};
+use haproxy_cfg_grammar::{Dialect, Severity};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect();
+    let compat = std::env::var("HAPAX_COMPAT").ok();
+    let line = command_line::parse(&words, compat.as_deref());
+    let dialect = line.dialect;
+    match line.command.clone() {
+        Command::Usage { mistake } => usage(mistake.as_deref()),
+        Command::Version { details } => version(details, dialect),
+        Command::Run(run) => start(&line, &run),
+        Command::Check(check) => self::check(&check, dialect),
+        Command::Explain(explain) => self::explain(&explain, dialect),
+        Command::Keywords(_) | Command::Demo => {
+            eprintln!("not built yet");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(mistake: Option<&str>) -> ExitCode {
+    print!("{}", command_line::banner());
+    if let Some(mistake) = mistake {
+        eprintln!("hapax: {mistake}");
+    }
+    eprint!("{}", command_line::USAGE);
+    ExitCode::FAILURE
+}
+
+fn version(details: bool, dialect: Dialect) -> ExitCode {
+    print!("{}", command_line::banner());
+    if details {
+        println!("dialect: {} (--compat, HAPAX_COMPAT)", dialect.name());
+    }
+    ExitCode::SUCCESS
+}
+
+/// Reads the files, or says which one cannot be read.
+fn load(files: &[String], dialect: Dialect, overrides: Overrides) -> Option<Configuration> {
+    match configuration::load(files, dialect, overrides) {
+        Ok(configuration) => Some(configuration),
+        Err((name, error)) => {
+            let message = format!("cannot read the configuration file '{name}': {error}");
+            eprint!("{}", report::stamp().line(Severity::Error, &message));
+            None
+        }
+    }
+}
+
+/// HAProxy's own way: `-c` checks, anything else runs.
+fn start(line: &CommandLine, run: &Run) -> ExitCode {
+    let Some(configuration) = load(&run.files, line.dialect, run.overrides()) else {
+        return ExitCode::FAILURE;
+    };
+    let sources = &configuration.document.sources;
+    let quiet = run.quiet && !run.verbose;
+    let shown: Vec<_> = configuration
+        .diagnostics
+        .iter()
+        .filter(|d| !quiet || d.severity >= Severity::Alert)
+        .cloned()
+        .collect();
+    eprint!("{}", report::haproxy_lines(&shown, sources));
+    if configuration.plan.is_none() {
+        return ExitCode::FAILURE;
+    }
+    if run.check {
+        if !quiet {
+            println!("Configuration file is valid");
+        }
+        return ExitCode::SUCCESS;
+    }
+    serve(line, run, configuration)
+}
+
+/// Runs a plan until a signal ends it; reads the files again when one asks for it.
+fn serve(line: &CommandLine, run: &Run, configuration: Configuration) -> ExitCode {
+    let Some(mut plan) = configuration.plan else {
+        return ExitCode::FAILURE;
+    };
+    plan.global.nosplice |= run.no_splice;
+    let options = boot::Options {
+        daemon: (run.daemon || plan.global.daemon)
+            && !(run.foreground || run.debug || plan.global.debug),
+        pidfile: run
+            .pidfile
+            .as_ref()
+            .map(Into::into)
+            .or_else(|| plan.global.pidfile.clone()),
+        old: run
+            .takeover
+            .as_ref()
+            .map(|takeover| OldProcesses {
+                pids: takeover.pids.clone(),
+                terminate: !takeover.finish,
+            })
+            .unwrap_or_default(),
+        memory_limit: (run.memory_mb != 0).then_some(u64::from(run.memory_mb)),
+    };
+    let reload = || {
+        let configuration = load(&run.files, line.dialect, run.overrides())?;
+        let sources = &configuration.document.sources;
+        eprint!(
+            "{}",
+            report::haproxy_lines(&configuration.diagnostics, sources)
+        );
+        configuration.plan.map(|mut plan| {
+            plan.global.nosplice |= run.no_splice;
+            plan
+        })
+    };
+    match boot::run(plan, &options, reload, tell) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!(
+                "{}",
+                report::stamp().line(Severity::Error, &error.to_string())
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what happens to the process.
+fn tell(event: &Event<'_>) {
+    let (severity, message) = match event {
+        Event::Ready => return,
+        Event::Reloading => (Severity::Warning, "reloading the configuration".to_owned()),
+        Event::Reloaded(applied) => (Severity::Warning, applied.to_string()),
+        Event::Refused => (
+            Severity::Error,
+            "the configuration is refused, the running one stays".to_owned(),
+        ),
+        Event::NotReloaded(error) => (
+            Severity::Error,
+            format!("{error}; the running configuration stays"),
+        ),
+        Event::Stopping { sessions } => (
+            Severity::Warning,
+            format!("stopping when {sessions} connections have ended"),
+        ),
+        Event::Warning(text) => (Severity::Warning, text.clone()),
+    };
+    eprint!("{}", report::stamp().line(severity, &message));
+}
+
+/// `hapax check`.
+fn check(check: &Check, dialect: Dialect) -> ExitCode {
+    let Some(configuration) = load(&check.files, dialect, Overrides::default()) else {
+        return ExitCode::FAILURE;
+    };
+    let sources = &configuration.document.sources;
+    let diagnostics = report::filter(configuration.diagnostics, &check.deny, &check.allow);
+    match check.format {
+        Format::Json => print!("{}", report::as_json(&diagnostics, sources)),
+        Format::Text => {
+            let colours = std::io::stderr().is_terminal();
+            eprint!("{}", report::snippets(&diagnostics, sources, colours));
+            println!(
+                "{}: {}",
+                check.files.join(" "),
+                report::summary(&diagnostics)
+            );
+        }
+    }
+    if resolve::has_errors(&diagnostics) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// `hapax explain`.
+fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
+    let Some(configuration) = load(&explain.files, dialect, Overrides::default()) else {
+        return ExitCode::FAILURE;
+    };
+    let sources = &configuration.document.sources;
+    let Some(plan) = &configuration.plan else {
+        let colours = std::io::stderr().is_terminal();
+        eprint!(
+            "{}",
+            report::snippets(&configuration.diagnostics, sources, colours)
+        );
+        return ExitCode::FAILURE;
+    };
+    print!(
+        "{}",
+        explain::text(plan, &configuration.provenance, sources, &explain.proxies)
+    );
+    ExitCode::SUCCESS
+}

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::{Version, version};
+
 /// The HAProxy whose language and behaviour a configuration is read with.
 ///
 /// It is chosen explicitly (`--compat`, or `HAPAX_COMPAT`), never guessed from the file.
@@ -37,5 +39,26 @@ impl Dialect {
             Self::V1_8 => "1.8",
             Self::Hapax => "hapax",
         }
+    }
+}
+
+impl Dialect {
+    /// The version whose language is accepted: keywords that appeared later are not.
+    pub fn version(self) -> Version {
+        match self {
+            Self::V1_4 => version::V1_4,
+            Self::V1_8 | Self::Hapax => version::V1_8,
+        }
+    }
+
+    /// Whether a keyword that appeared in `since` and that `until` no longer has is part of the
+    /// dialect. The `hapax` dialect forgets nothing.
+    pub fn knows(self, since: Version, until: Option<Version>) -> bool {
+        since <= self.version() && (self == Self::Hapax || until.is_none_or(|u| self.version() < u))
+    }
+
+    /// Whether quotes and environment variables exist (since 1.6).
+    pub fn has_quotes(self) -> bool {
+        self != Self::V1_4
     }
 }

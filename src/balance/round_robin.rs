@@ -29,7 +29,11 @@ impl RoundRobin {
             .filter(|(index, _)| weights[*index] > 0)
             .map(|(index, position)| (*position, index))
             .collect();
-        Self { line, positions, weights }
+        Self {
+            line,
+            positions,
+            weights,
+        }
     }
 
     /// Whose turn it is among the servers that `usable` lets through. The turn of a server that is
@@ -77,7 +81,11 @@ impl RoundRobin {
 /// Where a server starts: half a step in, so that heavy servers come first and light ones are
 /// spread among them. Equal weights start at the same place.
 fn first(weight: u32) -> u64 {
-    if weight == 0 { 0 } else { STEP / u64::from(weight) / 2 }
+    if weight == 0 {
+        0
+    } else {
+        STEP / u64::from(weight) / 2
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::poller;
+
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -35,7 +37,10 @@ enum Inner {
 impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { inner: Inner::Bare(fd), drained: false }
+        Self {
+            inner: Inner::Bare(fd),
+            drained: false,
+        }
     }
 
     /// The descriptor.
@@ -52,7 +57,7 @@ impl Socket {
             let Inner::Bare(fd) = std::mem::replace(&mut self.inner, Inner::Moving) else {
                 unreachable!("just matched");
             };
-            match AsyncFd::try_with_interest(fd, Interest::READABLE.add(Interest::WRITABLE)) {
+            match poller::register(fd, Interest::READABLE.add(Interest::WRITABLE)) {
                 Ok(registered) => self.inner = Inner::Registered(registered),
                 Err(error) => {
                     let (fd, cause) = error.into_parts();

@@ -47,8 +47,7 @@ impl Policy {
         let passive = |options: ModeOptions| {
             ConnectionMode::of(options, options, dialect) == ConnectionMode::PassiveClose
         };
-        let pretend_keepalive =
-            frontend.http_pretend_keepalive || backend.http_pretend_keepalive;
+        let pretend_keepalive = frontend.http_pretend_keepalive || backend.http_pretend_keepalive;
         let v1_4 = dialect == Dialect::V1_4;
         let passive_close = if v1_4 {
             frontend.httpclose || backend.httpclose
@@ -63,11 +62,19 @@ impl Policy {
                 ConnectionMode::ForcedClose => Intent::Close,
             };
             let pretends = one.http_pretend_keepalive || other.http_pretend_keepalive;
-            if pretends && intent == Intent::Tunnel { Intent::KeepAlive } else { intent }
+            if pretends && intent == Intent::Tunnel {
+                Intent::KeepAlive
+            } else {
+                intent
+            }
         };
         let joint = intent(frontend, backend);
         Self {
-            frontend: if v1_4 { joint } else { intent(frontend, frontend) },
+            frontend: if v1_4 {
+                joint
+            } else {
+                intent(frontend, frontend)
+            },
             joint,
             passive_close,
             pretend_keepalive,
@@ -129,9 +136,7 @@ pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: Reques
         if policy.strength(stage) > policy.strength(intent) {
             intent = stage;
         }
-        if tokens.is_none()
-            && (intent != Intent::Tunnel || (policy.v1_4 && policy.passive_close))
-        {
+        if tokens.is_none() && (intent != Intent::Tunnel || (policy.v1_4 && policy.passive_close)) {
             let closes = matches!(intent, Intent::ServerClose | Intent::Close);
             tokens = Some(strip(head, bytes, !is_11, is_11 || (closes && !pretend)));
         }
@@ -244,13 +249,7 @@ fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_
 
 /// Makes the message say exactly what is wanted. `None` when its tokens were not looked at: then
 /// what stands there stays, unless something is to be said.
-fn announce(
-    head: &mut Head,
-    bytes: &[u8],
-    tokens: Option<Tokens>,
-    close: bool,
-    keep_alive: bool,
-) {
+fn announce(head: &mut Head, bytes: &[u8], tokens: Option<Tokens>, close: bool, keep_alive: bool) {
     let tokens = match tokens {
         Some(tokens) => tokens,
         None if close || keep_alive => strip(head, bytes, !close, !keep_alive),
@@ -282,11 +281,26 @@ mod tests {
         http_keep_alive: false,
         http_tunnel: false,
     };
-    const HC: ModeOptions = ModeOptions { httpclose: true, ..NONE };
-    const FC: ModeOptions = ModeOptions { forceclose: true, ..NONE };
-    const SC: ModeOptions = ModeOptions { http_server_close: true, ..NONE };
-    const PRETEND: ModeOptions = ModeOptions { http_pretend_keepalive: true, ..NONE };
-    const SC_PRETEND: ModeOptions = ModeOptions { http_pretend_keepalive: true, ..SC };
+    const HC: ModeOptions = ModeOptions {
+        httpclose: true,
+        ..NONE
+    };
+    const FC: ModeOptions = ModeOptions {
+        forceclose: true,
+        ..NONE
+    };
+    const SC: ModeOptions = ModeOptions {
+        http_server_close: true,
+        ..NONE
+    };
+    const PRETEND: ModeOptions = ModeOptions {
+        http_pretend_keepalive: true,
+        ..NONE
+    };
+    const SC_PRETEND: ModeOptions = ModeOptions {
+        http_pretend_keepalive: true,
+        ..SC
+    };
 
     fn request(policy: Policy, version: &str, lines: &str) -> (Intent, String) {
         let mut bytes = format!("GET / HTTP/{version}\r\n{lines}\r\n").into_bytes();
@@ -313,22 +327,148 @@ mod tests {
         let both = "Connection: upgrade, keep-alive\r\n";
         let upgrade_close = "Connection: upgrade\r\nConnection: close\r\n";
         for (name, dialect, frontend, backend, version, lines, intent, expected) in [
-            ("nothing tunnels in 1.4", V1_4, NONE, NONE, "1.1", close, Intent::Tunnel, close),
-            ("nothing keeps in 1.8", V1_8, NONE, NONE, "1.1", "", Intent::KeepAlive, ""),
-            ("client closes", V1_8, NONE, NONE, "1.1", close, Intent::Close, close),
+            (
+                "nothing tunnels in 1.4",
+                V1_4,
+                NONE,
+                NONE,
+                "1.1",
+                close,
+                Intent::Tunnel,
+                close,
+            ),
+            (
+                "nothing keeps in 1.8",
+                V1_8,
+                NONE,
+                NONE,
+                "1.1",
+                "",
+                Intent::KeepAlive,
+                "",
+            ),
+            (
+                "client closes",
+                V1_8,
+                NONE,
+                NONE,
+                "1.1",
+                close,
+                Intent::Close,
+                close,
+            ),
             ("1.0 closes", V1_8, NONE, NONE, "1.0", "", Intent::Close, ""),
-            ("1.0 keeps", V1_8, NONE, NONE, "1.0", keep, Intent::KeepAlive, keep),
+            (
+                "1.0 keeps",
+                V1_8,
+                NONE,
+                NONE,
+                "1.0",
+                keep,
+                Intent::KeepAlive,
+                keep,
+            ),
             ("passive", V1_4, NONE, HC, "1.1", "", Intent::Tunnel, close),
-            ("passive 1.0", V1_4, HC, NONE, "1.0", keep, Intent::Tunnel, ""),
-            ("passive 1.0, unseen", V1_8, HC, NONE, "1.0", keep, Intent::Tunnel, keep),
-            ("passive 1.0, seen", V1_8, NONE, HC, "1.0", keep, Intent::Tunnel, ""),
-            ("passive behind keep-alive", V1_8, NONE, HC, "1.0", "", Intent::Close, ""),
-            ("server close", V1_4, SC, NONE, "1.1", keep, Intent::ServerClose, close),
-            ("server close 1.0", V1_8, NONE, SC, "1.0", keep, Intent::ServerClose, ""),
-            ("server close and httpclose", V1_4, SC, HC, "1.1", "", Intent::Close, close),
-            ("forced", V1_4, FC, NONE, "1.1", both, Intent::Close, upgrade_close),
-            ("pretend", V1_4, SC_PRETEND, NONE, "1.1", "", Intent::ServerClose, ""),
-            ("pretend alone", V1_4, PRETEND, NONE, "1.1", "", Intent::KeepAlive, ""),
+            (
+                "passive 1.0",
+                V1_4,
+                HC,
+                NONE,
+                "1.0",
+                keep,
+                Intent::Tunnel,
+                "",
+            ),
+            (
+                "passive 1.0, unseen",
+                V1_8,
+                HC,
+                NONE,
+                "1.0",
+                keep,
+                Intent::Tunnel,
+                keep,
+            ),
+            (
+                "passive 1.0, seen",
+                V1_8,
+                NONE,
+                HC,
+                "1.0",
+                keep,
+                Intent::Tunnel,
+                "",
+            ),
+            (
+                "passive behind keep-alive",
+                V1_8,
+                NONE,
+                HC,
+                "1.0",
+                "",
+                Intent::Close,
+                "",
+            ),
+            (
+                "server close",
+                V1_4,
+                SC,
+                NONE,
+                "1.1",
+                keep,
+                Intent::ServerClose,
+                close,
+            ),
+            (
+                "server close 1.0",
+                V1_8,
+                NONE,
+                SC,
+                "1.0",
+                keep,
+                Intent::ServerClose,
+                "",
+            ),
+            (
+                "server close and httpclose",
+                V1_4,
+                SC,
+                HC,
+                "1.1",
+                "",
+                Intent::Close,
+                close,
+            ),
+            (
+                "forced",
+                V1_4,
+                FC,
+                NONE,
+                "1.1",
+                both,
+                Intent::Close,
+                upgrade_close,
+            ),
+            (
+                "pretend",
+                V1_4,
+                SC_PRETEND,
+                NONE,
+                "1.1",
+                "",
+                Intent::ServerClose,
+                "",
+            ),
+            (
+                "pretend alone",
+                V1_4,
+                PRETEND,
+                NONE,
+                "1.1",
+                "",
+                Intent::KeepAlive,
+                "",
+            ),
         ] {
             let policy = Policy::of(frontend, backend, dialect);
             let found = request(policy, version, lines);
@@ -342,16 +482,56 @@ mod tests {
         let hc = Policy::of(HC, NONE, Dialect::V1_4);
         let (h10, h11) = (Version::Http10, Version::Http11);
         for (name, policy, intent, request, known, text, after, expected) in [
-            ("kept", sc, Intent::ServerClose, h11, true, "HTTP/1.1 200 OK\r\nConnection: close\r\n",
-                Intent::ServerClose, "HTTP/1.1 200 OK\r\n"),
-            ("kept 1.0", sc, Intent::ServerClose, h10, true, "HTTP/1.1 200 OK\r\n",
-                Intent::ServerClose, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"),
-            ("no length", sc, Intent::ServerClose, h11, false, "HTTP/1.1 200 OK\r\n",
-                Intent::Close, "HTTP/1.1 200 OK\r\nConnection: close\r\n"),
-            ("passive", hc, Intent::Tunnel, h11, true, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n",
-                Intent::Tunnel, "HTTP/1.1 200 OK\r\nConnection: close\r\n"),
-            ("passive 1.0", hc, Intent::Tunnel, h11, true, "HTTP/1.0 200 OK\r\nConnection: close\r\n",
-                Intent::Tunnel, "HTTP/1.0 200 OK\r\n"),
+            (
+                "kept",
+                sc,
+                Intent::ServerClose,
+                h11,
+                true,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\n",
+                Intent::ServerClose,
+                "HTTP/1.1 200 OK\r\n",
+            ),
+            (
+                "kept 1.0",
+                sc,
+                Intent::ServerClose,
+                h10,
+                true,
+                "HTTP/1.1 200 OK\r\n",
+                Intent::ServerClose,
+                "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n",
+            ),
+            (
+                "no length",
+                sc,
+                Intent::ServerClose,
+                h11,
+                false,
+                "HTTP/1.1 200 OK\r\n",
+                Intent::Close,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\n",
+            ),
+            (
+                "passive",
+                hc,
+                Intent::Tunnel,
+                h11,
+                true,
+                "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n",
+                Intent::Tunnel,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\n",
+            ),
+            (
+                "passive 1.0",
+                hc,
+                Intent::Tunnel,
+                h11,
+                true,
+                "HTTP/1.0 200 OK\r\nConnection: close\r\n",
+                Intent::Tunnel,
+                "HTTP/1.0 200 OK\r\n",
+            ),
         ] {
             let mut bytes = format!("{text}\r\n").into_bytes();
             let mut head = Head::new(Kind::Response);
@@ -361,7 +541,11 @@ mod tests {
             let mut out = Vec::new();
             head.write_to(&bytes, &mut out);
             assert_eq!(found, after, "{name}");
-            assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\r\n"), "{name}");
+            assert_eq!(
+                String::from_utf8_lossy(&out),
+                format!("{expected}\r\n"),
+                "{name}"
+            );
         }
     }
 }

@@ -52,10 +52,7 @@ impl Framing {
         request: Method,
         status: u16,
     ) -> Result<Self, FramingError> {
-        if request == Method::Head
-            || (100..200).contains(&status)
-            || matches!(status, 204 | 304)
-        {
+        if request == Method::Head || (100..200).contains(&status) || matches!(status, 204 | 304) {
             return Ok(Self::Empty);
         }
         match Self::from_headers(head, bytes, version)? {
@@ -122,14 +119,19 @@ fn parse_length(digits: &[u8]) -> Option<u64> {
             return None;
         }
         // A sign bit must stay free, as in a C `long long`.
-        sum.checked_mul(10)?.checked_add(u64::from(digit)).filter(|n| *n <= i64::MAX as u64)
+        sum.checked_mul(10)?
+            .checked_add(u64::from(digit))
+            .filter(|n| *n <= i64::MAX as u64)
     })
 }
 
 /// The comma-separated elements of a value, without the blanks around them and without empty
 /// ones. RFC 9110, section 5.6.1.
 pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|e| !e.is_empty())
+    value
+        .split(|b| *b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|e| !e.is_empty())
 }
 
 /// The progress through one body.
@@ -285,7 +287,11 @@ impl Chunk {
     }
 
     fn after_size(size: u64) -> Self {
-        if size == 0 { Self::TrailerStart } else { Self::Data(size) }
+        if size == 0 {
+            Self::TrailerStart
+        } else {
+            Self::Data(size)
+        }
     }
 }
 
@@ -310,16 +316,28 @@ mod tests {
         for (headers, expected) in [
             ("", Ok(Framing::Empty)),
             ("Content-Length: 5\r\n", Ok(Framing::Length(5))),
-            ("Content-Length: 5\r\nContent-length: 5\r\n", Ok(Framing::Length(5))),
+            (
+                "Content-Length: 5\r\nContent-length: 5\r\n",
+                Ok(Framing::Length(5)),
+            ),
             ("Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
-            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(FramingError::ContentLength)),
+            (
+                "Content-Length: 5\r\nContent-Length: 6\r\n",
+                Err(FramingError::ContentLength),
+            ),
             ("Content-Length: -1\r\n", Err(FramingError::ContentLength)),
             ("Content-Length: 1a\r\n", Err(FramingError::ContentLength)),
             ("Content-Length:\r\n", Err(FramingError::ContentLength)),
-            ("Content-Length: 99999999999999999999\r\n", Err(FramingError::ContentLength)),
+            (
+                "Content-Length: 99999999999999999999\r\n",
+                Err(FramingError::ContentLength),
+            ),
             ("Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
             ("Transfer-Encoding: gzip, Chunked\r\n", Ok(Framing::Chunked)),
-            ("Transfer-Encoding: chunked, gzip\r\n", Ok(Framing::UntilClose)),
+            (
+                "Transfer-Encoding: chunked, gzip\r\n",
+                Ok(Framing::UntilClose),
+            ),
         ] {
             assert_eq!(request(headers), expected, "{headers:?}");
         }

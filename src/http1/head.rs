@@ -133,7 +133,11 @@ impl Head {
     /// Version of a request.
     pub fn request_version(&self, bytes: &[u8]) -> Version {
         let third = self.third_part(bytes);
-        if third.is_empty() { Version::Http09 } else { version(third) }
+        if third.is_empty() {
+            Version::Http09
+        } else {
+            version(third)
+        }
     }
 
     /// Version of a response.
@@ -146,7 +150,8 @@ impl Head {
         self.second_word(bytes)
             .iter()
             .try_fold(0u16, |code, digit| {
-                code.checked_mul(10)?.checked_add(u16::from(digit.wrapping_sub(b'0')))
+                code.checked_mul(10)?
+                    .checked_add(u16::from(digit.wrapping_sub(b'0')))
             })
             .unwrap_or(0)
     }
@@ -161,8 +166,9 @@ impl Head {
 
     /// The lines that are still there, by index, in order.
     pub fn lines(&self) -> impl Iterator<Item = usize> + use<> {
-        let present: Vec<usize> =
-            (0..self.lines.len()).filter(|&i| self.lines[i].start != REMOVED).collect();
+        let present: Vec<usize> = (0..self.lines.len())
+            .filter(|&i| self.lines[i].start != REMOVED)
+            .collect();
         present.into_iter()
     }
 
@@ -173,7 +179,9 @@ impl Head {
             let line = &self.lines[i];
             line.start != REMOVED
                 && (line.colon - line.start) as usize == name.len()
-                && self.text(bytes, line.start, line.colon).eq_ignore_ascii_case(name)
+                && self
+                    .text(bytes, line.start, line.colon)
+                    .eq_ignore_ascii_case(name)
         })
     }
 
@@ -330,7 +338,10 @@ mod tests {
     fn head(text: &str) -> (Head, Vec<u8>) {
         let mut bytes = text.as_bytes().to_vec();
         let mut head = Head::new(Kind::Request);
-        assert!(matches!(head.scan(&mut bytes, Tolerance::default()), Scan::Complete(_)));
+        assert!(matches!(
+            head.scan(&mut bytes, Tolerance::default()),
+            Scan::Complete(_)
+        ));
         (head, bytes)
     }
 

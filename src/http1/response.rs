@@ -34,7 +34,11 @@ pub fn built_in(status: ErrorStatus, dialect: Dialect) -> &'static [u8] {
             answer!("200 OK", "200 OK", "Service ready.")
         }
         ErrorStatus::S400 => {
-            answer!("400 Bad request", "400 Bad request", "Your browser sent an invalid request.")
+            answer!(
+                "400 Bad request",
+                "400 Bad request",
+                "Your browser sent an invalid request."
+            )
         }
         ErrorStatus::S403 => answer!(
             "403 Forbidden",
@@ -47,7 +51,11 @@ pub fn built_in(status: ErrorStatus, dialect: Dialect) -> &'static [u8] {
             "Your browser didn't send a complete request in time."
         ),
         ErrorStatus::S500 if v1_4 => {
-            answer!("500 Server Error", "500 Server Error", "An internal server error occured.")
+            answer!(
+                "500 Server Error",
+                "500 Server Error",
+                "An internal server error occured."
+            )
         }
         ErrorStatus::S500 => answer!(
             "500 Internal Server Error",
@@ -74,7 +82,12 @@ pub fn built_in(status: ErrorStatus, dialect: Dialect) -> &'static [u8] {
 
 /// The answer for a status with the pages of a proxy.
 pub fn error(pages: &ErrorPages, status: ErrorStatus, dialect: Dialect) -> Vec<u8> {
-    match pages.pages.iter().find(|(s, _)| *s == status).map(|(_, page)| page) {
+    match pages
+        .pages
+        .iter()
+        .find(|(s, _)| *s == status)
+        .map(|(_, page)| page)
+    {
         None => built_in(status, dialect).to_vec(),
         Some(ErrorPage::File(message)) => message.to_vec(),
         Some(ErrorPage::Location302(url)) => location("302 Found", url),
@@ -83,10 +96,9 @@ pub fn error(pages: &ErrorPages, status: ErrorStatus, dialect: Dialect) -> Vec<u
 }
 
 fn location(status: &str, url: &[u8]) -> Vec<u8> {
-    let mut answer = format!(
-        "HTTP/1.0 {status}\r\nCache-Control: no-cache\r\nConnection: close\r\nLocation: "
-    )
-    .into_bytes();
+    let mut answer =
+        format!("HTTP/1.0 {status}\r\nCache-Control: no-cache\r\nConnection: close\r\nLocation: ")
+            .into_bytes();
     answer.extend_from_slice(url);
     answer.extend_from_slice(b"\r\n\r\n");
     answer

@@ -497,15 +497,35 @@ mod tests {
     fn heads() {
         for (kind, text, expected) in [
             (Kind::Request, "GET / HTTP/1.0\r\n\r\n", Scan::Complete(18)),
-            (Kind::Request, "\r\n\nGET / HTTP/1.0\n\n", Scan::Complete(19)),
+            (
+                Kind::Request,
+                "\r\n\nGET / HTTP/1.0\n\n",
+                Scan::Complete(19),
+            ),
             (Kind::Request, "GET /\r\n", Scan::Complete(7)),
             (Kind::Request, "GET / HTTP/1.1\r\nHost", Scan::Partial),
             (Kind::Request, "GET /\x01", Scan::Invalid(5)),
-            (Kind::Request, "GET / HTTP/1.1\r\nA b: c\r\n\r\n", Scan::Invalid(17)),
-            (Kind::Request, "GET / HTTP/1.1\r\nA: c\rd\r\n\r\n", Scan::Invalid(21)),
-            (Kind::Request, "GET / HTTP/1.1\r\n A: c\r\n\r\n", Scan::Invalid(16)),
+            (
+                Kind::Request,
+                "GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+                Scan::Invalid(17),
+            ),
+            (
+                Kind::Request,
+                "GET / HTTP/1.1\r\nA: c\rd\r\n\r\n",
+                Scan::Invalid(21),
+            ),
+            (
+                Kind::Request,
+                "GET / HTTP/1.1\r\n A: c\r\n\r\n",
+                Scan::Invalid(16),
+            ),
             (Kind::Response, "HTTP/1.1 200\r\n\r\n", Scan::Complete(16)),
-            (Kind::Response, "HTTP/1.1 200 all good\r\n\r\n", Scan::Complete(25)),
+            (
+                Kind::Response,
+                "HTTP/1.1 200 all good\r\n\r\n",
+                Scan::Complete(25),
+            ),
             (Kind::Response, "XTTP/1.1 200\r\n\r\n", Scan::Invalid(0)),
         ] {
             assert_eq!(scan(kind, text).0, expected, "{text:?}");

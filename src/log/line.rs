@@ -192,10 +192,22 @@ mod tests {
             frontend: "www",
             backend: "app",
             server: Some("s1"),
-            timers: Timers { request: 1, queue: 0, connect: 2, response: 3, total: 6 },
+            timers: Timers {
+                request: 1,
+                queue: 0,
+                connect: 2,
+                response: 3,
+                total: 6,
+            },
             bytes: 41,
             termination: Termination::default(),
-            counts: Counts { process: 1, frontend: 1, backend: 1, server: 1, ..Counts::default() },
+            counts: Counts {
+                process: 1,
+                frontend: 1,
+                backend: 1,
+                server: 1,
+                ..Counts::default()
+            },
             early: false,
         }
     }
@@ -203,7 +215,13 @@ mod tests {
     #[test]
     fn lines() {
         let mut out = Vec::new();
-        record().http(&HttpPart { status: 200, request: Some(b"GET / HTTP/1.1") }, &mut out);
+        record().http(
+            &HttpPart {
+                status: 200,
+                request: Some(b"GET / HTTP/1.1"),
+            },
+            &mut out,
+        );
         assert_eq!(
             String::from_utf8_lossy(&out),
             "10.0.0.1:4000 [20/Nov/2026:01:02:03.000] www app/s1 1/0/2/3/6 200 41 - - ---- \

@@ -42,8 +42,9 @@ pub fn frame(
 }
 
 /// English month names, whatever the locale.
-pub(super) const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub(super) const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 #[cfg(test)]
 mod tests {
@@ -54,7 +55,15 @@ mod tests {
     fn frames() {
         let time = Local.with_ymd_and_hms(2026, 2, 3, 4, 5, 6).unwrap();
         let mut out = Vec::new();
-        frame(Facility(16), Severity(6), time, None, "haproxy", 42, &mut out);
+        frame(
+            Facility(16),
+            Severity(6),
+            time,
+            None,
+            "haproxy",
+            42,
+            &mut out,
+        );
         assert_eq!(out, b"<134>Feb  3 04:05:06 haproxy[42]: ");
     }
 }

@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
 
 use super::ByteString;
@@ -64,34 +65,13 @@ pub enum Fetch {
     Destination,
     /// The port that the client connected to.
     DestinationPort,
-}
-
-/// How a sample is compared with patterns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MatchMethod {
-    /// The sample is true.
-    Bool,
-    /// The integer lies in a range.
-    Integer,
-    /// The length lies in a range.
-    Length,
-    /// Equal strings.
-    Exact,
-    /// The string begins so.
-    Prefix,
-    /// The string ends so.
-    Suffix,
-    /// The string contains it.
-    Substring,
-    /// One of the words between slashes.
-    Directory,
-    /// One of the words between dots.
-    Domain,
-    /// A regular expression.
-    Regex,
-    /// The address lies in a network.
-    Address,
+    /// A fetch that the engine does not have yet.
+    Other {
+        /// Its name since 1.5.
+        name: String,
+        /// What stands in parentheses.
+        argument: ByteString,
+    },
 }
 
 /// What a sample is compared with.

@@ -45,7 +45,10 @@ impl ConnectionMode {
     /// the stronger win, except that passive close with server close gives forced close.
     pub fn of(frontend: ModeOptions, backend: ModeOptions, dialect: Dialect) -> Self {
         match dialect {
-            Dialect::V1_4 => frontend.union(backend).accumulated().unwrap_or(Self::Tunnel),
+            Dialect::V1_4 => frontend
+                .union(backend)
+                .accumulated()
+                .unwrap_or(Self::Tunnel),
             Dialect::V1_8 | Dialect::Hapax => {
                 let one = |o: ModeOptions| o.accumulated().unwrap_or(Self::KeepAlive);
                 one(frontend).meet(one(backend))

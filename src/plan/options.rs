@@ -61,4 +61,8 @@ pub struct ProxyOptions {
     pub tcp_smart_connect: Option<bool>,
     /// `option transparent`, and `transparent`.
     pub transparent: bool,
+    /// `option http-ignore-probes` (1.6 and later).
+    pub http_ignore_probes: bool,
+    /// `option http-buffer-request` (1.6 and later).
+    pub http_buffer_request: bool,
 }

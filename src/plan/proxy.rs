@@ -88,7 +88,7 @@ pub struct Proxy {
     /// `rate-limit sessions`: new sessions per second; 0 means unlimited.
     pub rate_limit_sessions: u32,
     /// `default_backend`.
-    pub default_backend: Option<super::ProxyId>,
+    pub default_backend: Option<ProxyId>,
     /// `use_backend`, in file order.
     pub switching: Vec<SwitchingRule>,
     /// `monitor-uri`.

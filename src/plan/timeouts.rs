@@ -24,4 +24,10 @@ pub struct Timeouts {
     pub tarpit: Option<Duration>,
     /// `timeout check`.
     pub check: Option<Duration>,
+    /// `timeout tunnel` (1.5 and later): both sides, once nothing is parsed any more.
+    pub tunnel: Option<Duration>,
+    /// `timeout client-fin` (1.5 and later): the client side, half closed.
+    pub client_fin: Option<Duration>,
+    /// `timeout server-fin` (1.5 and later): the server side, half closed.
+    pub server_fin: Option<Duration>,
 }

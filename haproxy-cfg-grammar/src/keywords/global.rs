@@ -1,0 +1,363 @@
+//! The `global` section. Manual 1.4, section 3.
+
+use crate::arguments::Arguments;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::keyword::{Keyword, Parser, Status};
+use crate::keywords::log::LogTarget;
+use crate::section::GLOBAL as SECTION;
+use crate::value::number;
+use crate::value::time::Milliseconds;
+use crate::{Statement, Word, version};
+
+/// One line of the section.
+#[derive(Clone, Debug)]
+pub enum GlobalStatement {
+    /// A word that stands alone.
+    Switch(Switch),
+    /// A number.
+    Number(Number, i64),
+    /// A name or path.
+    Text(Text, Word),
+    /// `description`.
+    Description(Vec<u8>),
+    /// `log`.
+    Log(LogTarget),
+    /// `log-send-hostname [name]`.
+    LogSendHostname(Option<Word>),
+    /// `stats timeout`.
+    StatsTimeout(Milliseconds),
+    /// `hard-stop-after` (1.8).
+    HardStopAfter(Milliseconds),
+    /// `stats socket`.
+    StatsSocket(Box<StatsSocket>),
+    /// `stats bind-process`.
+    StatsBindProcess(Vec<Word>),
+}
+
+/// `stats socket path [options]`.
+#[derive(Clone, Debug)]
+pub struct StatsSocket {
+    /// Where.
+    pub path: Word,
+    /// `user`.
+    pub user: Option<Word>,
+    /// `group`.
+    pub group: Option<Word>,
+    /// `uid`.
+    pub uid: Option<u32>,
+    /// `gid`.
+    pub gid: Option<u32>,
+    /// `mode`, an octal number.
+    pub mode: Option<u32>,
+    /// `level`.
+    pub level: Level,
+}
+
+/// What a client of the statistics socket may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// `user`
+    User,
+    /// `operator`
+    #[default]
+    Operator,
+    /// `admin`
+    Admin,
+}
+
+/// Words that stand alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// `daemon`
+    Daemon,
+    /// `debug`
+    Debug,
+    /// `quiet`
+    Quiet,
+    /// `nosplice`
+    NoSplice,
+    /// `noepoll`, `nopoll`, `nosepoll`, `nokqueue`: which system call waits is not ours to choose.
+    Poller,
+}
+
+/// Numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// `maxconn`
+    Maxconn,
+    /// `maxpipes`
+    Maxpipes,
+    /// `nbproc`
+    Nbproc,
+    /// `nbthread` (1.8)
+    Nbthread,
+    /// `uid`
+    Uid,
+    /// `gid`
+    Gid,
+    /// `ulimit-n`
+    UlimitN,
+    /// `spread-checks`
+    SpreadChecks,
+    /// `stats maxconn`
+    StatsMaxconn,
+    /// `tune.bufsize`
+    Bufsize,
+    /// `tune.chksize`
+    Chksize,
+    /// `tune.maxaccept`
+    Maxaccept,
+    /// `tune.maxpollevents`
+    Maxpollevents,
+    /// `tune.maxrewrite`
+    Maxrewrite,
+    /// `tune.rcvbuf.client`
+    ClientRcvbuf,
+    /// `tune.rcvbuf.server`
+    ServerRcvbuf,
+    /// `tune.sndbuf.client`
+    ClientSndbuf,
+    /// `tune.sndbuf.server`
+    ServerSndbuf,
+}
+
+/// Names and paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// `chroot`
+    Chroot,
+    /// `pidfile`
+    Pidfile,
+    /// `user`
+    User,
+    /// `group`
+    Group,
+    /// `node`
+    Node,
+    /// `log-tag`
+    LogTag,
+}
+
+const fn row(name: &'static str, arguments: &'static str, parse: Parser) -> Keyword {
+    Keyword {
+        arguments,
+        ..Keyword::new(name, SECTION, parse)
+    }
+}
+
+const fn number(name: &'static str, parse: Parser) -> Keyword {
+    row(name, "integer", parse)
+}
+
+const fn accepted(base: Keyword) -> Keyword {
+    Keyword {
+        status: Status::Accepted,
+        ..base
+    }
+}
+
+/// The family.
+pub const GLOBAL: &[Keyword] = &[
+    row("chroot", "directory", |a| text(a, Text::Chroot)),
+    row("daemon", "none", |a| switch(a, Switch::Daemon)),
+    row("debug", "none", |a| switch(a, Switch::Debug)),
+    row("description", "free text", |a| {
+        super::mode::text(a)
+            .map(GlobalStatement::Description)
+            .map(Statement::Global)
+    }),
+    number("gid", |a| integer(a, Number::Gid)),
+    row("group", "group name", |a| name(a, Text::Group)),
+    Keyword {
+        since: version::V1_8,
+        ..row("hard-stop-after", "time", |a| {
+            let time = a.milliseconds("a time")?;
+            a.end(version::V1_8)?;
+            Ok(Statement::Global(GlobalStatement::HardStopAfter(time)))
+        })
+    },
+    row("log", "addr facility [level [minlevel]]", |a| {
+        super::log::target(a)
+            .map(GlobalStatement::Log)
+            .map(Statement::Global)
+    }),
+    row("log-send-hostname", "[name]", |a| {
+        let name = a.next_word().cloned();
+        a.end(version::V1_8)?;
+        Ok(Statement::Global(GlobalStatement::LogSendHostname(name)))
+    }),
+    row("log-tag", "string", |a| text(a, Text::LogTag)),
+    number("maxconn", |a| integer(a, Number::Maxconn)),
+    accepted(number("maxpipes", |a| integer(a, Number::Maxpipes))),
+    number("nbproc", |a| integer(a, Number::Nbproc)),
+    Keyword {
+        since: version::V1_8,
+        ..number("nbthread", nbthread)
+    },
+    row("node", "name", node),
+    row("noepoll", "none", |a| switch(a, Switch::Poller)),
+    row("nokqueue", "none", |a| switch(a, Switch::Poller)),
+    row("nopoll", "none", |a| switch(a, Switch::Poller)),
+    Keyword {
+        until: Some(version::V1_5),
+        ..row("nosepoll", "none", |a| switch(a, Switch::Poller))
+    },
+    row("nosplice", "none", |a| switch(a, Switch::NoSplice)),
+    row("pidfile", "file", |a| text(a, Text::Pidfile)),
+    row("quiet", "none", |a| switch(a, Switch::Quiet)),
+    accepted(number("spread-checks", spread_checks)),
+    accepted(row("stats bind-process", "process list", |a| {
+        let words = a.rest().to_vec();
+        Ok(Statement::Global(GlobalStatement::StatsBindProcess(words)))
+    })),
+    accepted(number("stats maxconn", stats_maxconn)),
+    accepted(row("stats socket", "path [options]", stats_socket)),
+    accepted(row("stats timeout", "time", |a| {
+        let time = a.milliseconds("a time")?;
+        a.end(version::V1_8)?;
+        Ok(Statement::Global(GlobalStatement::StatsTimeout(time)))
+    })),
+    number("tune.bufsize", |a| integer(a, Number::Bufsize)),
+    accepted(number("tune.chksize", |a| integer(a, Number::Chksize))),
+    number("tune.maxaccept", |a| integer(a, Number::Maxaccept)),
+    number("tune.maxpollevents", |a| integer(a, Number::Maxpollevents)),
+    number("tune.maxrewrite", |a| integer(a, Number::Maxrewrite)),
+    number("tune.rcvbuf.client", |a| integer(a, Number::ClientRcvbuf)),
+    number("tune.rcvbuf.server", |a| integer(a, Number::ServerRcvbuf)),
+    number("tune.sndbuf.client", |a| integer(a, Number::ClientSndbuf)),
+    number("tune.sndbuf.server", |a| integer(a, Number::ServerSndbuf)),
+    number("uid", |a| integer(a, Number::Uid)),
+    number("ulimit-n", |a| integer(a, Number::UlimitN)),
+    row("user", "user name", |a| name(a, Text::User)),
+];
+
+fn switch(arguments: &mut Arguments<'_>, switch: Switch) -> Result<Statement, Diagnostic> {
+    arguments.end(version::V1_8)?;
+    Ok(Statement::Global(GlobalStatement::Switch(switch)))
+}
+
+fn integer(arguments: &mut Arguments<'_>, which: Number) -> Result<Statement, Diagnostic> {
+    let value = arguments.lax_integer("a number")?;
+    arguments.end(version::V1_8)?;
+    Ok(Statement::Global(GlobalStatement::Number(which, value)))
+}
+
+fn text(arguments: &mut Arguments<'_>, which: Text) -> Result<Statement, Diagnostic> {
+    let word = arguments.require("a value")?.clone();
+    arguments.end(version::V1_8)?;
+    Ok(Statement::Global(GlobalStatement::Text(which, word)))
+}
+
+fn name(arguments: &mut Arguments<'_>, which: Text) -> Result<Statement, Diagnostic> {
+    let word = arguments.require("a name of the system's")?.clone();
+    arguments.end(version::V1_8)?;
+    Ok(Statement::Global(GlobalStatement::Text(which, word)))
+}
+
+fn node(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let word = arguments.require("a name")?;
+    let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    if !word.bytes.iter().all(fine) {
+        return Err(arguments.bad(word, "letters, digits, '.', '-' and '_'"));
+    }
+    arguments.end(version::V1_8)?;
+    Ok(Statement::Global(GlobalStatement::Text(
+        Text::Node,
+        word.clone(),
+    )))
+}
+
+fn ranged(
+    arguments: &mut Arguments<'_>,
+    which: Number,
+    what: &str,
+    fine: impl Fn(i64) -> bool,
+) -> Result<Statement, Diagnostic> {
+    let word = arguments.require(what)?;
+    let value = number::atol(&word.bytes).0;
+    if !fine(value) {
+        return Err(Diagnostic::new(
+            Code::OutOfRange,
+            word.span,
+            format!(
+                "'{}' expects {what}, not '{}'",
+                arguments.keyword(),
+                word.shown()
+            ),
+        ));
+    }
+    arguments.end(version::V1_8)?;
+    Ok(Statement::Global(GlobalStatement::Number(which, value)))
+}
+
+fn spread_checks(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    ranged(
+        arguments,
+        Number::SpreadChecks,
+        "a percentage from 0 to 50",
+        |v| (0..=50).contains(&v),
+    )
+}
+
+fn stats_maxconn(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    ranged(
+        arguments,
+        Number::StatsMaxconn,
+        "a number greater than 0",
+        |v| v > 0,
+    )
+}
+
+fn nbthread(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    ranged(arguments, Number::Nbthread, "a number from 1 to 64", |v| {
+        (1..=64).contains(&v)
+    })
+}
+
+fn stats_socket(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let path = arguments.require("a path")?.clone();
+    let mut socket = StatsSocket {
+        path,
+        user: None,
+        group: None,
+        uid: None,
+        gid: None,
+        mode: None,
+        level: Level::default(),
+    };
+    while let Some(word) = arguments.next_word() {
+        match word.text() {
+            "user" => socket.user = Some(arguments.require("a user after 'user'")?.clone()),
+            "group" => socket.group = Some(arguments.require("a group after 'group'")?.clone()),
+            "uid" => socket.uid = id(arguments)?,
+            "gid" => socket.gid = id(arguments)?,
+            "mode" => {
+                let mode = arguments.require("an octal number after 'mode'")?;
+                socket.mode = u32::from_str_radix(mode.text(), 8).ok();
+            }
+            "level" => {
+                let level = arguments.require("a level after 'level'")?;
+                socket.level = match level.text() {
+                    "user" => Level::User,
+                    "operator" => Level::Operator,
+                    "admin" => Level::Admin,
+                    _ => return Err(arguments.bad(level, "'user', 'operator' or 'admin'")),
+                };
+            }
+            _ => {
+                return Err(super::bind::unknown_option(
+                    word,
+                    "stats socket",
+                    ["user", "uid", "group", "gid", "mode", "level"].into_iter(),
+                ));
+            }
+        }
+    }
+    Ok(Statement::Global(GlobalStatement::StatsSocket(Box::new(
+        socket,
+    ))))
+}
+
+fn id(arguments: &mut Arguments<'_>) -> Result<Option<u32>, Diagnostic> {
+    Ok(u32::try_from(arguments.lax_integer("a number")?).ok())
+}

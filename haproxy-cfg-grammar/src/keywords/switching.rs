@@ -1,0 +1,80 @@
+//! `use_backend`, `default_backend`. Manual 1.4, section 4.2.
+
+use crate::arguments::Arguments;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::keyword::Keyword;
+use crate::section::{BACKEND, DFL, FL};
+use crate::value::condition::{self, ConditionSyntax};
+use crate::{Dialect, Statement, Word, version};
+
+/// One `use_backend` line.
+#[derive(Clone, Debug)]
+pub struct UseBackend {
+    /// The backend.
+    pub target: Word,
+    /// When; since 1.5 a rule without condition is allowed.
+    pub condition: Option<ConditionSyntax>,
+}
+
+/// The family.
+pub const SWITCHING: &[Keyword] = &[
+    Keyword {
+        ignored_in: BACKEND,
+        arguments: "backend name",
+        accepts: &["default_backend dynamic"],
+        refuses: &["default_backend"],
+        ..Keyword::new("default_backend", DFL, |a| {
+            let name = a.require("the name of a backend")?.clone();
+            a.end(version::V1_8)?;
+            Ok(Statement::DefaultBackend(name))
+        })
+    },
+    Keyword {
+        ignored_in: BACKEND,
+        arguments: "backend if|unless condition",
+        accepts: &[
+            "use_backend static if { path_beg /static }",
+            "use_backend b unless TRUE",
+        ],
+        refuses: &[
+            "use_backend",
+            "use_backend static when TRUE",
+            "use_backend b if {",
+        ],
+        ..Keyword::new("use_backend", FL, use_backend)
+    },
+];
+
+fn use_backend(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let target = arguments.require("the name of a backend")?.clone();
+    let condition = if arguments.is_empty() && arguments.dialect != Dialect::V1_4 {
+        None
+    } else {
+        Some(required_condition(arguments)?)
+    };
+    Ok(Statement::UseBackend(Box::new(UseBackend {
+        target,
+        condition,
+    })))
+}
+
+/// The `if` or `unless` that must follow.
+pub(crate) fn required_condition(
+    arguments: &mut Arguments<'_>,
+) -> Result<ConditionSyntax, Diagnostic> {
+    match arguments.peek() {
+        Some(word) if word.is("if") || word.is("unless") => {
+            let dialect = arguments.dialect;
+            condition::condition(arguments.rest(), dialect)
+        }
+        found => Err(Diagnostic::new(
+            Code::BadCondition,
+            found.map_or_else(|| arguments.here(), |w| w.span),
+            format!(
+                "'{}' needs 'if' or 'unless' and a condition here",
+                arguments.keyword()
+            ),
+        )
+        .help("write: if ACL... , where ACL is a name or { criterion patterns }")),
+    }
+}

@@ -1,0 +1,11 @@
+//! Values that words stand for. Pure functions from bytes to types.
+
+pub mod address;
+pub mod condition;
+pub mod criterion;
+pub mod expression;
+pub mod log;
+pub mod name;
+pub mod number;
+pub mod pattern;
+pub mod time;

@@ -1,0 +1,302 @@
+//! ACLs and conditions as written. Names of ACLs are looked up when the configuration is
+//! resolved.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::keyword::nearest;
+use crate::value::criterion::{self, CRITERIA, Criterion};
+use crate::value::expression::{self, Call};
+use crate::value::pattern::{self, MatchMethod, PatternSyntax};
+use crate::{Dialect, Span, Word};
+
+/// A criterion with its flags and patterns.
+#[derive(Clone, Debug)]
+pub struct AclSyntax {
+    /// The criterion.
+    pub criterion: &'static Criterion,
+    /// Its argument.
+    pub argument: Option<Vec<u8>>,
+    /// Converters (since 1.5).
+    pub converters: Vec<Call>,
+    /// `-i`.
+    pub ignore_case: bool,
+    /// How it compares: the criterion's own way, or `-m`.
+    pub method: MatchMethod,
+    /// The patterns on the line.
+    pub patterns: Vec<PatternSyntax>,
+    /// The words of the patterns, for messages.
+    pub pattern_spans: Vec<Span>,
+    /// `-f`: files of patterns.
+    pub files: Vec<Word>,
+    /// Where the criterion is.
+    pub span: Span,
+}
+
+/// `if` or `unless`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polarity {
+    /// The rule applies when the condition holds.
+    If,
+    /// The rule applies when it does not.
+    Unless,
+}
+
+/// A condition: alternatives of terms that must all hold.
+#[derive(Clone, Debug)]
+pub struct ConditionSyntax {
+    /// `if` or `unless`.
+    pub polarity: Polarity,
+    /// The parts between `or`.
+    pub any: Vec<Vec<TermSyntax>>,
+    /// The whole of it.
+    pub span: Span,
+}
+
+/// One term.
+#[derive(Clone, Debug)]
+pub struct TermSyntax {
+    /// `!` before it.
+    pub negated: bool,
+    /// What is asked.
+    pub what: TermKind,
+}
+
+/// What a term asks.
+#[derive(Clone, Debug)]
+pub enum TermKind {
+    /// An ACL by name.
+    Named(Word),
+    /// `{ criterion patterns }`.
+    Anonymous(Box<AclSyntax>),
+}
+
+/// Reads a criterion, flags and patterns.
+pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
+    let Some((first, rest)) = words.split_first() else {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            Span::default(),
+            "an ACL needs a criterion",
+        ));
+    };
+    let (call, converters) = if dialect == Dialect::V1_4 {
+        (expression::parse_v1_4(&first.bytes), Vec::new())
+    } else {
+        match expression::parse(&first.bytes) {
+            Some(e) => (e.fetch, e.converters),
+            None => {
+                return Err(Diagnostic::new(
+                    Code::BadAcl,
+                    first.span,
+                    format!("'{}' is not a sample expression", first.shown()),
+                )
+                .help(
+                    "write a fetch, its arguments in parentheses, then converters after commas",
+                ));
+            }
+        }
+    };
+    let criterion = match criterion::find(&call.name) {
+        Some(criterion) if dialect.knows(criterion.since, None) => criterion,
+        Some(criterion) => {
+            return Err(Diagnostic::new(
+                Code::UnknownFetch,
+                first.span,
+                format!(
+                    "the criterion '{}' came with HAProxy {}; the dialect is {}",
+                    call.name,
+                    criterion.since,
+                    dialect.name()
+                ),
+            ));
+        }
+        None => return Err(unknown_criterion(first, &call.name)),
+    };
+    let mut syntax = AclSyntax {
+        criterion,
+        argument: call.argument,
+        converters,
+        ignore_case: false,
+        method: criterion.method,
+        patterns: Vec::new(),
+        pattern_spans: Vec::new(),
+        files: Vec::new(),
+        span: first.span,
+    };
+    let mut rest = rest;
+    let mut method_given = false;
+    while let Some((word, after)) = rest.split_first() {
+        match word.text() {
+            "--" => {
+                rest = after;
+                break;
+            }
+            "-i" => {
+                syntax.ignore_case = true;
+                rest = after;
+            }
+            "-f" => {
+                let Some((file, after)) = after.split_first() else {
+                    return Err(Diagnostic::new(
+                        Code::MissingArgument,
+                        word.span,
+                        "'-f' needs the name of a file",
+                    ));
+                };
+                syntax.files.push(file.clone());
+                rest = after;
+            }
+            "-m" if dialect != Dialect::V1_4 => {
+                let method = after.first().and_then(|w| method_of(w.text()));
+                let (Some(method), Some((_, after))) = (method, after.split_first()) else {
+                    return Err(Diagnostic::new(
+                        Code::BadAcl,
+                        after.first().map_or(word.span, |w| w.span),
+                        "'-m' needs a match method",
+                    )
+                    .help("one of: found, bool, int, ip, len, str, beg, end, sub, dir, dom, reg"));
+                };
+                syntax.method = method;
+                method_given = true;
+                rest = after;
+            }
+            "-n" if dialect != Dialect::V1_4 => rest = after,
+            _ => break,
+        }
+    }
+    let _ = method_given;
+    match pattern::parse_all(syntax.method, rest) {
+        Ok(patterns) => syntax.patterns = patterns,
+        Err(word) => {
+            return Err(Diagnostic::new(
+                Code::BadAcl,
+                word.span,
+                format!(
+                    "'{}' is not what '{}' compares with: it takes {}",
+                    word.shown(),
+                    criterion.name,
+                    expected(syntax.method)
+                ),
+            ));
+        }
+    }
+    syntax.pattern_spans = rest.iter().map(|w| w.span).collect();
+    Ok(syntax)
+}
+
+fn expected(method: MatchMethod) -> &'static str {
+    match method {
+        MatchMethod::Integer | MatchMethod::Length => {
+            "integers, ranges as 10:20, and the operators eq, ge, gt, le, lt"
+        }
+        MatchMethod::Version => "versions as 3.1, ranges, and the operators eq, ge, gt, le, lt",
+        MatchMethod::Address => "addresses, networks as 10.0.0.0/8, and host names",
+        _ => "strings",
+    }
+}
+
+fn method_of(name: &str) -> Option<MatchMethod> {
+    Some(match name {
+        "found" => MatchMethod::Found,
+        "bool" => MatchMethod::Bool,
+        "int" => MatchMethod::Integer,
+        "ip" => MatchMethod::Address,
+        "len" => MatchMethod::Length,
+        "str" => MatchMethod::Exact,
+        "beg" => MatchMethod::Prefix,
+        "end" => MatchMethod::Suffix,
+        "sub" => MatchMethod::Substring,
+        "dir" => MatchMethod::Directory,
+        "dom" => MatchMethod::Domain,
+        "reg" => MatchMethod::Regex,
+        _ => return None,
+    })
+}
+
+fn unknown_criterion(word: &Word, name: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        Code::UnknownFetch,
+        word.span,
+        format!("there is no criterion '{name}'"),
+    );
+    match nearest(name, CRITERIA.iter().map(|c| c.name)) {
+        Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
+        None => diagnostic.help("hapax keywords lists them all"),
+    }
+}
+
+/// Reads `if ...` or `unless ...` up to the end of the line.
+pub fn condition(words: &[Word], dialect: Dialect) -> Result<ConditionSyntax, Diagnostic> {
+    let Some((first, mut rest)) = words.split_first() else {
+        return Err(Diagnostic::new(
+            Code::BadCondition,
+            Span::default(),
+            "a condition is missing",
+        ));
+    };
+    let polarity = match first.text() {
+        "if" => Polarity::If,
+        "unless" => Polarity::Unless,
+        _ => {
+            return Err(Diagnostic::new(
+                Code::BadCondition,
+                first.span,
+                format!("expected 'if' or 'unless', not '{}'", first.shown()),
+            ));
+        }
+    };
+    let span = words.last().map_or(first.span, |l| first.span.to(l.span));
+    let mut any = Vec::new();
+    let mut terms = Vec::new();
+    let mut negated = false;
+    while let Some((word, after)) = rest.split_first() {
+        rest = after;
+        let mut text: &[u8] = &word.bytes;
+        while let Some(stripped) = text.strip_prefix(b"!") {
+            negated = !negated;
+            text = stripped;
+        }
+        if text.is_empty() {
+            continue;
+        }
+        let or = matches!(text, b"or" | b"OR" | b"||");
+        if or {
+            any.push(std::mem::take(&mut terms));
+            negated = false;
+            continue;
+        }
+        let what = if text == b"{" {
+            let Some(end) = rest.iter().position(|w| w.is("}")) else {
+                return Err(Diagnostic::new(
+                    Code::BadCondition,
+                    word.span,
+                    "this '{' has no '}' after it, with blanks on both sides",
+                )
+                .help("write { criterion patterns } with blanks inside the braces"));
+            };
+            let acl = acl(&rest[..end], dialect).map_err(|d| place(d, word.span))?;
+            rest = &rest[end + 1..];
+            TermKind::Anonymous(Box::new(acl))
+        } else {
+            let name = Word {
+                span: word.span,
+                bytes: text.into(),
+            };
+            TermKind::Named(name)
+        };
+        terms.push(TermSyntax { negated, what });
+        negated = false;
+    }
+    any.push(terms);
+    Ok(ConditionSyntax {
+        polarity,
+        any,
+        span,
+    })
+}
+
+fn place(mut diagnostic: Diagnostic, span: Span) -> Diagnostic {
+    if diagnostic.span == Some(Span::default()) {
+        diagnostic.span = Some(span);
+    }
+    diagnostic
+}

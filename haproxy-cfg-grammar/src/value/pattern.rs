@@ -1,0 +1,186 @@
+//! What ACLs compare with.
+
+use serde::Serialize;
+
+use crate::Word;
+use crate::value::address::{self, Network};
+use crate::value::number;
+
+/// How a sample is compared with patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchMethod {
+    /// The sample is true.
+    Bool,
+    /// There is a sample at all (`-m found`).
+    Found,
+    /// The integer lies in a range.
+    Integer,
+    /// The length lies in a range.
+    Length,
+    /// Equal strings.
+    Exact,
+    /// The string begins so.
+    Prefix,
+    /// The string ends so.
+    Suffix,
+    /// The string contains it.
+    Substring,
+    /// One of the words between slashes.
+    Directory,
+    /// One of the words between dots.
+    Domain,
+    /// A regular expression.
+    Regex,
+    /// The address lies in a network.
+    Address,
+    /// A version `major.minor` lies in a range; both are 16 bits wide in the integer.
+    Version,
+    /// The user belongs to a group of the user list.
+    Group,
+}
+
+/// One pattern as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PatternSyntax {
+    /// A string.
+    Text(Box<[u8]>),
+    /// A regular expression.
+    Regex(Box<[u8]>),
+    /// Integers from `min` to `max`, both included; `None` is open.
+    Range {
+        /// The smallest.
+        min: Option<i64>,
+        /// The largest.
+        max: Option<i64>,
+    },
+    /// A network; a host name is still to be looked up.
+    Network(Network),
+}
+
+/// How the integers that follow an operator are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operator {
+    /// Equal, or in a range.
+    #[default]
+    Equal,
+    /// Greater or equal.
+    GreaterOrEqual,
+    /// Greater.
+    Greater,
+    /// Less or equal.
+    LessOrEqual,
+    /// Less.
+    Less,
+}
+
+impl Operator {
+    /// The operator of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "eq" => Self::Equal,
+            "ge" => Self::GreaterOrEqual,
+            "gt" => Self::Greater,
+            "le" => Self::LessOrEqual,
+            "lt" => Self::Less,
+            _ => return None,
+        })
+    }
+
+    fn range(self, value: i64) -> PatternSyntax {
+        let (min, max) = match self {
+            Self::Equal => (Some(value), Some(value)),
+            Self::GreaterOrEqual => (Some(value), None),
+            Self::Greater => (Some(value.saturating_add(1)), None),
+            Self::LessOrEqual => (None, Some(value)),
+            Self::Less => (None, Some(value.saturating_sub(1))),
+        };
+        PatternSyntax::Range { min, max }
+    }
+}
+
+/// Reads one pattern; `None` when it cannot be one.
+pub fn parse(method: MatchMethod, operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+    Some(match method {
+        MatchMethod::Bool | MatchMethod::Found => PatternSyntax::Text(bytes.into()),
+        MatchMethod::Integer | MatchMethod::Length => integer(operator, bytes)?,
+        MatchMethod::Version => version(operator, bytes)?,
+        MatchMethod::Regex => PatternSyntax::Regex(bytes.into()),
+        MatchMethod::Address => PatternSyntax::Network(address::network_v4(bytes)?),
+        MatchMethod::Exact
+        | MatchMethod::Prefix
+        | MatchMethod::Suffix
+        | MatchMethod::Substring
+        | MatchMethod::Directory
+        | MatchMethod::Domain
+        | MatchMethod::Group => PatternSyntax::Text(bytes.into()),
+    })
+}
+
+/// Reads all words of a list, with operators among integers. The word that cannot be understood
+/// is the error.
+pub fn parse_all(method: MatchMethod, words: &[Word]) -> Result<Vec<PatternSyntax>, &Word> {
+    let takes_operators = matches!(
+        method,
+        MatchMethod::Integer | MatchMethod::Length | MatchMethod::Version
+    );
+    let mut operator = Operator::default();
+    let mut pending = None;
+    let mut patterns = Vec::with_capacity(words.len());
+    for word in words {
+        if takes_operators && let Some(found) = Operator::from_name(word.text()) {
+            operator = found;
+            pending = Some(word);
+            continue;
+        }
+        pending = None;
+        patterns.push(parse(method, operator, &word.bytes).ok_or(word)?);
+    }
+    match pending {
+        Some(word) => Err(word),
+        None => Ok(patterns),
+    }
+}
+
+/// `n`, `low:high`, `low:`, `:high`. 1.4 stops reading at the first character that is neither a
+/// digit nor a colon; only a first character that is no digit makes it refuse the word.
+fn integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+    if !bytes.first()?.is_ascii_digit() {
+        return None;
+    }
+    let Some(at) = memchr::memchr(b':', bytes) else {
+        return Some(operator.range(number::atol(bytes).0));
+    };
+    let min = number::atol(&bytes[..at]).0;
+    let high = &bytes[at + 1..];
+    let max = (!high.is_empty()).then(|| number::atol(high).0);
+    if operator != Operator::Equal {
+        return None;
+    }
+    Some(PatternSyntax::Range {
+        min: Some(min),
+        max,
+    })
+}
+
+/// `major[.minor]`, and ranges of them.
+fn version(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+    let one = |text: &str| -> Option<i64> {
+        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+        let number = |t: &str| -> Option<i64> { t.parse::<u16>().ok().map(i64::from) };
+        Some((number(major)? << 16) + number(minor)?)
+    };
+    let text = std::str::from_utf8(bytes).ok()?;
+    let Some((low, high)) = text.split_once(':') else {
+        return Some(operator.range(one(text)?));
+    };
+    let max = if high.is_empty() {
+        None
+    } else {
+        Some(one(high)?)
+    };
+    Some(PatternSyntax::Range {
+        min: Some(one(low)?),
+        max,
+    })
+}

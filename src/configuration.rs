@@ -1,0 +1,67 @@
+//! One way from file names to a plan, for every verb, for starting and for reloading.
+
+use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, SourceSet, parse};
+
+use crate::boot::environment;
+use crate::plan::Plan;
+use crate::resolve::{self, Provenance};
+
+/// A configuration that was read, with everything found out about it.
+#[derive(Debug)]
+pub struct Configuration {
+    /// What was written.
+    pub document: Document,
+    /// What it means, unless there were errors.
+    pub plan: Option<Plan>,
+    /// Where the values came from.
+    pub provenance: Provenance,
+    /// Every mistake: first those of lines, then those of the whole.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What the command line puts in place of values of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `-n`; `None` when not given.
+    pub maxconn: Option<u32>,
+    /// `-N`; `None` when not given.
+    pub proxy_maxconn: Option<u32>,
+}
+
+/// Reads, parses and resolves. Files, host names and users are looked up.
+///
+/// # Errors
+/// The name of a file that cannot be read, and why.
+pub fn load(
+    files: &[String],
+    dialect: Dialect,
+    overrides: Overrides,
+) -> Result<Configuration, (String, std::io::Error)> {
+    let sources = environment::sources(files)?;
+    Ok(read(&sources, dialect, overrides))
+}
+
+/// Parses and resolves sources.
+pub fn read(sources: &SourceSet, dialect: Dialect, overrides: Overrides) -> Configuration {
+    let parsed = parse(sources, dialect);
+    let mut environment = environment::gather(&parsed.document);
+    environment.default_proxy_maxconn = overrides.proxy_maxconn;
+    environment.global_maxconn = overrides.maxconn;
+    let resolved = resolve::resolve(&parsed.document, &environment, dialect);
+    let mut diagnostics = parsed.diagnostics;
+    // Mistakes of lines come in file order, whether parsing or resolving found them.
+    let (mut lines, whole): (Vec<_>, Vec<_>) = resolved
+        .diagnostics
+        .into_iter()
+        .partition(|d| d.place == haproxy_cfg_grammar::diagnostic::Place::Line);
+    diagnostics.append(&mut lines);
+    diagnostics.sort_by_key(|d| d.span.map_or((0, 0), |s| (s.file.0, s.line)));
+    diagnostics.extend(whole);
+    let plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
+    Configuration {
+        document: parsed.document,
+        plan,
+        provenance: resolved.provenance,
+        diagnostics,
+    }
+}

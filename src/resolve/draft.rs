@@ -1,0 +1,170 @@
+//! Proxies while they are being read.
+
+use std::collections::HashMap;
+
+use haproxy_cfg_grammar::keywords::log::LogTarget as LogSyntax;
+use haproxy_cfg_grammar::value::address::{Host, Network, Port};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
+
+use super::environment::Environment;
+use super::provenance::{Provenance, ProxyProvenance};
+use super::{Resolved, has_errors};
+use crate::plan::{
+    AclId, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Severity, SwitchingRule,
+};
+
+/// A proxy and what is only needed until all proxies are known.
+pub(super) struct Draft {
+    pub(super) proxy: Proxy,
+    pub(super) provenance: ProxyProvenance,
+    /// The section line was refused; no more is to be said about this proxy.
+    pub(super) broken: bool,
+    /// `default_backend` by name.
+    pub(super) default_backend: Option<Word>,
+    /// `use_backend` in file order: the name, and the rule without its target.
+    pub(super) switching: Vec<(Word, Option<crate::plan::Condition>)>,
+    /// `log global` stands here (or was inherited).
+    pub(super) log_global: bool,
+    /// ACLs by name.
+    pub(super) acl_names: HashMap<String, Vec<AclId>>,
+    /// `id` was given.
+    pub(super) explicit_id: bool,
+    /// The highest rank of the request rules seen, for order warnings.
+    pub(super) mode_set: bool,
+}
+
+impl Draft {
+    /// Notes that a line decided a setting.
+    pub(super) fn note(&mut self, name: &'static str, span: Span) {
+        self.provenance.own.push((name, span));
+    }
+}
+
+/// Everything that has been read so far.
+pub(super) struct Drafts<'a> {
+    pub(super) dialect: Dialect,
+    pub(super) environment: &'a Environment,
+    pub(super) global: Global,
+    pub(super) global_provenance: Vec<(&'static str, Span)>,
+    /// The `defaults` in force.
+    pub(super) defaults: Draft,
+    pub(super) proxies: Vec<Draft>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// The global section set this by itself.
+    pub(super) maxrewrite_set: bool,
+}
+
+impl<'a> Drafts<'a> {
+    pub(super) fn new(dialect: Dialect, environment: &'a Environment) -> Self {
+        Self {
+            dialect,
+            environment,
+            global: super::global::built_in(dialect),
+            global_provenance: Vec::new(),
+            defaults: super::proxy::built_in(environment),
+            proxies: Vec::new(),
+            diagnostics: Vec::new(),
+            maxrewrite_set: false,
+        }
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The plan, if there is no error.
+    pub(super) fn finish(self) -> Resolved {
+        let mut proxies = Vec::with_capacity(self.proxies.len());
+        let mut provenance = Vec::with_capacity(self.proxies.len());
+        for draft in self.proxies {
+            proxies.push(draft.proxy);
+            provenance.push(draft.provenance);
+        }
+        let plan = (!has_errors(&self.diagnostics)).then_some(Plan {
+            dialect: self.dialect,
+            global: self.global,
+            proxies,
+        });
+        Resolved {
+            plan,
+            provenance: Provenance {
+                global: self.global_provenance,
+                proxies: provenance,
+            },
+            diagnostics: self.diagnostics,
+        }
+    }
+}
+
+/// A name that has no address.
+pub(super) fn unknown_host(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::UnknownHost,
+        span,
+        format!("the host name '{name}' has no address"),
+    )
+    .help("names are looked up once, at start: check the name, or write its address")
+}
+
+/// The IPv4 network of a rule.
+pub(super) fn network(
+    network: &Network,
+    environment: &Environment,
+    span: Span,
+) -> Result<(std::net::Ipv4Addr, std::net::Ipv4Addr), Diagnostic> {
+    let address = match &network.host {
+        Host::Any => std::net::Ipv4Addr::UNSPECIFIED,
+        Host::V4(address) => *address,
+        Host::Name(name) => environment
+            .ipv4(name)
+            .ok_or_else(|| unknown_host(name, span))?,
+        Host::V6(_) | Host::Unix(_) => {
+            return Err(Diagnostic::new(
+                Code::BadAddress,
+                span,
+                "an IPv4 network is expected here",
+            ));
+        }
+    };
+    Ok((address, network.mask))
+}
+
+/// A log target with its host looked up.
+pub(super) fn log_target(
+    target: &LogSyntax,
+    environment: &Environment,
+) -> Result<LogTarget, Diagnostic> {
+    let port = match target.address.port {
+        Port::Fixed(port) if port != 0 => port,
+        _ => 514,
+    };
+    let address = match &target.address.host {
+        Host::Unix(path) => LogAddress::Unix(path.into()),
+        Host::Any => LogAddress::Udp((std::net::Ipv4Addr::UNSPECIFIED, port).into()),
+        Host::V4(ip) => LogAddress::Udp((*ip, port).into()),
+        Host::V6(ip) => LogAddress::Udp((*ip, port).into()),
+        Host::Name(name) => {
+            let ip = environment
+                .address(name)
+                .ok_or_else(|| unknown_host(name, target.span))?;
+            LogAddress::Udp((ip, port).into())
+        }
+    };
+    Ok(LogTarget {
+        address,
+        facility: Facility(target.facility),
+        max_level: Severity(target.level),
+        min_level: Severity(target.min_level),
+    })
+}
+
+/// A rule whose target is known.
+pub(super) fn switching_rule(
+    target: crate::plan::ProxyId,
+    condition: Option<crate::plan::Condition>,
+) -> SwitchingRule {
+    SwitchingRule {
+        target: crate::plan::SwitchingTarget::Backend(target),
+        condition,
+    }
+}

@@ -1,0 +1,234 @@
+//! The `global` section. Manual 1.4, section 3.
+
+use std::time::Duration;
+
+use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Number, Switch, Text};
+use haproxy_cfg_grammar::value::number::to_int;
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Document, Section, Span, Statement, Word};
+
+use super::draft::{self, Drafts};
+use crate::plan::{Global, Tune};
+
+/// What holds when the section says nothing.
+pub(super) fn built_in(dialect: Dialect) -> Global {
+    Global {
+        maxconn: 2000,
+        workers: None,
+        daemon: false,
+        debug: false,
+        quiet: false,
+        pidfile: None,
+        chroot: None,
+        uid: None,
+        gid: None,
+        ulimit_n: None,
+        node: None,
+        description: None,
+        log_targets: Vec::new(),
+        log_tag: "haproxy".to_owned(),
+        log_send_hostname: None,
+        spread_checks: 0,
+        nosplice: false,
+        maxpipes: 0,
+        hard_stop_after: None,
+        tune: Tune {
+            bufsize: 16384,
+            maxrewrite: if dialect == Dialect::V1_4 { 8192 } else { 1024 },
+            chksize: 16384,
+            maxaccept: None,
+            maxpollevents: None,
+            client_rcvbuf: None,
+            client_sndbuf: None,
+            server_rcvbuf: None,
+            server_sndbuf: None,
+        },
+    }
+}
+
+/// Reads a section. Several of them add up.
+pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'_>) {
+    for line in document.body(section) {
+        if let Some(Statement::Global(statement)) = &line.statement {
+            let span = line.words_span();
+            apply(statement, span, drafts);
+        }
+    }
+}
+
+fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
+    let global = &mut drafts.global;
+    match statement {
+        GlobalStatement::Switch(switch) => match switch {
+            Switch::Daemon => global.daemon = true,
+            Switch::Debug => global.debug = true,
+            Switch::Quiet => global.quiet = true,
+            Switch::NoSplice => global.nosplice = true,
+            Switch::Poller => {}
+        },
+        GlobalStatement::Number(which, value) => number(*which, *value, span, drafts),
+        GlobalStatement::Text(which, word) => text(*which, word, span, drafts),
+        GlobalStatement::Description(text) => {
+            global.description = Some(String::from_utf8_lossy(text).into_owned());
+        }
+        GlobalStatement::Log(target) => {
+            let too_many = global.log_targets.len() >= 2 && drafts.dialect == Dialect::V1_4;
+            match draft::log_target(target, drafts.environment) {
+                Ok(_) if too_many => drafts.report(
+                    Diagnostic::new(
+                        Code::Conflict,
+                        span,
+                        "HAProxy 1.4 takes two log targets at most",
+                    )
+                    .help("let the syslog server copy the lines"),
+                ),
+                Ok(target) => global.log_targets.push(target),
+                Err(diagnostic) => drafts.report(diagnostic),
+            }
+        }
+        GlobalStatement::LogSendHostname(name) => {
+            global.log_send_hostname = Some(name.as_ref().map(Word::shown).unwrap_or_default());
+        }
+        GlobalStatement::HardStopAfter(time) => {
+            global.hard_stop_after = Some(Duration::from_millis(time.0.into()));
+        }
+        GlobalStatement::StatsTimeout(_)
+        | GlobalStatement::StatsSocket(_)
+        | GlobalStatement::StatsBindProcess(_) => {}
+    }
+}
+
+fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
+    // Negative numbers count as none, as in HAProxy.
+    let value = u32::try_from(to_int(value)).unwrap_or(0);
+    let some = (value != 0).then_some(value);
+    let global = &mut drafts.global;
+    let name = match which {
+        Number::Maxconn => {
+            global.maxconn = if value == 0 { 2000 } else { value };
+            "maxconn"
+        }
+        Number::Maxpipes => {
+            global.maxpipes = value;
+            "maxpipes"
+        }
+        Number::Nbproc | Number::Nbthread => {
+            global.workers = u16::try_from(value).ok().filter(|n| *n > 0);
+            "nbproc"
+        }
+        Number::Uid => {
+            global.uid = some;
+            "uid"
+        }
+        Number::Gid => {
+            global.gid = some;
+            "gid"
+        }
+        Number::UlimitN => {
+            global.ulimit_n = some;
+            "ulimit-n"
+        }
+        Number::SpreadChecks => {
+            global.spread_checks = u8::try_from(value).unwrap_or(50);
+            "spread-checks"
+        }
+        Number::StatsMaxconn => "stats maxconn",
+        Number::Bufsize => {
+            global.tune.bufsize = value;
+            "tune.bufsize"
+        }
+        Number::Chksize => {
+            global.tune.chksize = value;
+            "tune.chksize"
+        }
+        Number::Maxaccept => {
+            global.tune.maxaccept = some;
+            "tune.maxaccept"
+        }
+        Number::Maxpollevents => {
+            global.tune.maxpollevents = some;
+            "tune.maxpollevents"
+        }
+        Number::Maxrewrite => {
+            global.tune.maxrewrite = value;
+            drafts.maxrewrite_set = true;
+            "tune.maxrewrite"
+        }
+        Number::ClientRcvbuf => {
+            global.tune.client_rcvbuf = some;
+            "tune.rcvbuf.client"
+        }
+        Number::ClientSndbuf => {
+            global.tune.client_sndbuf = some;
+            "tune.sndbuf.client"
+        }
+        Number::ServerRcvbuf => {
+            global.tune.server_rcvbuf = some;
+            "tune.rcvbuf.server"
+        }
+        Number::ServerSndbuf => {
+            global.tune.server_sndbuf = some;
+            "tune.sndbuf.server"
+        }
+    };
+    drafts.global_provenance.push((name, span));
+}
+
+fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
+    let value = word.shown();
+    let global = &mut drafts.global;
+    let (name, unknown) = match which {
+        Text::Chroot => {
+            global.chroot = Some(value.into());
+            ("chroot", None)
+        }
+        Text::Pidfile => {
+            global.pidfile = Some(value.into());
+            ("pidfile", None)
+        }
+        Text::Node => {
+            global.node = Some(value);
+            ("node", None)
+        }
+        Text::LogTag => {
+            global.log_tag = value;
+            ("log-tag", None)
+        }
+        Text::User => match drafts.environment.users.get(&value) {
+            Some(Some(id)) => {
+                global.uid = Some(*id);
+                ("user", None)
+            }
+            _ => ("user", Some(("user", value))),
+        },
+        Text::Group => match drafts.environment.groups.get(&value) {
+            Some(Some(id)) => {
+                global.gid = Some(*id);
+                ("group", None)
+            }
+            _ => ("group", Some(("group", value))),
+        },
+    };
+    if let Some((what, value)) = unknown {
+        drafts.report(Diagnostic::new(
+            Code::UnknownUser,
+            word.span,
+            format!("the system has no {what} '{value}'"),
+        ));
+    }
+    drafts.global_provenance.push((name, span));
+}
+
+/// Puts the sizes in order once everything is known.
+pub(super) fn finish(drafts: &mut Drafts<'_>) {
+    if let Some(maxconn) = drafts.environment.global_maxconn {
+        drafts.global.maxconn = maxconn;
+    }
+    let tune = &mut drafts.global.tune;
+    if !drafts.maxrewrite_set && drafts.dialect == Dialect::V1_4 {
+        tune.maxrewrite = tune.bufsize / 2;
+    }
+    // Half of a buffer at least is for what was received.
+    if tune.maxrewrite >= tune.bufsize / 2 {
+        tune.maxrewrite = tune.bufsize / 2;
+    }
+}

@@ -1,0 +1,134 @@
+//! What a document asks of the outside world, so that it can be gathered beforehand.
+
+use std::collections::BTreeSet;
+
+use haproxy_cfg_grammar::keywords::errors::ErrorKind;
+use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Text};
+use haproxy_cfg_grammar::keywords::log::LogStatement;
+use haproxy_cfg_grammar::keywords::monitor::Monitor;
+use haproxy_cfg_grammar::keywords::option::OptionStatement;
+use haproxy_cfg_grammar::value::address::{Host, Network};
+use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
+use haproxy_cfg_grammar::value::pattern::{self, MatchMethod, Operator, PatternSyntax};
+use haproxy_cfg_grammar::{Document, Statement};
+
+/// Names to be looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Files to be read.
+    pub files: BTreeSet<String>,
+    /// Files whose lines may be host names: they are read, then their names are looked up.
+    pub host_files: BTreeSet<String>,
+    /// Host names.
+    pub hosts: BTreeSet<String>,
+    /// User names.
+    pub users: BTreeSet<String>,
+    /// Group names.
+    pub groups: BTreeSet<String>,
+}
+
+/// Everything that the statements of a document name.
+pub fn needs(document: &Document) -> Needs {
+    let mut needs = Needs::default();
+    for (_, statement) in document.statements() {
+        needs.statement(statement);
+    }
+    for section in &document.sections {
+        if let Some(statement) = &section.header {
+            needs.statement(statement);
+        }
+    }
+    needs
+}
+
+impl Needs {
+    /// Adds the host names in the lines of a pattern file.
+    pub fn host_file(&mut self, content: &[u8]) {
+        for line in content.split(|b| *b == b'\n') {
+            let line = line.trim_ascii();
+            if let Some(PatternSyntax::Network(network)) =
+                pattern::parse(MatchMethod::Address, Operator::Equal, line)
+            {
+                self.network(&network);
+            }
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match statement {
+            Statement::Global(global) => self.global(global),
+            Statement::Bind(bind) => {
+                for (endpoint, _) in &bind.addresses {
+                    self.host(&endpoint.host);
+                }
+            }
+            Statement::Server(server) => self.host(&server.address.host),
+            Statement::Dispatch(endpoint) => self.host(&endpoint.host),
+            Statement::Log(LogStatement::Target(target)) => self.host(&target.address.host),
+            Statement::Error(error) if error.kind == ErrorKind::File => {
+                self.files.insert(error.value.shown());
+            }
+            Statement::Monitor(Monitor::Net(network)) => self.network(network),
+            Statement::Option(
+                OptionStatement::ForwardFor(header) | OptionStatement::OriginalTo(header),
+            ) => {
+                if let Some(network) = &header.except {
+                    self.network(network);
+                }
+            }
+            Statement::Acl(acl) => self.acl(&acl.acl),
+            Statement::UseBackend(rule) => self.condition(rule.condition.as_ref()),
+            _ => {}
+        }
+    }
+
+    fn global(&mut self, statement: &GlobalStatement) {
+        match statement {
+            GlobalStatement::Text(Text::User, word) => {
+                self.users.insert(word.shown());
+            }
+            GlobalStatement::Text(Text::Group, word) => {
+                self.groups.insert(word.shown());
+            }
+            GlobalStatement::Log(target) => self.host(&target.address.host),
+            GlobalStatement::StatsSocket(socket) => {
+                self.users.extend(socket.user.iter().map(|w| w.shown()));
+                self.groups.extend(socket.group.iter().map(|w| w.shown()));
+            }
+            _ => {}
+        }
+    }
+
+    fn host(&mut self, host: &Host) {
+        if let Host::Name(name) = host {
+            self.hosts.insert(name.clone());
+        }
+    }
+
+    fn network(&mut self, network: &Network) {
+        self.host(&network.host);
+    }
+
+    fn condition(&mut self, condition: Option<&ConditionSyntax>) {
+        let terms = condition.iter().flat_map(|c| c.any.iter().flatten());
+        for term in terms {
+            if let TermKind::Anonymous(acl) = &term.what {
+                self.acl(acl);
+            }
+        }
+    }
+
+    fn acl(&mut self, acl: &AclSyntax) {
+        for pattern in &acl.patterns {
+            if let PatternSyntax::Network(network) = pattern {
+                self.network(network);
+            }
+        }
+        for file in &acl.files {
+            self.files.insert(file.shown());
+            if acl.method == MatchMethod::Address {
+                self.host_files.insert(file.shown());
+            }
+        }
+    }
+}
