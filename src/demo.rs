@@ -4,22 +4,31 @@
 //! through each connection mode, shows both sides of the proxy next to each other, and goes on
 //! serving so that the doors can be tried by hand.
 //!
-//! Code map: `quickstart` is the configuration, with free ports; `origin` are the servers, each
+//! Code map: `quickstart` is the configuration, with free ports; `proxy` the
+//! engine on it; `origin` are the servers, each
 //! connection of theirs kept by `recording`; `client` sends the requests; `exchange` is what was
 //! seen, `table` how it is shown.
 
 mod client;
 mod exchange;
 mod origin;
+mod proxy;
 mod quickstart;
 mod recording;
 mod table;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::engine::EngineError;
+use crate::engine::signals::{Control, Waiting};
 use exchange::{Exchange, Heads, ModeReport, messages};
 use origin::Origin;
+use proxy::Proxy;
 use quickstart::Door;
 use recording::Recordings;
 
@@ -29,9 +38,12 @@ pub enum DemoError {
     /// Sockets, threads or the terminal do not work.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The shipped configuration does not start.
+    /// The shipped configuration is refused.
+    #[error("the shipped example is refused:\n{0}")]
+    Configuration(String),
+    /// The proxy does not start.
     #[error("the proxy does not start on the shipped example: {0}")]
-    Proxy(String),
+    Engine(#[from] EngineError),
     /// A request came to nothing.
     #[error("{mode}: {trouble}")]
     Exchange {
@@ -42,19 +54,30 @@ pub enum DemoError {
     },
 }
 
-/// Shows the five modes on `out`, then serves until `stopped`.
+/// Shows the five modes on `out`, then serves until a signal ends the process.
 ///
-/// `start` starts the proxy on the text of a configuration; what it returns is dropped at the
-/// end, which must stop the proxy.
-pub fn run<P>(
-    out: &mut dyn Write,
-    start: impl FnOnce(&str) -> Result<P, String>,
-    stopped: impl Future<Output = ()>,
-) -> Result<(), DemoError> {
+/// # Errors
+/// When the proxy or its servers cannot be started, or a request comes to nothing.
+pub fn run(out: &mut dyn Write) -> Result<(), DemoError> {
+    let mut waiting = Waiting::new()?;
     let stage = Stage::set()?;
-    let proxy = start(&stage.configuration).map_err(DemoError::Proxy)?;
+    let proxy = Proxy::start(&stage.configuration)?;
     stage.show(out)?;
-    stage.runtime.block_on(stopped);
+
+    let (stop, stopped) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            while let Some(control) = waiting.next() {
+                if matches!(control, Control::Stop | Control::SoftStop) {
+                    break;
+                }
+            }
+            // Nobody waits any more when the demo ended by itself.
+            let _ = stop.send(());
+        })?;
+    // A sender that went away without a word ends the demo as well.
+    let _ = stage.runtime.block_on(stopped);
     drop(proxy);
     Ok(())
 }
@@ -135,6 +158,8 @@ impl Stage {
         let visit = client::visit(port, &paths)
             .await
             .map_err(|error| failed(error.to_string()))?;
+        // The client may know of an end before the servers do.
+        sleep(SETTLE).await;
         let connections = self.recordings.list();
         let mut served = Vec::new();
         let mut server_ends = Vec::new();
@@ -179,8 +204,10 @@ impl Stage {
     }
 }
 
+const SETTLE: Duration = Duration::from_millis(100);
 const INTRODUCTION: &str = "\
 hapax demo: one proxy, two servers, five connection modes (examples/quickstart.cfg).
 
 Two requests go through each mode. On the left is what the client sent (>) and received (<),
-on the right what the server received and sent.";
+on the right what the server received and sent. The servers close when they are asked to, but
+take their time.";

@@ -27,14 +27,15 @@ pub(super) struct Visit {
     pub(super) answered: Vec<Answered>,
     /// How each of its connections ended.
     pub(super) ends: Vec<Option<Closer>>,
+    /// The connection that nobody has ended; dropping it does.
+    open: Option<Connection>,
 }
 
 /// Sends requests one after the other, over one connection for as long as that lives.
 pub(super) async fn visit(port: u16, paths: &[String]) -> io::Result<Visit> {
     let mut visit = Visit::default();
-    let mut open: Option<Connection> = None;
     for path in paths {
-        let mut connection = match open.take() {
+        let mut connection = match visit.open.take() {
             Some(connection) => connection,
             None => {
                 visit.ends.push(None);
@@ -57,12 +58,13 @@ pub(super) async fn visit(port: u16, paths: &[String]) -> io::Result<Visit> {
         if connection.closes_within(SETTLE).await {
             *visit.ends.last_mut().expect("a connection was opened") = Some(Closer::Proxy);
         } else {
-            open = Some(connection);
+            visit.open = Some(connection);
         }
     }
     Ok(visit)
 }
 
+#[derive(Debug)]
 struct Connection {
     stream: TcpStream,
     received: Vec<u8>,

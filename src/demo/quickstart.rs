@@ -52,8 +52,8 @@ pub(super) fn doors() -> Vec<Door> {
     doors
 }
 
-/// The example's servers, by name, with the ports that are written.
-pub(super) fn servers() -> Vec<(&'static str, u16)> {
+/// The example's servers, each once, by name, with the ports that are written.
+pub(super) fn servers() -> BTreeMap<&'static str, u16> {
     let words = QUICKSTART
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -120,7 +120,7 @@ mod tests {
             doors.iter().all(|door| door.promise.ends_with('.')),
             "{doors:?}"
         );
-        assert_eq!(servers(), [("one", 9001), ("two", 9002)]);
+        assert_eq!(servers(), BTreeMap::from([("one", 9001), ("two", 9002)]));
     }
 
     #[test]

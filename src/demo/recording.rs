@@ -4,10 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
 use super::exchange::Closer;
 
@@ -46,7 +48,11 @@ impl Recordings {
             ..Recording::default()
         }));
         self.all.lock().push(Arc::clone(&recording));
-        RecordedStream { stream, recording }
+        RecordedStream {
+            stream,
+            recording,
+            linger: None,
+        }
     }
 }
 
@@ -55,6 +61,8 @@ impl Recordings {
 pub(super) struct RecordedStream {
     stream: TcpStream,
     recording: Arc<Mutex<Recording>>,
+    /// Runs while this server has yet to close.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl RecordedStream {
@@ -103,8 +111,21 @@ impl AsyncWrite for RecordedStream {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// Ends the connection after a moment, so that a proxy that closes by itself is seen to.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ended_by(Closer::Peer);
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        if Pin::new(&mut self.stream)
+            .poll_read(cx, &mut buffer)
+            .is_ready()
+        {
+            // The proxy has no request in flight: this is its end of the connection.
+            self.ended_by(Closer::Proxy);
+        } else {
+            let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+            ready!(linger.as_mut().poll(cx));
+            self.ended_by(Closer::Peer);
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
@@ -114,3 +135,6 @@ impl Drop for RecordedStream {
         self.ended_by(Closer::Peer);
     }
 }
+
+/// How long a server takes to close a connection after it was asked to.
+const LINGER: Duration = Duration::from_millis(50);

@@ -48,7 +48,6 @@ pub(super) fn summary(reports: &[ModeReport]) -> String {
     rows.extend(reports.iter().map(|report| {
         [
             report.name.to_owned(),
-            report.exchanges.len().to_string(),
             report.client_ends.len().to_string(),
             report.server_ends.len().to_string(),
             told(report, |exchange| &exchange.request.server),
@@ -160,16 +159,16 @@ fn told(report: &ModeReport, heads: impl Fn(&Exchange) -> &Vec<String>) -> Strin
 
 fn endings(what: &str, ends: &[Option<Closer>]) -> String {
     let plural = if ends.len() == 1 { "" } else { "s" };
-    format!("{} {what}{plural}, {}", ends.len(), closers(ends))
+    format!("{} {what}{plural}: {}", ends.len(), closers(ends))
 }
 
 fn closers(ends: &[Option<Closer>]) -> String {
     let mut words: Vec<&str> = ends
         .iter()
         .map(|end| match end {
-            None => "kept open",
-            Some(Closer::Proxy) => "closed by the proxy",
-            Some(Closer::Peer) => "closed by the server",
+            None => "kept",
+            Some(Closer::Proxy) => "proxy closed",
+            Some(Closer::Peer) => "server closed",
         })
         .collect();
     words.dedup();
@@ -197,13 +196,12 @@ fn clipped(text: &str) -> String {
 }
 
 const COLUMN: usize = 42;
-const SUMMARY_TITLES: [&str; 8] = [
+const SUMMARY_TITLES: [&str; 7] = [
     "mode",
-    "requests",
     "client conns",
     "server conns",
-    "server was told",
-    "client was told",
+    "server told",
+    "client told",
     "client side",
     "server side",
 ];
@@ -265,7 +263,7 @@ server-close: option http-server-close
   <                                            | connection: close                          taken out
   < content-length: 3                          | content-length: 3
                                                |
-  1 client connection, kept open; 2 server connections, closed by the server, then closed by the proxy
+  1 client connection: kept; 2 server connections: server closed, then proxy closed
 ";
         assert_eq!(mode(&server_close()), expected);
     }
@@ -283,13 +281,12 @@ server-close: option http-server-close
             words,
             [
                 "server-close",
-                "2",
                 "1",
                 "2",
                 "close",
                 "nothing",
-                "kept open",
-                "closed by the server, then closed by the proxy"
+                "kept",
+                "server closed, then proxy closed"
             ]
         );
     }
