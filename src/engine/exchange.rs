@@ -35,6 +35,8 @@ pub(crate) struct Flow {
     pub(crate) body: Body,
     /// Bytes that have left.
     pub(crate) sent: u64,
+    /// Bytes that have come, or were put in by the proxy: what the log calls bytes read.
+    pub(crate) read: u64,
 }
 
 impl Default for Flow {
@@ -46,6 +48,7 @@ impl Default for Flow {
             scheduled: 0,
             body: Body::Done,
             sent: 0,
+            read: 0,
         }
     }
 }
@@ -64,6 +67,7 @@ impl Flow {
         self.scheduled = 0;
         self.body = Body::Done;
         self.sent = 0;
+        self.read = 0;
     }
 
     /// From now on everything leaves as it comes.
@@ -161,16 +165,13 @@ pub(crate) enum Response {
 pub(crate) struct Exchange {
     /// Both directions are relayed to their ends.
     pub(crate) tunnel: bool,
+    /// A server that closes ends both directions, even of a tunnel.
+    pub(crate) no_half_close: bool,
     /// Whether the response head was seen.
     pub(crate) response: Response,
 }
 
 impl Exchange {
-    /// The same, as a tunnel or not.
-    pub(crate) fn with_tunnel(self, tunnel: bool) -> Self {
-        Self { tunnel, ..self }
-    }
-
     /// Moves bytes until there is an outcome.
     pub(crate) async fn run(
         mut self,
@@ -257,9 +258,10 @@ impl Exchange {
         let done = self.response == Response::Begun && transaction.down.body.is_done();
         if !done && !server.read_closed {
             let buffer = &mut transaction.down.buffer;
-            moved |= server
-                .poll_fill(cx, buffer, &session.worker, limit)
-                .is_ready();
+            if let Poll::Ready(n) = server.poll_fill(cx, buffer, &session.worker, limit) {
+                transaction.down.read += n as u64;
+                moved = true;
+            }
         }
         if self.response == Response::Awaited && !transaction.down.buffer.is_empty() {
             let full = transaction.down.buffer.len() >= limit;
@@ -308,6 +310,9 @@ impl Exchange {
             }
             if server.broken && !down.is_pending() {
                 return failed(Cause::ServerAbort, Stage::Data, None);
+            }
+            if self.no_half_close && server.read_closed && !down.is_pending() {
+                return Some(Outcome::Closed);
             }
             let over = client.read_closed && client.write_closed && server.read_closed;
             return (over && !up.is_pending()).then_some(Outcome::Closed);
@@ -416,7 +421,7 @@ pub(crate) async fn relay(session: &mut Session) {
             response: -1,
             total: session.elapsed(Instant::now()),
         },
-        bytes: transaction.down.sent,
+        bytes: transaction.down.read,
         termination,
         counts,
         retries: transaction.retries,
@@ -438,6 +443,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
     }
     let exchange = Exchange {
         tunnel: true,
+        no_half_close: false,
         response: Response::Begun,
     };
     match exchange.run(session, transaction).await {

@@ -11,6 +11,7 @@ mod switching;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::buffer::Pool;
@@ -220,13 +221,13 @@ impl Transaction {
         let mut response = Response::Awaited;
         loop {
             let counts = session.counts();
-            let outcome = Exchange {
-                tunnel: false,
+            let exchange = Exchange {
+                tunnel: tunnel && response == Response::Begun,
+                // Since 1.5 the request was seen to its end when a tunnel begins.
+                no_half_close: session.generation.plan.dialect != Dialect::V1_4,
                 response,
-            }
-            .with_tunnel(tunnel && response == Response::Begun)
-            .run(session, self)
-            .await;
+            };
+            let outcome = exchange.run(session, self).await;
             match outcome {
                 Outcome::Failed(..) if self.can_replay(session) => {
                     self.replay(session).await?;
@@ -255,7 +256,7 @@ impl Transaction {
     /// side, so that asking for it ends in one.
     fn becomes_tunnel(&self, session: &Session) -> bool {
         self.intent == Intent::KeepAlive
-            && session.generation.plan.dialect == haproxy_cfg_grammar::Dialect::V1_4
+            && session.generation.plan.dialect == Dialect::V1_4
     }
 
     /// What the intent does to both connections after a complete response.
@@ -323,7 +324,7 @@ impl Transaction {
                 response: since(timing.connected, timing.answered),
                 total: session.elapsed(Instant::now()),
             },
-            bytes: self.down.sent,
+            bytes: self.down.read,
             termination,
             counts,
             retries: self.retries,

@@ -19,6 +19,7 @@ impl Transaction {
         self.down.restart();
         let dialect = session.generation.plan.dialect;
         self.down.head = response::error(&session.backend().error_pages, status, dialect);
+        self.down.read = self.down.head.len() as u64;
         self.status = status as i32;
         self.send_reply(session).await;
     }
