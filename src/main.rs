@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hapax::boot::{self, Event, OldProcesses};
 use hapax::command_line::{self, Check, Command, CommandLine, Explain, Format, Run};
 use hapax::configuration::{self, Configuration, Overrides};
-use hapax::{explain, report, resolve};
+use hapax::{demo, explain, report, resolve};
 use haproxy_cfg_grammar::{Dialect, Severity};
 
 fn main() -> ExitCode {
@@ -24,7 +24,8 @@ fn main() -> ExitCode {
         Command::Run(run) => start(&line, &run),
         Command::Check(check) => self::check(&check, dialect),
         Command::Explain(explain) => self::explain(&explain, dialect),
-        Command::Keywords(_) | Command::Demo => {
+        Command::Demo => demo(),
+        Command::Keywords(_) => {
             eprintln!("not built yet");
             ExitCode::FAILURE
         }
@@ -155,6 +156,17 @@ fn tell(event: &Event<'_>) {
         Event::Warning(text) => (Severity::Warning, text.clone()),
     };
     eprint!("{}", report::stamp().line(severity, &message));
+}
+
+/// `hapax demo`.
+fn demo() -> ExitCode {
+    match demo::run(&mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hapax demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// `hapax check`.
