@@ -5,6 +5,8 @@
 
 use haproxy_cfg_grammar::{Code, Dialect};
 
+use crate::configuration::Overrides;
+
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
@@ -68,6 +70,17 @@ pub struct Run {
     pub no_splice: bool,
     /// `-sf` or `-st`.
     pub takeover: Option<Takeover>,
+}
+
+impl Run {
+    /// What `-n` and `-N` put in place of values of the file.
+    pub fn overrides(&self) -> Overrides {
+        let some = |n: u32| (n != 0).then_some(n);
+        Overrides {
+            maxconn: some(self.maxconn),
+            proxy_maxconn: some(self.proxy_maxconn),
+        }
+    }
 }
 
 /// What to do to the processes that are to be replaced.

@@ -5,11 +5,15 @@
 //!   [`resolve`].
 //! - [`plan`]: what a configuration means, as a value.
 //! - [`explain`]: the plan in words, with the lines that decided it.
+//! - [`demo`]: the shipped quick start in motion, and what it does on the wire.
 
+pub mod acl;
 pub mod balance;
 pub mod boot;
 pub mod command_line;
 pub mod configuration;
+pub mod demo;
+pub mod engine;
 pub mod explain;
 pub mod http1;
 pub mod log;

@@ -4,9 +4,10 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use hapax::boot::{self, Event, OldProcesses};
 use hapax::command_line::{self, Check, Command, CommandLine, Explain, Format, Run};
 use hapax::configuration::{self, Configuration, Overrides};
-use hapax::{explain, report, resolve};
+use hapax::{demo, explain, report, resolve};
 use haproxy_cfg_grammar::{Dialect, Severity};
 
 fn main() -> ExitCode {
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
         Command::Run(run) => start(&line, &run),
         Command::Check(check) => self::check(&check, dialect),
         Command::Explain(explain) => self::explain(&explain, dialect),
-        Command::Keywords(_) | Command::Demo => {
+        Command::Demo => demo(),
+        Command::Keywords(_) => {
             eprintln!("not built yet");
             ExitCode::FAILURE
         }
@@ -61,12 +63,7 @@ fn load(files: &[String], dialect: Dialect, overrides: Overrides) -> Option<Conf
 
 /// HAProxy's own way: `-c` checks, anything else runs.
 fn start(line: &CommandLine, run: &Run) -> ExitCode {
-    let some = |n: u32| (n != 0).then_some(n);
-    let overrides = Overrides {
-        maxconn: some(run.maxconn),
-        proxy_maxconn: some(run.proxy_maxconn),
-    };
-    let Some(configuration) = load(&run.files, line.dialect, overrides) else {
+    let Some(configuration) = load(&run.files, line.dialect, run.overrides()) else {
         return ExitCode::FAILURE;
     };
     let sources = &configuration.document.sources;
@@ -78,19 +75,98 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
         .cloned()
         .collect();
     eprint!("{}", report::haproxy_lines(&shown, sources));
-    let Some(plan) = configuration.plan else {
+    if configuration.plan.is_none() {
         return ExitCode::FAILURE;
-    };
+    }
     if run.check {
         if !quiet {
             println!("Configuration file is valid");
         }
         return ExitCode::SUCCESS;
     }
-    // PLACEHOLDER: the engine takes over here, as hapax::boot::run(line, plan, ...).
-    let _ = plan;
-    eprintln!("running is not built yet; -c checks the configuration");
-    ExitCode::FAILURE
+    serve(line, run, configuration)
+}
+
+/// Runs a plan until a signal ends it; reads the files again when one asks for it.
+fn serve(line: &CommandLine, run: &Run, configuration: Configuration) -> ExitCode {
+    let Some(mut plan) = configuration.plan else {
+        return ExitCode::FAILURE;
+    };
+    plan.global.nosplice |= run.no_splice;
+    let options = boot::Options {
+        daemon: (run.daemon || plan.global.daemon)
+            && !(run.foreground || run.debug || plan.global.debug),
+        pidfile: run
+            .pidfile
+            .as_ref()
+            .map(Into::into)
+            .or_else(|| plan.global.pidfile.clone()),
+        old: run
+            .takeover
+            .as_ref()
+            .map(|takeover| OldProcesses {
+                pids: takeover.pids.clone(),
+                terminate: !takeover.finish,
+            })
+            .unwrap_or_default(),
+        memory_limit: (run.memory_mb != 0).then_some(u64::from(run.memory_mb)),
+    };
+    let reload = || {
+        let configuration = load(&run.files, line.dialect, run.overrides())?;
+        let sources = &configuration.document.sources;
+        eprint!(
+            "{}",
+            report::haproxy_lines(&configuration.diagnostics, sources)
+        );
+        configuration.plan.map(|mut plan| {
+            plan.global.nosplice |= run.no_splice;
+            plan
+        })
+    };
+    match boot::run(plan, &options, reload, tell) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!(
+                "{}",
+                report::stamp().line(Severity::Error, &error.to_string())
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what happens to the process.
+fn tell(event: &Event<'_>) {
+    let (severity, message) = match event {
+        Event::Ready => return,
+        Event::Reloading => (Severity::Warning, "reloading the configuration".to_owned()),
+        Event::Reloaded(applied) => (Severity::Warning, applied.to_string()),
+        Event::Refused => (
+            Severity::Error,
+            "the configuration is refused, the running one stays".to_owned(),
+        ),
+        Event::NotReloaded(error) => (
+            Severity::Error,
+            format!("{error}; the running configuration stays"),
+        ),
+        Event::Stopping { sessions } => (
+            Severity::Warning,
+            format!("stopping when {sessions} connections have ended"),
+        ),
+        Event::Warning(text) => (Severity::Warning, text.clone()),
+    };
+    eprint!("{}", report::stamp().line(severity, &message));
+}
+
+/// `hapax demo`.
+fn demo() -> ExitCode {
+    match demo::run(&mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hapax demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// `hapax check`.

@@ -338,7 +338,8 @@ impl Parser {
         let refused = self.check_prefix(keyword, words, prefix).is_none();
         if refused {
             if let Some(last) = self.diagnostics.last_mut() {
-                last.stops = keyword.stops;
+                // 1.4 goes on to read the line, and trips over this one.
+                last.stops = keyword.stops && keyword.name != "description";
             }
             return None;
         }

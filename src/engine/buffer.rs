@@ -15,11 +15,17 @@ const KEPT: usize = 256;
 impl Pool {
     /// A pool of blocks of `size` bytes.
     pub(crate) fn new(size: usize) -> Self {
-        Self { size, free: RefCell::new(Vec::new()) }
+        Self {
+            size,
+            free: RefCell::new(Vec::new()),
+        }
     }
 
     fn take(&self) -> Box<[u8]> {
-        self.free.borrow_mut().pop().unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
+        self.free
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
     }
 
     fn give(&self, block: Box<[u8]>) {
@@ -43,12 +49,16 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// The bytes held.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.block.as_ref().map_or(&[], |block| &block[self.start..self.end])
+        self.block
+            .as_ref()
+            .map_or(&[], |block| &block[self.start..self.end])
     }
 
     /// The bytes held, to be changed in place.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.block.as_mut().map_or(&mut [], |block| &mut block[self.start..self.end])
+        self.block
+            .as_mut()
+            .map_or(&mut [], |block| &mut block[self.start..self.end])
     }
 
     /// How many bytes are held.

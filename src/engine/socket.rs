@@ -7,12 +7,14 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::poller;
 
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
@@ -35,7 +37,10 @@ enum Inner {
 impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { inner: Inner::Bare(fd), drained: false }
+        Self {
+            inner: Inner::Bare(fd),
+            drained: false,
+        }
     }
 
     /// The descriptor.
@@ -52,7 +57,7 @@ impl Socket {
             let Inner::Bare(fd) = std::mem::replace(&mut self.inner, Inner::Moving) else {
                 unreachable!("just matched");
             };
-            match AsyncFd::try_with_interest(fd, Interest::READABLE.add(Interest::WRITABLE)) {
+            match poller::register(fd, Interest::READABLE.add(Interest::WRITABLE)) {
                 Ok(registered) => self.inner = Inner::Registered(registered),
                 Err(error) => {
                     let (fd, cause) = error.into_parts();
@@ -156,8 +161,44 @@ impl Socket {
         }
     }
 
-    /// Whether the connection is idle and open: nothing to read and no end of stream.
+    /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
+    /// ended its stream (`Ok`) or the connection is broken (`Err`). Only for a registered socket:
+    /// registering one for this alone would cost more than it tells.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Inner::Registered(fd) = &self.inner else {
+            return Poll::Pending;
+        };
+        let mut guard = ready!(fd.poll_read_ready(cx))?;
+        let mut byte = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match net::recv(fd.get_ref(), &mut byte, flags) {
+            Ok((_, 0)) => {
+                guard.retain_ready();
+                Poll::Ready(Ok(()))
+            }
+            // What waits there is for the next request; its readiness must not be lost.
+            Ok(_) => {
+                guard.retain_ready();
+                Poll::Pending
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {
+                guard.clear_ready();
+                fd.poll_read_ready(cx).map(|_| Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    /// Whether the connection is idle and open: nothing to read and no end of stream. The poller
+    /// knows it of a registered socket without a system call.
     pub(crate) fn is_quiet(&self) -> bool {
+        if let Inner::Registered(fd) = &self.inner
+            && fd
+                .poll_read_ready(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        {
+            return true;
+        }
         let mut byte = [0];
         matches!(
             net::recv(self.fd(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT),

@@ -165,11 +165,8 @@ impl Head {
     }
 
     /// The lines that are still there, by index, in order.
-    pub fn lines(&self) -> impl Iterator<Item = usize> + use<> {
-        let present: Vec<usize> = (0..self.lines.len())
-            .filter(|&i| self.lines[i].start != REMOVED)
-            .collect();
-        present.into_iter()
+    pub fn lines(&self) -> impl Iterator<Item = usize> {
+        (0..self.lines.len()).filter(|&i| self.lines[i].start != REMOVED)
     }
 
     /// The first line after `from` (all lines for `None`) with that name, whatever its case.
@@ -216,6 +213,15 @@ impl Head {
     pub fn remove(&mut self, index: usize) {
         self.lines[index].start = REMOVED;
         self.edited = true;
+    }
+
+    /// Removes every line of that name.
+    pub fn remove_all(&mut self, bytes: &[u8], name: &[u8]) {
+        let mut at = None;
+        while let Some(index) = self.find(bytes, name, at) {
+            self.remove(index);
+            at = Some(index);
+        }
     }
 
     /// Replaces a line, given without terminator; without a colon it is all name.

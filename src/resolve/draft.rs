@@ -23,6 +23,8 @@ pub(super) struct Draft {
     pub(super) provenance: ProxyProvenance,
     /// The section line was refused; no more is to be said about this proxy.
     pub(super) broken: bool,
+    /// It is a `defaults` section.
+    pub(super) is_defaults: bool,
     /// `default_backend` by name.
     pub(super) default_backend: Option<Word>,
     /// `use_backend` in file order: the name, and the rule without its target.
@@ -56,7 +58,6 @@ pub(super) struct Draft {
 /// Places in a `server` line.
 pub(super) struct ServerSpans {
     pub(super) line: Span,
-    pub(super) name: Span,
     pub(super) id: Option<Span>,
     pub(super) observe: Option<Span>,
 }
@@ -233,7 +234,7 @@ pub(super) fn file<'a>(
 /// A rule whose target is known.
 pub(super) fn switching_rule(
     target: crate::plan::ProxyId,
-    condition: Option<crate::plan::Condition>,
+    condition: Option<Condition>,
 ) -> SwitchingRule {
     SwitchingRule {
         target: crate::plan::SwitchingTarget::Backend(target),

@@ -39,6 +39,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         proxy,
         provenance: super::provenance::ProxyProvenance::default(),
         broken: false,
+        is_defaults: false,
         default_backend: None,
         switching: Vec::new(),
         log_global: false,
@@ -61,6 +62,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
 /// A `defaults` section: it forgets the one before it.
 pub(super) fn read_defaults(document: &Document, section: &Section, drafts: &mut Drafts<'_>) {
     let mut draft = built_in(drafts.environment, Role::Listen);
+    draft.is_defaults = true;
     lines(document, section, &mut draft, drafts);
     draft.provenance.inherited = Arc::new(std::mem::take(&mut draft.provenance.own));
     drafts.defaults = draft;
@@ -192,7 +194,7 @@ fn apply(
         Statement::Timeout(timer, value) => {
             let time = (value.0 != 0).then(|| Duration::from_millis(value.0.into()));
             let name = timeout(draft, *timer, time, span);
-            twice(draft, name, drafts);
+            twice(draft, name, draft.is_defaults, drafts);
         }
         Statement::Mode(mode) => {
             draft.proxy.mode = match mode {
@@ -243,7 +245,7 @@ fn apply(
         Statement::Limit(limit, value) => {
             apply_limit(*limit, *value, span, draft);
             if *limit == Limit::RateLimitSessions {
-                twice(draft, "rate-limit sessions", drafts);
+                twice(draft, "rate-limit sessions", draft.is_defaults, drafts);
             }
         }
         Statement::Error(error) => apply_error(error, span, draft, drafts)?,
@@ -260,13 +262,14 @@ fn apply(
             draft.note("id", span);
         }
         Statement::BindProcess { set, highest } => {
-            let count = drafts.global.workers.map_or(1, u32::from);
+            // Without 'nbproc' above it, 1.4 complains about any number.
+            let count = drafts.global.workers.map_or(0, u32::from);
             if *highest > count && dialect == Dialect::V1_4 {
                 drafts.report(
                     Diagnostic::new(
                         Code::Useless,
                         span,
-                        format!("there is no process {highest}: 'nbproc' is {count}"),
+                        format!("no 'nbproc' above this line is as high as {highest}"),
                     )
                     .severity(Severity::Warning)
                     .help("raise 'nbproc' in the global section, above this line"),
@@ -501,7 +504,13 @@ fn balance_of(balance: &balance::Balance) -> Balance {
 }
 
 /// The warning about a setting that this section has twice.
-fn twice(draft: &Draft, name: &str, drafts: &mut Drafts<'_>) {
+fn twice(draft: &Draft, name: &str, defaults: bool, drafts: &mut Drafts<'_>) {
+    // HAProxy says nothing about it in 'defaults'.
+    let severity = if defaults {
+        Severity::Notice
+    } else {
+        Severity::Warning
+    };
     let mut own = draft.provenance.own.iter().filter(|(n, _)| *n == name);
     if let (Some((_, first)), Some((_, last))) = (own.next(), own.next_back()) {
         drafts.report(
@@ -510,7 +519,7 @@ fn twice(draft: &Draft, name: &str, drafts: &mut Drafts<'_>) {
                 *last,
                 format!("'{name}' stands in this section twice; this line counts"),
             )
-            .severity(Severity::Warning)
+            .severity(severity)
             .related(*first, "the other one")
             .help("delete one of them"),
         );

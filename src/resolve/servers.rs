@@ -78,7 +78,6 @@ pub(super) fn add(
     }
     draft.server_spans.push(draft::ServerSpans {
         line: span,
-        name: server.name.span,
         id: settings.id_span,
         observe: settings.observe.map(|(_, span)| span),
     });

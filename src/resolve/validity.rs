@@ -13,7 +13,7 @@ use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role};
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
     let mut diagnostics = Vec::new();
-    names(&drafts.proxies, drafts.dialect, &mut diagnostics);
+    names(&drafts.proxies, &mut diagnostics);
     ids(&drafts.proxies, drafts.dialect, &mut diagnostics);
     number(drafts);
     let dialect = drafts.dialect;
@@ -30,7 +30,7 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
         logs(draft, &drafts.global, &mut diagnostics);
         checks(draft, &mut diagnostics);
         timeouts(draft, &mut diagnostics);
-        servers(draft, dialect, &mut diagnostics);
+        servers(draft, &mut diagnostics);
         tidy(draft);
     }
     drafts.diagnostics.extend(diagnostics);
@@ -45,7 +45,7 @@ fn side(role: Role) -> &'static str {
 }
 
 /// Two proxies of one name on the same side: HAProxy warns, and rules cannot choose between them.
-fn names(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+fn names(proxies: &[Draft], diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<(&str, bool), &Draft> = HashMap::with_capacity(proxies.len());
     for draft in proxies.iter().filter(|d| !d.broken) {
         let role = draft.proxy.role;
@@ -78,7 +78,6 @@ fn names(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>)
             );
         }
     }
-    let _ = dialect;
 }
 
 /// Numbers given with `id` must differ.
@@ -399,7 +398,7 @@ fn timeouts(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+fn servers(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
     let section = draft.provenance.section;
     let http = draft.proxy.mode == Mode::Http;
     if let Some(stats) = &draft.proxy.stats
@@ -460,7 +459,6 @@ fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic
             diagnostics.push(diagnostic);
         }
     }
-    let _ = dialect;
 }
 
 /// Takes away what a section of this kind cannot use, although it may be written there.

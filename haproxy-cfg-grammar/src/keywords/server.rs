@@ -365,7 +365,7 @@ fn option(
 
 /// A word that 1.4 takes even when it is missing.
 fn value(arguments: &mut Arguments<'_>) -> Word {
-    arguments.next_word().cloned().unwrap_or(Word {
+    arguments.next_word().cloned().unwrap_or_else(|| Word {
         span: arguments.here(),
         bytes: Box::default(),
     })

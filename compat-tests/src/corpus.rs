@@ -1,0 +1,22 @@
+//! Where the recorded behaviour lies in this crate, and the lists of what hapax fails of it.
+
+use std::path::PathBuf;
+
+/// The folder with the wire suites and their recordings.
+pub fn wire() -> PathBuf {
+    here().join("corpus/wire")
+}
+
+/// The folder with the configurations and their verdicts.
+pub fn config() -> PathBuf {
+    here().join("corpus/config")
+}
+
+/// The list of known failures of a corpus against a recorded version.
+pub fn ratchet(corpus: &str, golden: &str) -> PathBuf {
+    here().join(format!("ratchet/{corpus}-{golden}.txt"))
+}
+
+fn here() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,111 @@
+//! Plays the wire suites: scripted clients and scripted origin servers around a real proxy process.
+//!
+//! One process of the proxy serves a whole suite; its cases run together, each recognised by the
+//! tag (`~case-id~`) in what it sends. What every peer received is compared byte for byte with
+//! what was recorded from HAProxy.
+//!
+//! Code map, in the order of a run:
+//! - `suite`: the files; `text`: placeholders in them;
+//! - `ports`: free ports, listening or held; `process`: the proxy;
+//! - `stage`: one run of a suite and what its peers share; `client`, `origin`: the peers;
+//!   `connection`: one socket of them; `framing`: where messages end;
+//! - `normalise`: ports, dates and timers out of the results;
+//! - `compare`: results against recordings, with another try for what failed; `report`: for people.
+
+mod client;
+mod compare;
+mod connection;
+mod framing;
+mod normalise;
+mod origin;
+mod ports;
+mod process;
+mod report;
+mod stage;
+mod suite;
+pub(crate) mod text;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+pub use compare::{Leniency, SuiteReport, WireRun};
+pub use process::ProxyCommand;
+pub use report::difference;
+pub use suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
+
+/// Why a suite could not be played at all.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// A file of the corpus cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file of the corpus is not what it should be.
+    #[error("{path} is not a suite or a recording: {source}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A `normalise` pattern of a suite is wrong.
+    #[error("pattern {pattern:?}: {source}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: Box<fancy_regex::Error>,
+    },
+    /// No port is free.
+    #[error("no free port found")]
+    NoPort,
+    /// A script does what makes no sense.
+    #[error("case {case}: {what}")]
+    Script {
+        /// The case.
+        case: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Sockets, folders or processes cannot be made.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Plays a suite once, in a fresh process of the proxy; what the cases came to, by id.
+pub fn play(suite: Suite, command: &ProxyCommand) -> Result<BTreeMap<String, Outcome>, PlayError> {
+    let cases = suite.cases.clone();
+    let performance = stage::perform(&Rc::new(suite), &cases, command, JOBS, true)?;
+    match performance.crash {
+        None => Ok(performance.outcomes),
+        Some(crash) => Err(PlayError::Proxy {
+            crash,
+            output: performance.end.output,
+        }),
+    }
+}
+
+/// Why a suite has no results.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// It could not be played.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The proxy did not live to its end.
+    #[error("{crash}; its output:\n{output}")]
+    Proxy {
+        /// What happened.
+        crash: String,
+        /// What it printed.
+        output: String,
+    },
+}
+
+/// Cases at once.
+const JOBS: usize = 40;

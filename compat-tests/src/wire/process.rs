@@ -1,0 +1,121 @@
+//! The proxy under test as a process.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How to start the proxy: `BINARY ARGS -f FILE -db`.
+#[derive(Clone, Debug)]
+pub struct ProxyCommand {
+    /// The haproxy-compatible binary.
+    pub binary: PathBuf,
+    /// Arguments before `-f`.
+    pub args: Vec<String>,
+}
+
+/// A running proxy; killed when dropped.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    child: Child,
+    output: PathBuf,
+}
+
+/// How the proxy's process ended.
+#[derive(Debug)]
+pub(super) struct ProxyEnd {
+    /// Its status, when it ended before it was told to.
+    pub(super) by_itself: Option<ExitStatus>,
+    /// All that it printed.
+    pub(super) output: String,
+}
+
+impl ProxyEnd {
+    /// Whether somebody else ended it.
+    pub(super) fn killed(&self) -> bool {
+        let signal = self.by_itself.and_then(|status| status.signal());
+        matches!(signal, Some(number) if number == Signal::SIGTERM as i32 || number == Signal::SIGKILL as i32)
+    }
+}
+
+impl Proxy {
+    /// Starts the proxy in `folder`, on a file there.
+    pub(super) fn start(
+        command: &ProxyCommand,
+        configuration: &Path,
+        folder: &Path,
+    ) -> io::Result<Self> {
+        let output = folder.join("output");
+        let file = File::create(&output)?;
+        let mut arguments: Vec<OsString> = command.args.iter().map(OsString::from).collect();
+        arguments.extend(["-f".into(), configuration.into(), "-db".into()]);
+        let child = Command::new(&command.binary)
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()?;
+        Ok(Self { child, output })
+    }
+
+    /// Waits until all ports accept connections; `false` when the proxy ended or took too long.
+    pub(super) async fn ready(&mut self, ports: impl Iterator<Item = u16>) -> io::Result<bool> {
+        let deadline = Instant::now() + START_PATIENCE;
+        for port in ports {
+            loop {
+                if self.child.try_wait()?.is_some() {
+                    return Ok(false);
+                }
+                let attempt = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+                if let Ok(Ok(_)) = timeout(Duration::from_secs(1), attempt).await {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    return Ok(false);
+                }
+                sleep(POLL).await;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ends the proxy: SIGTERM, and SIGKILL when that does not help.
+    pub(super) async fn stop(mut self) -> io::Result<ProxyEnd> {
+        let by_itself = self.child.try_wait()?;
+        if by_itself.is_none() {
+            let pid = Pid::from_raw(self.child.id().cast_signed());
+            // Fails only when it has just ended, which is what is wanted.
+            let _ = kill(pid, Signal::SIGTERM);
+            let deadline = Instant::now() + STOP_PATIENCE;
+            while self.child.try_wait()?.is_none() && Instant::now() < deadline {
+                sleep(POLL).await;
+            }
+        }
+        let output = String::from_utf8_lossy(&std::fs::read(&self.output)?).into_owned();
+        Ok(ProxyEnd { by_itself, output })
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // It is our own child and still there, so neither can fail.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+const START_PATIENCE: Duration = Duration::from_secs(8);
+const STOP_PATIENCE: Duration = Duration::from_millis(1500);
+const POLL: Duration = Duration::from_millis(20);

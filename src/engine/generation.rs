@@ -1,0 +1,118 @@
+//! One plan in service, with the live objects that its proxies and servers have adopted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::live::{Backend, Frontend, Registry, Server};
+use super::reload::ListenerKey;
+use crate::acl::AclSet;
+use crate::plan::{Plan, Proxy, ProxyId};
+
+/// A plan in service.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    /// The plan.
+    pub(crate) plan: Arc<Plan>,
+    handles: Vec<Handles>,
+    listeners: HashMap<ListenerKey, (ProxyId, usize)>,
+    retired: AtomicBool,
+}
+
+/// What a proxy of the plan has adopted.
+#[derive(Debug)]
+pub(crate) struct Handles {
+    /// Its frontend side.
+    pub(crate) frontend: Arc<Frontend>,
+    /// Its backend side.
+    pub(crate) backend: Arc<Backend>,
+    /// Its servers, indexed like those of the plan.
+    pub(crate) servers: Vec<Arc<Server>>,
+    /// Its ACLs.
+    pub(crate) acls: AclSet,
+}
+
+impl Generation {
+    /// Puts a plan into service: every proxy and server adopts its live object, known or new.
+    ///
+    /// # Errors
+    /// A regular expression that cannot be compiled.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        registry: &Registry,
+    ) -> Result<Self, crate::regular_expression::BadRegex> {
+        // Everything that can fail first: adopting changes what the running plan uses.
+        let acls = plan
+            .proxies
+            .iter()
+            .map(|proxy| AclSet::compile(&proxy.acls))
+            .collect::<Result<Vec<_>, _>>()?;
+        let handles = plan
+            .proxies
+            .iter()
+            .zip(acls)
+            .map(|(proxy, acls)| {
+                let backend = registry.backend(&proxy.name);
+                let servers = if proxy.role.is_backend() {
+                    backend.adopt(&proxy.servers)
+                } else {
+                    Vec::new()
+                };
+                Handles {
+                    frontend: registry.frontend(&proxy.name),
+                    backend,
+                    servers,
+                    acls,
+                }
+            })
+            .collect();
+        let mut listeners = HashMap::new();
+        for (id, proxy) in plan.proxies.iter().enumerate() {
+            if proxy.disabled {
+                continue;
+            }
+            for (index, listener) in proxy.listeners.iter().enumerate() {
+                listeners.insert(ListenerKey::of(listener), (ProxyId(id as u32), index));
+            }
+        }
+        Ok(Self {
+            plan,
+            handles,
+            listeners,
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// The proxy of that id.
+    pub(crate) fn proxy(&self, id: ProxyId) -> &Proxy {
+        self.plan.proxy(id)
+    }
+
+    /// What a proxy has adopted.
+    pub(crate) fn handles(&self, id: ProxyId) -> &Handles {
+        &self.handles[id.0 as usize]
+    }
+
+    /// Which frontend a listening socket belongs to in this generation.
+    pub(crate) fn listener(&self, key: &ListenerKey) -> Option<(ProxyId, usize)> {
+        self.listeners.get(key).copied()
+    }
+
+    /// The listening sockets that this generation needs.
+    pub(crate) fn listener_keys(&self) -> impl Iterator<Item = (&ListenerKey, ProxyId, usize)> {
+        self.listeners
+            .iter()
+            .map(|(key, (proxy, index))| (key, *proxy, *index))
+    }
+
+    /// Says that another generation has taken over: kept client connections end at their next
+    /// response.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another generation has taken over.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+}

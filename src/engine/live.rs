@@ -1,0 +1,92 @@
+//! State that outlives a plan: found by name, never by position.
+//!
+//! A reload builds a new generation whose proxies and servers adopt these objects, so that old and
+//! new sessions count against the same limits and share the same turns.
+
+mod backend;
+mod frontend;
+mod server;
+
+pub(crate) use backend::{Backend, Choice, Slot};
+pub(crate) use frontend::Frontend;
+pub(crate) use server::Server;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// A count of what is there now, with a limit, and a way to wait for room.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    now: AtomicU32,
+    room: Notify,
+}
+
+impl Gate {
+    /// Counts one in, unless `limit` (0 for none) is reached.
+    pub(crate) fn try_enter(self: &Arc<Self>, limit: u32) -> Option<Entered> {
+        let before = self.now.fetch_add(1, Ordering::AcqRel);
+        if limit != 0 && before >= limit {
+            self.now.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        Some(Entered(Arc::clone(self)))
+    }
+
+    /// How many are in.
+    pub(crate) fn now(&self) -> u32 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// Waits until somebody leaves. To be created before the last try, so that nothing is missed.
+    pub(crate) fn room(&self) -> tokio::sync::futures::Notified<'_> {
+        self.room.notified()
+    }
+}
+
+/// One that was counted in; leaves when dropped.
+#[derive(Debug)]
+pub(crate) struct Entered(Arc<Gate>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::AcqRel);
+        self.0.room.notify_waiters();
+    }
+}
+
+/// Everything that is live, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    /// Client connections of the process.
+    pub(crate) process: Arc<Gate>,
+    frontends: Mutex<HashMap<String, Arc<Frontend>>>,
+    backends: Mutex<HashMap<String, Arc<Backend>>>,
+}
+
+impl Registry {
+    /// The frontend of that name, known or new.
+    pub(crate) fn frontend(&self, name: &str) -> Arc<Frontend> {
+        let mut frontends = self.frontends.lock();
+        Arc::clone(frontends.entry(name.to_owned()).or_default())
+    }
+
+    /// The backend of that name, known or new.
+    pub(crate) fn backend(&self, name: &str) -> Arc<Backend> {
+        let mut backends = self.backends.lock();
+        Arc::clone(backends.entry(name.to_owned()).or_default())
+    }
+
+    /// Forgets proxies that nobody holds any more.
+    pub(crate) fn forget_unused(&self) {
+        self.frontends
+            .lock()
+            .retain(|_, frontend| Arc::strong_count(frontend) > 1);
+        self.backends
+            .lock()
+            .retain(|_, backend| Arc::strong_count(backend) > 1);
+    }
+}

@@ -1,0 +1,12 @@
+//! What lives of a frontend.
+
+use std::sync::Arc;
+
+use super::Gate;
+
+/// A frontend across plans.
+#[derive(Debug, Default)]
+pub(crate) struct Frontend {
+    /// Its client connections.
+    pub(crate) sessions: Arc<Gate>,
+}

@@ -1,0 +1,502 @@
+//! One client connection, from accept to its last log line.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Local};
+use tokio::time::Instant;
+
+use super::buffer::Buffer;
+use super::deadline::{self, Deadline};
+use super::exchange;
+use super::generation::{Generation, Handles};
+use super::live::{Entered, Server, Slot};
+use super::socket::Socket;
+use super::transaction::{self, Next};
+use super::worker::Worker;
+use crate::log::{Counts, HttpPart, Record, Termination, Timers};
+use crate::plan::{LogFormat, Mode, Proxy, ProxyId, Severity};
+
+/// A connection that has just been accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// The socket.
+    pub(crate) socket: Socket,
+    /// The client; `None` on a Unix socket.
+    pub(crate) peer: Option<SocketAddr>,
+    /// The frontend.
+    pub(crate) proxy: ProxyId,
+    /// Its places in process and frontend.
+    pub(crate) entered: (Entered, Entered),
+}
+
+/// One side of a session: a socket and what is known about it.
+#[derive(Debug)]
+pub(crate) struct Side {
+    /// The socket.
+    pub(crate) socket: Socket,
+    /// When bytes last moved here: inactivity timeouts count from then.
+    pub(crate) active: Instant,
+    /// The peer has sent its FIN, or the connection is broken.
+    pub(crate) read_closed: bool,
+    /// A FIN was sent, or the connection is broken.
+    pub(crate) write_closed: bool,
+    /// The connection is broken.
+    pub(crate) broken: bool,
+    /// The peer has sent its FIN, but nobody has read up to it.
+    pub(crate) left: bool,
+}
+
+impl Side {
+    /// A side on which nothing has happened.
+    pub(crate) fn new(socket: Socket, now: Instant) -> Self {
+        Self {
+            socket,
+            active: now,
+            read_closed: false,
+            write_closed: false,
+            broken: false,
+            left: false,
+        }
+    }
+
+    /// Receives into a buffer up to `limit` bytes held. `Ready(0)` is the end of the stream, which
+    /// is noted.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        worker: &Worker,
+        limit: usize,
+    ) -> Poll<usize> {
+        let room = buffer.room(&worker.pool, limit);
+        if room.is_empty() {
+            return Poll::Pending;
+        }
+        match self.socket.poll_recv(cx, room) {
+            Poll::Ready(Ok(0)) => {
+                self.read_closed = true;
+                buffer.release(&worker.pool);
+                Poll::Ready(0)
+            }
+            Poll::Ready(Ok(n)) => {
+                buffer.filled(n);
+                self.active = worker.now();
+                Poll::Ready(n)
+            }
+            Poll::Ready(Err(_)) => {
+                self.break_off();
+                buffer.release(&worker.pool);
+                Poll::Ready(0)
+            }
+            Poll::Pending => {
+                buffer.release(&worker.pool);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Sends. An error is noted and answers 0.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+        worker: &Worker,
+    ) -> Poll<usize> {
+        match ready!(self.socket.poll_send(cx, first, second, false)) {
+            Ok(n) => {
+                self.active = worker.now();
+                Poll::Ready(n)
+            }
+            Err(_) => {
+                self.break_off();
+                Poll::Ready(0)
+            }
+        }
+    }
+
+    /// Looks after a peer that is not read from: notes that it has left, or that the connection is
+    /// broken. Answers whether that is news.
+    pub(crate) fn poll_watch(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.left || self.read_closed {
+            return false;
+        }
+        match self.socket.poll_gone(cx) {
+            Poll::Ready(Ok(())) => self.left = true,
+            Poll::Ready(Err(_)) => self.break_off(),
+            Poll::Pending => return false,
+        }
+        true
+    }
+
+    /// Sends a FIN once.
+    pub(crate) fn finish(&mut self) {
+        if !self.write_closed {
+            self.write_closed = true;
+            self.socket.shutdown_write();
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.read_closed = true;
+        self.write_closed = true;
+        self.broken = true;
+    }
+}
+
+/// The connection to a server.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// The socket.
+    pub(crate) side: Side,
+    /// The server.
+    pub(crate) server: Arc<Server>,
+    /// Its backend.
+    pub(crate) backend: ProxyId,
+    /// The place on the server; none while the connection is kept without a request.
+    pub(crate) slot: Option<Slot>,
+    /// It has served a request before this one.
+    pub(crate) reused: bool,
+}
+
+/// A session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The thread's context.
+    pub(crate) worker: Rc<Worker>,
+    /// The plan that the session began with.
+    pub(crate) generation: Arc<Generation>,
+    /// Its frontend.
+    pub(crate) frontend: ProxyId,
+    /// Its backend; the frontend until another is chosen.
+    pub(crate) backend: ProxyId,
+    /// The client.
+    pub(crate) client: Side,
+    /// The client's address.
+    pub(crate) peer: Option<SocketAddr>,
+    /// The server.
+    pub(crate) server: Option<Link>,
+    /// The timer.
+    pub(crate) deadline: Deadline,
+    /// When the request, or the connection for the first, began.
+    pub(crate) started: Instant,
+    /// The place in the backend.
+    pub(crate) in_backend: Option<Entered>,
+    _entered: (Entered, Entered),
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepted: Accepted) {
+    let now = worker.now();
+    let mut session = Session {
+        worker,
+        generation,
+        frontend: accepted.proxy,
+        backend: accepted.proxy,
+        client: Side::new(accepted.socket, now),
+        peer: accepted.peer,
+        server: None,
+        deadline: Deadline::default(),
+        started: now,
+        in_backend: None,
+        _entered: accepted.entered,
+    };
+    session.set_client_options();
+    session.log_connect();
+    match session.proxy().mode {
+        Mode::Http => http(&mut session).await,
+        Mode::Tcp => exchange::relay(&mut session).await,
+        Mode::Health => health(&mut session).await,
+    }
+}
+
+/// Requests of one connection, one after the other.
+async fn http(session: &mut Session) {
+    let mut buffer = Buffer::default();
+    let mut first = true;
+    loop {
+        if buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
+            break;
+        }
+        let mut transaction = session.worker.take_transaction();
+        std::mem::swap(&mut transaction.up.buffer, &mut buffer);
+        // Boxed so that an idle connection does not keep room for a busy one.
+        let next = Box::pin(transaction::run(session, &mut transaction, first)).await;
+        std::mem::swap(&mut transaction.up.buffer, &mut buffer);
+        session.worker.give_transaction(transaction);
+        if next == Next::Close {
+            break;
+        }
+        first = false;
+    }
+    session.close_server(true);
+    buffer.clear(&session.worker.pool);
+}
+
+/// `mode health`: says OK and closes.
+async fn health(session: &mut Session) {
+    let mut rest: &[u8] = b"OK\n";
+    let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
+    poll_fn(|cx| {
+        while !rest.is_empty() && !session.client.broken {
+            match session.client.poll_send(cx, rest, &[], &session.worker) {
+                Poll::Ready(n) => rest = &rest[n..],
+                Poll::Pending => return session.deadline.poll(cx, limit),
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+impl Session {
+    /// The frontend.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        self.generation.proxy(self.frontend)
+    }
+
+    /// The backend.
+    pub(crate) fn backend(&self) -> &Proxy {
+        self.generation.proxy(self.backend)
+    }
+
+    /// What the frontend has adopted.
+    pub(crate) fn frontend_handles(&self) -> &Handles {
+        self.generation.handles(self.frontend)
+    }
+
+    /// What the backend has adopted.
+    pub(crate) fn backend_handles(&self) -> &Handles {
+        self.generation.handles(self.backend)
+    }
+
+    /// Whether kept connections should end: another plan has taken over, or the process stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.generation.is_retired() || self.worker.draining.get()
+    }
+
+    fn set_client_options(&self) {
+        if self.proxy().options.clitcpka {
+            // A socket that cannot be kept alive works all the same.
+            let _ = rustix::net::sockopt::set_socket_keepalive(self.client.socket.fd(), true);
+        }
+    }
+
+    /// Waits for the first bytes of a request, without holding a buffer. `false` when the
+    /// connection ends instead; what the first request owes to a client that says nothing is left
+    /// to the transaction.
+    async fn wait_for_bytes(&mut self, buffer: &mut Buffer, first: bool) -> bool {
+        let timeouts = &self.proxy().timeouts;
+        let limit = if first {
+            deadline::earlier(
+                deadline::after(self.started, timeouts.http_request),
+                deadline::after(self.client.active, timeouts.client),
+            )
+        } else {
+            let idle = timeouts.http_keep_alive.or(timeouts.http_request);
+            deadline::earlier(
+                deadline::after(self.client.active, idle),
+                deadline::after(self.client.active, timeouts.client),
+            )
+        };
+        let tune = &self.generation.plan.global.tune;
+        let room = (tune.bufsize - tune.maxrewrite) as usize;
+        let mut kept = self.server.is_some();
+        let alive = poll_fn(|cx| {
+            match self.client.poll_fill(cx, buffer, &self.worker, room) {
+                Poll::Ready(0) => return Poll::Ready(false),
+                Poll::Ready(_) => return Poll::Ready(true),
+                Poll::Pending => {}
+            }
+            if kept && self.poll_kept_server(cx).is_ready() {
+                self.server = None;
+                kept = false;
+            }
+            self.deadline.poll(cx, limit).map(|()| false)
+        })
+        .await;
+        if !first && !alive {
+            self.client.finish();
+        }
+        alive || first
+    }
+
+    /// Ready when a kept server connection has ended, or has said something nobody asked for.
+    fn poll_kept_server(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(link) = &mut self.server else {
+            return Poll::Pending;
+        };
+        let mut byte = [0; 1];
+        match link.side.socket.poll_recv(cx, &mut byte) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Ends the connection to the server. `reset` leaves nothing in TIME_WAIT, as HAProxy does
+    /// when it is the first to close.
+    pub(crate) fn close_server(&mut self, reset: bool) {
+        if let Some(link) = self.server.take()
+            && reset
+            && !link.side.read_closed
+        {
+            link.side.socket.reset_on_close();
+        }
+    }
+
+    /// Ends the connection to the client. Should the client have more to say, the system answers
+    /// with a RST, as it does for HAProxy.
+    pub(crate) fn close_client(&mut self) {
+        self.client.finish();
+    }
+
+    /// The wall clock when the request, or the connection for the first, began.
+    fn began(&self) -> DateTime<Local> {
+        let ago = self.worker.now().saturating_duration_since(self.started);
+        let now = SystemTime::now();
+        now.checked_sub(ago).unwrap_or(now).into()
+    }
+
+    /// The counters that a log line shows.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            process: self.worker.shared.registry.process.now(),
+            frontend: self.frontend_handles().frontend.sessions.now(),
+            backend: if self.in_backend.is_some() {
+                self.backend_handles().backend.sessions.now()
+            } else {
+                0
+            },
+            server: self
+                .server
+                .as_ref()
+                .filter(|link| link.slot.is_some())
+                .map_or(0, |link| link.server.sessions()),
+            ..Counts::default()
+        }
+    }
+
+    /// Milliseconds since the session or request began.
+    pub(crate) fn elapsed(&self, at: Instant) -> i64 {
+        millis(at.saturating_duration_since(self.started))
+    }
+
+    /// Writes the log line of a session or request, unless options say not to.
+    pub(crate) fn log(&self, line: &Line<'_>) {
+        let proxy = self.proxy();
+        if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
+            return;
+        }
+        if proxy.options.dontlog_normal && line.termination.is_normal() && line.retries == 0 {
+            return;
+        }
+        let mut counts = line.counts;
+        counts.retries = line.retries;
+        counts.redispatched = line.redispatched;
+        let record = Record {
+            client: self.peer,
+            accepted: self.began(),
+            frontend: &proxy.name,
+            backend: &self.backend().name,
+            server: line.server,
+            timers: line.timers,
+            bytes: line.bytes,
+            termination: line.termination,
+            counts,
+            early: false,
+        };
+        let mut text = Vec::with_capacity(256);
+        match (&line.http, proxy.log_format) {
+            (Some(http), LogFormat::Http | LogFormat::Clf) => record.http(http, &mut text),
+            _ => record.tcp(&mut text),
+        }
+        let abnormal = !line.termination.is_normal();
+        let severity = if abnormal && proxy.options.log_separate_errors {
+            ERR
+        } else {
+            INFO
+        };
+        let global = &self.generation.plan.global;
+        self.worker
+            .log
+            .send(&proxy.log_targets, global, severity, &text);
+    }
+
+    /// The line of a session without a log format, written when it begins.
+    fn log_connect(&self) {
+        let proxy = self.proxy();
+        if proxy.log_targets.is_empty() || proxy.log_format != LogFormat::Default {
+            return;
+        }
+        let Some(to) = self.client.socket.local_addr() else {
+            return;
+        };
+        let record = Record {
+            client: self.peer,
+            accepted: self.began(),
+            frontend: &proxy.name,
+            backend: &proxy.name,
+            server: None,
+            timers: Timers {
+                request: -1,
+                queue: -1,
+                connect: -1,
+                response: -1,
+                total: 0,
+            },
+            bytes: 0,
+            termination: Termination::default(),
+            counts: Counts::default(),
+            early: false,
+        };
+        let mut text = Vec::with_capacity(128);
+        let mode = if proxy.mode == Mode::Http {
+            "HTTP"
+        } else {
+            "TCP"
+        };
+        record.connect(to, mode, &mut text);
+        let global = &self.generation.plan.global;
+        self.worker
+            .log
+            .send(&proxy.log_targets, global, INFO, &text);
+    }
+}
+
+/// What a session knows for its log line.
+#[derive(Debug)]
+pub(crate) struct Line<'a> {
+    /// Name of the server.
+    pub(crate) server: Option<&'a str>,
+    /// Durations.
+    pub(crate) timers: Timers,
+    /// Bytes sent to the client.
+    pub(crate) bytes: u64,
+    /// How it ended.
+    pub(crate) termination: Termination,
+    /// Counters.
+    pub(crate) counts: Counts,
+    /// Connection attempts after the first.
+    pub(crate) retries: u32,
+    /// Whether another server was tried.
+    pub(crate) redispatched: bool,
+    /// For HTTP.
+    pub(crate) http: Option<HttpPart<'a>>,
+}
+
+const INFO: Severity = Severity(6);
+const ERR: Severity = Severity(3);
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a connection attempt may fail with, as an error of the operating system.
+pub(crate) type ConnectError = io::Error;

@@ -1,0 +1,57 @@
+//! Signals become control messages. Manual 1.4; HAProxy's meanings are kept, but SIGHUP reloads.
+
+use std::io;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// SIGHUP, SIGUSR2: read the configuration again.
+    Reload,
+    /// SIGUSR1: stop listening, end with the last session.
+    SoftStop,
+    /// SIGTERM, SIGINT: end now.
+    Stop,
+    /// SIGTTOU: stop listening for a while.
+    Pause,
+    /// SIGTTIN: listen again.
+    Resume,
+    /// SIGQUIT: report memory.
+    Report,
+}
+
+/// The signals that are waited for.
+#[derive(Debug)]
+pub struct Waiting(Signals);
+
+impl Waiting {
+    /// Takes over the signals. Before any thread is started.
+    ///
+    /// # Errors
+    /// When a handler cannot be installed.
+    pub fn new() -> io::Result<Self> {
+        Signals::new([
+            SIGHUP, SIGUSR2, SIGUSR1, SIGTERM, SIGINT, SIGTTOU, SIGTTIN, SIGQUIT,
+        ])
+        .map(Self)
+    }
+
+    /// The next request, waiting for it.
+    pub fn wait(&mut self) -> Option<Control> {
+        self.0.forever().find_map(control)
+    }
+}
+
+fn control(signal: i32) -> Option<Control> {
+    match signal {
+        SIGHUP | SIGUSR2 => Some(Control::Reload),
+        SIGUSR1 => Some(Control::SoftStop),
+        SIGTERM | SIGINT => Some(Control::Stop),
+        SIGTTOU => Some(Control::Pause),
+        SIGTTIN => Some(Control::Resume),
+        SIGQUIT => Some(Control::Report),
+        _ => None,
+    }
+}

@@ -1,0 +1,353 @@
+//! One request and its response, in HAProxy's order of steps.
+//!
+//! [`run`] is that order, written once: receive the request, answer what the proxy answers itself,
+//! choose the backend, fix what happens to the connections, connect, exchange, and finish.
+
+mod reply;
+mod request;
+mod response;
+mod switching;
+
+use std::sync::Arc;
+
+use haproxy_cfg_grammar::Dialect;
+use tokio::time::Instant;
+
+use super::buffer::Pool;
+use super::connect;
+use super::exchange::{Exchange, Flow, Outcome, Response};
+use super::live::Server;
+use super::session::{Line, Session, millis};
+use crate::http1::{Head, Intent, Kind, Method, Policy, head::Version};
+use crate::log::{HttpPart, Termination, Timers};
+use crate::plan::{ErrorStatus, LogFormat};
+
+/// What the client connection does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It waits for another request.
+    Request,
+    /// It is closed.
+    Close,
+}
+
+/// When the steps of a transaction were reached.
+#[derive(Debug, Default)]
+pub(crate) struct Timing {
+    /// The request was complete.
+    pub(crate) received: Option<Instant>,
+    /// A server was chosen and had room.
+    pub(crate) assigned: Option<Instant>,
+    /// The server accepted.
+    pub(crate) connected: Option<Instant>,
+    /// The response head was complete.
+    pub(crate) answered: Option<Instant>,
+}
+
+impl Timing {
+    /// `Tw` in milliseconds.
+    pub(crate) fn queue(&self, session: &Session) -> i64 {
+        let from = self.received.unwrap_or(session.started);
+        since(Some(from), self.assigned)
+    }
+
+    /// `Tc` in milliseconds.
+    pub(crate) fn connect(&self) -> i64 {
+        since(self.assigned, self.connected)
+    }
+}
+
+fn since(from: Option<Instant>, to: Option<Instant>) -> i64 {
+    match (from, to) {
+        (Some(from), Some(to)) => millis(to.saturating_duration_since(from)),
+        _ => -1,
+    }
+}
+
+/// The state of one transaction. Its allocations are used again for the next.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    /// Client to server.
+    pub(crate) up: Flow,
+    /// Server to client.
+    pub(crate) down: Flow,
+    /// When what happened.
+    pub(crate) timing: Timing,
+    /// Connection attempts after the first.
+    pub(crate) retries: u32,
+    /// Whether another server was tried.
+    pub(crate) redispatched: bool,
+    /// How many were ahead in the queue.
+    pub(crate) queued: u32,
+    /// The server that was chosen.
+    pub(crate) server: Option<Arc<Server>>,
+    /// The body of the request breaks its own framing.
+    pub(crate) bad_request_body: bool,
+    /// The body of the response breaks its own framing.
+    pub(crate) bad_response_body: bool,
+    request: Head,
+    response: Head,
+    policy: Policy,
+    intent: Intent,
+    method: Method,
+    version: Version,
+    /// Sent to the client; -1 before.
+    status: i32,
+    /// For the log.
+    request_line: Vec<u8>,
+    /// A request sent on a kept connection, to be sent again should that have ended meanwhile.
+    replay: Vec<u8>,
+    /// The server has upgraded the connection, or accepted a CONNECT.
+    upgraded: bool,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self {
+            up: Flow::default(),
+            down: Flow::default(),
+            timing: Timing::default(),
+            retries: 0,
+            redispatched: false,
+            queued: 0,
+            server: None,
+            bad_request_body: false,
+            bad_response_body: false,
+            request: Head::new(Kind::Request),
+            response: Head::new(Kind::Response),
+            policy: Policy::default(),
+            intent: Intent::default(),
+            method: Method::default(),
+            version: Version::default(),
+            status: -1,
+            request_line: Vec::new(),
+            replay: Vec::new(),
+            upgraded: false,
+        }
+    }
+}
+
+/// Serves one request. `first` says whether it is the first of its connection.
+pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, first: bool) -> Next {
+    if !first {
+        session.started = session.worker.now();
+    }
+    let next = match transaction.serve(session, first).await {
+        Ok(next) => next,
+        Err(end) => end.conclude(session, transaction).await,
+    };
+    if next == Next::Close {
+        session.close_server(true);
+        session.close_client();
+    }
+    session.in_backend = None;
+    session.backend = session.frontend;
+    next
+}
+
+/// Why a transaction ends before its response is complete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    termination: Termination,
+    /// What the client gets.
+    status: Option<ErrorStatus>,
+    /// Whether there is a log line: a client that leaves between requests has done nothing.
+    logged: bool,
+}
+
+impl End {
+    fn new(termination: Termination, status: Option<ErrorStatus>) -> Self {
+        Self {
+            termination,
+            status,
+            logged: true,
+        }
+    }
+
+    /// Answers, logs and closes.
+    async fn conclude(self, session: &mut Session, transaction: &mut Transaction) -> Next {
+        let counts = session.counts();
+        if let Some(status) = self.status {
+            transaction.reply_error(session, status).await;
+        }
+        if self.logged {
+            transaction.log(session, self.termination, counts);
+        }
+        Next::Close
+    }
+}
+
+impl Transaction {
+    /// Makes ready for another request, keeping allocations.
+    pub(crate) fn reset(&mut self, pool: &Pool) {
+        self.up.reset(pool);
+        self.down.reset(pool);
+        self.timing = Timing::default();
+        self.retries = 0;
+        self.redispatched = false;
+        self.queued = 0;
+        self.server = None;
+        self.bad_request_body = false;
+        self.bad_response_body = false;
+        self.request.reset(Kind::Request);
+        self.response.reset(Kind::Response);
+        self.intent = Intent::default();
+        self.status = -1;
+        self.request_line.clear();
+        self.replay.clear();
+        self.upgraded = false;
+    }
+
+    async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
+        self.receive_request(session, first).await?;
+        if self.is_monitor_request(session) {
+            self.reply_error(session, ErrorStatus::S200).await;
+            return Ok(Next::Close);
+        }
+        self.switch(session);
+        self.prepare_request(session)?;
+        connect::connect(session, self)
+            .await
+            .map_err(|failure| End::new(failure.termination, Some(failure.status)))?;
+        self.exchange(session).await
+    }
+
+    async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
+        let mut tunnel = false;
+        let mut response = Response::Awaited;
+        loop {
+            let counts = session.counts();
+            let exchange = Exchange {
+                tunnel,
+                // Since 1.5 the request was seen to its end when a tunnel begins.
+                no_half_close: session.generation.plan.dialect != Dialect::V1_4,
+                watches_client: session.generation.plan.dialect != Dialect::V1_4,
+                response,
+            };
+            let outcome = exchange.run(session, self).await;
+            match outcome {
+                Outcome::Failed(..) if self.can_replay(session) => {
+                    self.replay(session).await?;
+                    response = Response::Awaited;
+                }
+                Outcome::Failed(termination, status) => return Err(End::new(termination, status)),
+                Outcome::Closed => {
+                    self.log(session, Termination::default(), counts);
+                    return Ok(Next::Close);
+                }
+                Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
+                    self.up.tunnel();
+                    self.down.tunnel();
+                    tunnel = true;
+                    response = Response::Begun;
+                }
+                Outcome::Complete => {
+                    // What the server sent beyond its response is not part of it.
+                    if self.intent == Intent::KeepAlive {
+                        self.down.read -= self.down.buffer.len() as u64;
+                    }
+                    self.log(session, Termination::default(), counts);
+                    return Ok(self.finish(session));
+                }
+            }
+        }
+    }
+
+    /// Whether the finished transaction goes on as a tunnel. 1.4 has no keep-alive on the server
+    /// side, so that asking for it ends in one.
+    fn becomes_tunnel(&self, session: &Session) -> bool {
+        match self.intent {
+            Intent::Tunnel => true,
+            Intent::KeepAlive => session.generation.plan.dialect == Dialect::V1_4,
+            Intent::ServerClose | Intent::Close => false,
+        }
+    }
+
+    /// Whether the connection to the server is reset when the response is complete.
+    pub(crate) fn resets_server(&self) -> bool {
+        matches!(self.intent, Intent::ServerClose | Intent::Close)
+    }
+
+    /// Whether the client connection goes on after the response.
+    pub(crate) fn keeps_client(&self) -> bool {
+        self.intent.keeps_client()
+    }
+
+    /// What the intent does to both connections after a complete response.
+    fn finish(&mut self, session: &mut Session) -> Next {
+        let unfinished = !self.up.body.is_done() || self.up.is_pending();
+        let server_closed = session
+            .server
+            .as_ref()
+            .is_none_or(|link| link.side.read_closed);
+        match self.intent {
+            Intent::KeepAlive if !server_closed && !unfinished => {
+                if let Some(link) = &mut session.server {
+                    link.slot = None;
+                }
+            }
+            Intent::KeepAlive | Intent::ServerClose => session.close_server(true),
+            Intent::Close | Intent::Tunnel => return Next::Close,
+        }
+        if unfinished || session.client.read_closed || session.client.broken {
+            Next::Close
+        } else {
+            Next::Request
+        }
+    }
+
+    /// Whether a request that met a connection which had just ended can be sent again: nothing
+    /// came back, and all of it is at hand.
+    fn can_replay(&self, session: &Session) -> bool {
+        !self.replay.is_empty()
+            && self.down.sent == 0
+            && self.down.buffer.is_empty()
+            && !session.client.broken
+            && session
+                .server
+                .as_ref()
+                .is_some_and(|link| link.reused && link.side.read_closed)
+    }
+
+    /// Sends a request again, on a fresh connection.
+    async fn replay(&mut self, session: &mut Session) -> Result<(), End> {
+        session.server = None;
+        self.up.head = std::mem::take(&mut self.replay);
+        connect::connect(session, self)
+            .await
+            .map_err(|failure| End::new(failure.termination, Some(failure.status)))
+    }
+
+    /// Name of the server for the log.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.server.as_ref().map(|server| server.name.as_str())
+    }
+
+    fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
+        let wants = &session.proxy().log_format;
+        if *wants == LogFormat::Default {
+            return;
+        }
+        let timing = &self.timing;
+        let line = Line {
+            server: self.server_name(),
+            timers: Timers {
+                request: since(Some(session.started), timing.received),
+                queue: since(timing.received, timing.assigned),
+                connect: timing.connect(),
+                response: since(timing.connected, timing.answered),
+                total: session.elapsed(session.worker.now()),
+            },
+            bytes: self.down.read,
+            termination,
+            counts,
+            retries: self.retries,
+            redispatched: self.redispatched,
+            http: Some(HttpPart {
+                status: self.status,
+                request: (!self.request_line.is_empty()).then_some(&self.request_line[..]),
+            }),
+        };
+        session.log(&line);
+    }
+}

@@ -1,0 +1,48 @@
+//! Answers that the proxy gives itself.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::Transaction;
+use crate::engine::deadline::after;
+use crate::engine::session::Session;
+use crate::http1::response;
+use crate::plan::ErrorStatus;
+
+impl Transaction {
+    /// Sends the answer for a status, with the pages of the backend, or else of the frontend.
+    pub(super) async fn reply_error(&mut self, session: &mut Session, status: ErrorStatus) {
+        // What was not sent of a response is void.
+        self.down.buffer.clear(&session.worker.pool);
+        self.down.restart();
+        let dialect = session.generation.plan.dialect;
+        self.down.head = response::error(&session.backend().error_pages, status, dialect);
+        self.down.read = self.down.head.len() as u64;
+        self.status = status as i32;
+        self.send_reply(session).await;
+    }
+
+    async fn send_reply(&mut self, session: &mut Session) {
+        let timeout = session.proxy().timeouts.client;
+        poll_fn(|cx| {
+            while self.down.is_pending() && !session.client.write_closed {
+                if self
+                    .down
+                    .poll_send(cx, &mut session.client, &session.worker)
+                    .is_pending()
+                {
+                    let at = after(session.client.active, timeout);
+                    return session.deadline.poll(cx, at);
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        session.client.active = session.worker.now();
+        // Should the client still be sending, a RST would take the answer with it.
+        if !session.client.read_closed {
+            session.client.finish();
+            session.client.socket.drain();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The request: received, judged, and made ready to leave.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use haproxy_cfg_grammar::Dialect;
+
+use super::{End, Transaction};
+use crate::engine::deadline::{after, earlier};
+use crate::engine::session::Session;
+use crate::http1::connection_header::{self, RequestFacts};
+use crate::http1::head::Version;
+use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::{ErrorStatus, LogFormat};
+
+/// Longest part of a request line that a log line shows.
+const LOGGED_LINE: usize = 1023;
+
+/// What stands in a log for a request that ends before its head.
+fn end(cause: Cause, status: ErrorStatus) -> End {
+    End::new(Termination::new(cause, Stage::Request), Some(status))
+}
+
+impl Transaction {
+    /// Receives a whole request head.
+    pub(super) async fn receive_request(
+        &mut self,
+        session: &mut Session,
+        first: bool,
+    ) -> Result<(), End> {
+        let tune = &session.generation.plan.global.tune;
+        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let max_lines = (tune.bufsize as usize).div_ceil(80);
+        let proxy = session.generation.proxy(session.frontend);
+        let (http_request, client) = (proxy.timeouts.http_request, proxy.timeouts.client);
+        let tolerance = Tolerance {
+            accept_invalid: proxy.options.accept_invalid_http_request,
+        };
+        let whole = after(session.started, http_request);
+        let result = poll_fn(|cx| {
+            loop {
+                if !self.up.buffer.is_empty() {
+                    match self.request.scan(self.up.buffer.bytes_mut(), tolerance) {
+                        Scan::Complete(_) if self.request.line_count() > max_lines => {
+                            return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
+                        }
+                        Scan::Complete(_) => return Poll::Ready(Ok(())),
+                        Scan::Invalid(_) => {
+                            return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
+                        }
+                        Scan::Partial if self.up.buffer.len() >= limit => {
+                            return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
+                        }
+                        Scan::Partial => {}
+                    }
+                }
+                if session.client.read_closed {
+                    return Poll::Ready(Err(end(Cause::ClientAbort, ErrorStatus::S400)));
+                }
+                let buffer = &mut self.up.buffer;
+                if session
+                    .client
+                    .poll_fill(cx, buffer, &session.worker, limit)
+                    .is_pending()
+                {
+                    let at = earlier(whole, after(session.client.active, client));
+                    return session
+                        .deadline
+                        .poll(cx, at)
+                        .map(|()| Err(end(Cause::ClientTimeout, ErrorStatus::S408)));
+                }
+            }
+        })
+        .await;
+        // A client that leaves, or says nothing, between two requests has done nothing wrong.
+        if !first
+            && let Err(mut end) = result
+            && end.termination.cause != Cause::Proxy
+            && !self.request.started()
+        {
+            end.status = None;
+            end.logged = false;
+            return Err(end);
+        }
+        if let Err(mut end) = result {
+            let silent = !self.request.started();
+            if silent && session.proxy().options.dontlognull {
+                end.logged = false;
+            }
+            return Err(end);
+        }
+        self.timing.received = Some(session.worker.now());
+        self.note_request(session);
+        Ok(())
+    }
+
+    /// Notes what is asked of the head once it is complete.
+    fn note_request(&mut self, session: &Session) {
+        let bytes = self.up.buffer.bytes();
+        self.method = Method::from_token(self.request.first_word(bytes));
+        self.version = self.request.request_version(bytes);
+        let proxy = session.proxy();
+        if proxy.log_format != LogFormat::Default && !proxy.log_targets.is_empty() {
+            let line = self.request.received_start_line(bytes);
+            self.request_line
+                .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
+        }
+    }
+
+    /// Whether this is the request that `monitor-uri` answers.
+    pub(super) fn is_monitor_request(&self, session: &Session) -> bool {
+        session.proxy().monitor_uri.as_ref().is_some_and(|uri| {
+            matches!(self.method, Method::Get | Method::Head)
+                && self.request.second_word(self.up.buffer.bytes()) == uri.as_bytes()
+        })
+    }
+
+    /// Fixes what happens to the connections and how long the body is, and lets what is at hand
+    /// leave.
+    pub(super) fn prepare_request(&mut self, session: &mut Session) -> Result<(), End> {
+        let plan = &session.generation.plan;
+        let (frontend, backend) = (session.proxy(), session.backend());
+        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
+        self.upgrade_http09(plan.dialect)?;
+        let bytes = self.up.buffer.bytes();
+        let framing = Framing::of_request(&self.request, bytes, self.version)
+            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
+            self.request.remove_all(bytes, b"Content-Length");
+        }
+        let facts = RequestFacts {
+            version: self.version,
+            length_known: framing != Framing::UntilClose,
+            stopping: session.is_stopping(),
+        };
+        self.intent = connection_header::edit_request(&mut self.request, bytes, self.policy, facts);
+
+        let leading = self.request.leading();
+        let len = self.request.received_len();
+        if self.request.is_edited() {
+            self.request.write_to(bytes, &mut self.up.head);
+            self.up.buffer.consume(len);
+        } else {
+            self.up.buffer.consume(leading);
+            self.up.scheduled = len - leading;
+        }
+        self.up.body = Body::new(framing);
+        if self.up.schedule().is_err() {
+            return Err(End::new(
+                Termination::new(Cause::Proxy, Stage::Headers),
+                None,
+            ));
+        }
+        if session.server.is_some() && self.up.body.is_done() {
+            let (head, body) = self.up.pending();
+            self.replay.extend_from_slice(head);
+            self.replay.extend_from_slice(body);
+        }
+        Ok(())
+    }
+
+    /// 1.4 makes an HTTP/1.0 request of a line without version; later versions refuse it.
+    fn upgrade_http09(&mut self, dialect: Dialect) -> Result<(), End> {
+        if self.version != Version::Http09 {
+            return Ok(());
+        }
+        let bytes = self.up.buffer.bytes();
+        let target = self.request.second_word(bytes);
+        if dialect != Dialect::V1_4 || self.method != Method::Get || target.is_empty() {
+            return Err(end(Cause::Proxy, ErrorStatus::S400));
+        }
+        let mut line = b"GET ".to_vec();
+        line.extend_from_slice(target);
+        line.extend_from_slice(b" HTTP/1.0\r\n");
+        self.request.set_start_line(&line);
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! The response: received, judged, and made ready to leave.
+
+use haproxy_cfg_grammar::Dialect;
+
+use super::Transaction;
+use crate::engine::exchange::Outcome;
+use crate::engine::session::Session;
+use crate::http1::head::Version;
+use crate::http1::{Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header};
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::ErrorStatus;
+
+impl Transaction {
+    /// Scans what has come of the response. `true` when its head is complete and on its way.
+    ///
+    /// # Errors
+    /// The outcome of an invalid head, or of one that does not fit.
+    pub(crate) fn receive_response(
+        &mut self,
+        session: &Session,
+        full: bool,
+    ) -> Result<bool, Outcome> {
+        let invalid = Outcome::Failed(
+            Termination::new(Cause::Proxy, Stage::Headers),
+            Some(ErrorStatus::S502),
+        );
+        let tolerance = Tolerance {
+            accept_invalid: session.backend().options.accept_invalid_http_response,
+        };
+        let dialect = session.generation.plan.dialect;
+        loop {
+            match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
+                Scan::Partial if full => return Err(invalid),
+                Scan::Partial => return Ok(false),
+                Scan::Invalid(_) => return Err(invalid),
+                Scan::Complete(len) => {
+                    let status = self.response.status(self.down.buffer.bytes());
+                    let interim = match dialect {
+                        Dialect::V1_4 => status == 100,
+                        _ => (100..200).contains(&status) && status != 101,
+                    };
+                    if !interim {
+                        return self.prepare_response(session, status).map_err(|()| invalid);
+                    }
+                    // Interim responses pass as they are; the response is still to come.
+                    let bytes = &self.down.buffer.bytes()[self.response.leading()..len];
+                    self.down.head.extend_from_slice(bytes);
+                    self.down.buffer.consume(len);
+                    self.response.reset(Kind::Response);
+                    if self.down.buffer.is_empty() {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
+        self.timing.answered = Some(session.worker.now());
+        self.status = i32::from(status);
+        let bytes = self.down.buffer.bytes();
+        let version = self.response.response_version(bytes);
+        let framing = Framing::of_response(&self.response, bytes, version, self.method, status)
+            .map_err(|_| ())?;
+        if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
+            self.response.remove_all(bytes, b"Content-Length");
+        }
+        self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
+        let request = if self.version == Version::Http09 {
+            Version::Http10
+        } else {
+            self.version
+        };
+        // What was kept ends here, and the client is told.
+        if session.is_stopping() && self.intent.keeps_client() {
+            self.intent = Intent::Close;
+        }
+        if self.upgraded {
+            self.intent = Intent::Tunnel;
+        } else if status >= 200 {
+            let known = framing != Framing::UntilClose;
+            self.intent = connection_header::edit_response(
+                &mut self.response,
+                bytes,
+                self.intent,
+                self.policy,
+                request,
+                version,
+                known,
+            );
+        }
+        let leading = self.response.leading();
+        let len = self.response.received_len();
+        if self.response.is_edited() {
+            self.response.write_to(bytes, &mut self.down.head);
+            self.down.buffer.consume(len);
+        } else {
+            self.down.buffer.consume(leading);
+            self.down.scheduled = len - leading;
+        }
+        self.down.body = Body::new(framing);
+        if self.upgraded {
+            self.up.tunnel();
+            self.down.tunnel();
+        }
+        Ok(true)
+    }
+
+    /// Whether bytes are relayed unseen from the response head on.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
+    /// Whether bytes are relayed unseen once request and response are complete.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.intent == Intent::Tunnel
+    }
+}

@@ -1,0 +1,242 @@
+//! One thread with one runtime. The only module that builds runtimes.
+//!
+//! Workers share nothing on the request path but the counters and turns of [`super::live`]. Each
+//! has its own listening sockets, which the kernel spreads connections over.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::accept;
+use super::buffer::Pool;
+use super::generation::Generation;
+use super::live::Registry;
+use super::reload::ListenerKey;
+use super::syslog;
+use super::transaction::Transaction;
+
+/// What the control thread tells a worker.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Accept from this socket.
+    Listen(ListenerKey, OwnedFd),
+    /// Close the socket of that key.
+    Unlisten(ListenerKey),
+    /// Look at the new generation now, even when idle.
+    Refresh,
+    /// Close all sockets; the thread ends with its last session.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The plan in service.
+    pub(crate) current: Arc<ArcSwap<Generation>>,
+    /// Live state by name.
+    pub(crate) registry: Registry,
+}
+
+/// The context of every session of one thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// What all workers share.
+    pub(crate) shared: Arc<Shared>,
+    /// Buffers.
+    pub(crate) pool: Rc<Pool>,
+    /// Log sockets.
+    pub(crate) log: syslog::Sender,
+    /// Whether the thread takes no new connections any more.
+    pub(crate) draining: Cell<bool>,
+    now: Cell<Instant>,
+    generation: RefCell<Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>>,
+    #[allow(
+        clippy::vec_box,
+        reason = "they move between here and sessions, at a kilobyte each"
+    )]
+    transactions: RefCell<Vec<Box<Transaction>>>,
+    tracker: TaskTracker,
+}
+
+pin_project_lite::pin_project! {
+    /// A session that reads the clock whenever it is woken.
+    struct Ticking<F> {
+        worker: Rc<Worker>,
+        #[pin]
+        session: F,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Ticking<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        this.worker.now.set(Instant::now());
+        this.session.poll(cx)
+    }
+}
+
+/// Transactions that are kept for the next request.
+const KEPT_TRANSACTIONS: usize = 64;
+
+impl Worker {
+    fn new(shared: Arc<Shared>) -> Self {
+        let bufsize = shared.current.load().plan.global.tune.bufsize as usize;
+        Self {
+            pool: Rc::new(Pool::new(bufsize)),
+            log: syslog::Sender::default(),
+            draining: Cell::new(false),
+            now: Cell::new(Instant::now()),
+            generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
+            transactions: RefCell::default(),
+            tracker: TaskTracker::new(),
+            shared,
+        }
+    }
+
+    /// The plan in service now.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        Arc::clone(self.generation.borrow_mut().load())
+    }
+
+    /// A transaction, blank.
+    pub(crate) fn take_transaction(&self) -> Box<Transaction> {
+        self.transactions.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a transaction's allocations for the next request.
+    pub(crate) fn give_transaction(&self, mut transaction: Box<Transaction>) {
+        let mut kept = self.transactions.borrow_mut();
+        if kept.len() < KEPT_TRANSACTIONS {
+            transaction.reset(&self.pool);
+            kept.push(transaction);
+        }
+    }
+
+    /// Starts a session on this thread.
+    pub(crate) fn spawn(self: &Rc<Self>, session: impl Future<Output = ()> + 'static) {
+        let ticking = Ticking {
+            worker: Rc::clone(self),
+            session,
+        };
+        self.tracker.spawn_local(ticking);
+    }
+
+    /// The time of this wake-up: the clock is read once for all that a session does in one go.
+    pub(crate) fn now(&self) -> Instant {
+        self.now.get()
+    }
+}
+
+/// The control thread's end of a worker.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    commands: UnboundedSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Starts a worker thread.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be created.
+    pub(crate) fn start(index: usize, shared: Arc<Shared>) -> io::Result<Self> {
+        let (commands, orders) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .event_interval(61)
+            .build_local(tokio::runtime::LocalOptions::default());
+        // The runtime is built here only to know that it can be; it must live on its thread.
+        drop(runtime?);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_io()
+                    .enable_time()
+                    .event_interval(61)
+                    .build_local(tokio::runtime::LocalOptions::default());
+                match runtime {
+                    Ok(runtime) => runtime.block_on(run(shared, orders)),
+                    Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
+                }
+            })?;
+        Ok(Self {
+            commands,
+            thread: Some(thread),
+        })
+    }
+
+    /// Sends an order. A worker that has ended needs none.
+    pub(crate) fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// The thread, to be waited for; once.
+    pub(crate) fn take_thread(&mut self) -> Option<JoinHandle<()>> {
+        self.thread.take()
+    }
+}
+
+async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
+    let worker = Rc::new(Worker::new(shared));
+    let mut listeners: HashMap<ListenerKey, CancellationToken> = HashMap::new();
+    while let Some(order) = orders.recv().await {
+        match order {
+            Command::Listen(key, fd) => {
+                let stop = CancellationToken::new();
+                let accept = accept::run(Rc::clone(&worker), key.clone(), fd);
+                let stopped = stop.clone();
+                tokio::task::spawn_local(async move {
+                    // The socket is closed when the accepting future is dropped.
+                    stopped.run_until_cancelled(accept).await;
+                });
+                listeners.insert(key, stop);
+            }
+            Command::Unlisten(key) => {
+                if let Some(stop) = listeners.remove(&key) {
+                    stop.cancel();
+                }
+            }
+            Command::Refresh => drop(worker.generation()),
+            Command::Drain => {
+                worker.draining.set(true);
+                for (_, stop) in listeners.drain() {
+                    stop.cancel();
+                }
+                worker.tracker.close();
+                tokio::select! {
+                    () = worker.tracker.wait() => return,
+                    () = stop_order(&mut orders) => return,
+                }
+            }
+            Command::Stop => return,
+        }
+    }
+}
+
+/// Waits for [`Command::Stop`] while nothing else matters any more.
+async fn stop_order(orders: &mut UnboundedReceiver<Command>) {
+    while let Some(order) = orders.recv().await {
+        if matches!(order, Command::Stop) {
+            return;
+        }
+    }
+}
