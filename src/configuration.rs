@@ -56,6 +56,7 @@ pub fn read(sources: &SourceSet, dialect: Dialect, overrides: Overrides) -> Conf
         .into_iter()
         .partition(|d| d.place == Place::Line);
     diagnostics.append(&mut lines);
+    diagnostics.extend(crate::not_built::warnings(&parsed.document));
     diagnostics.sort_by_key(|d| d.span.map_or((0, 0), |s| (s.file.0, s.line)));
     diagnostics.extend(whole);
     if dialect == Dialect::V1_4 {

@@ -30,6 +30,7 @@ mod validity;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Document, SectionKind, Severity};
 
 pub use environment::{Environment, FileContent};
+pub(crate) use needs::condition_of;
 pub use needs::{Needs, needs};
 pub use provenance::{Origin, Provenance, ProxyProvenance};
 

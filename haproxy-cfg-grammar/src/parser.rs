@@ -111,7 +111,7 @@ impl Parser {
         let (mut words, mistakes) = words::split(text, at, self.dialect, &sources.variables);
         let broken = !mistakes.is_empty();
         self.diagnostics.extend(mistakes);
-        if self.dialect == Dialect::V1_4
+        if self.dialect != Dialect::Hapax
             && let Some(first) = words.get(WORD_LIMIT)
         {
             let first_span = first.span;
@@ -120,7 +120,7 @@ impl Parser {
                 Diagnostic::new(
                     Code::TooManyWords,
                     first_span.to(last),
-                    format!("HAProxy 1.4 takes {WORD_LIMIT} words from a line; these are too many"),
+                    format!("HAProxy takes {WORD_LIMIT} words from a line; these are too many"),
                 )
                 .help("split the line, or put the patterns into a file and use -f"),
             );
@@ -131,18 +131,15 @@ impl Parser {
             if first.is("no") {
                 prefix = Prefix::No;
                 skip = 1;
-            } else if first.is("default") && self.dialect == Dialect::V1_4 {
+            } else if first.is("default") {
                 prefix = Prefix::Default;
                 skip = 1;
             }
         }
-        let limit = words
-            .len()
-            .min(WORD_LIMIT.max(if self.dialect == Dialect::V1_4 {
-                0
-            } else {
-                usize::MAX
-            }));
+        let limit = match self.dialect {
+            Dialect::Hapax => words.len(),
+            _ => words.len().min(WORD_LIMIT),
+        };
         // Words are borrowed while the line is read, and stored afterwards.
         let taken = std::mem::take(&mut words);
         let mut statement = None;
@@ -349,7 +346,7 @@ impl Parser {
             return None;
         }
         let span = words[0].span.to(words[keyword.word_count() - 1].span);
-        let allowed = keyword.sections.contains(section);
+        let allowed = keyword.sections_in(self.dialect).contains(section);
         if !allowed && !keyword.ignored_in.contains(section) {
             self.diagnostics.push(
                 Diagnostic::new(
