@@ -177,12 +177,10 @@ impl Parser {
                 format!("'{}' stands before any section", first.shown()),
             )
             .help("begin with 'global', 'defaults', 'frontend', 'listen' or 'backend'");
-            if self.lost {
-                diagnostic = diagnostic.follows();
-            } else if let Some(near) =
-                crate::keyword::nearest(first.text(), SECTION_WORDS.into_iter())
-            {
+            if let Some(near) = crate::keyword::nearest(first.text(), SECTION_WORDS.into_iter()) {
                 diagnostic = diagnostic.help(format!("did you mean the section '{near}'?"));
+            } else if self.lost {
+                diagnostic = diagnostic.follows();
             }
             self.lost = true;
             self.diagnostics.push(diagnostic);
@@ -285,7 +283,7 @@ impl Parser {
             }
         } else if words.len() > 1 {
             let skip = if kind == SectionKind::Defaults { 2 } else { 1 };
-            if words.len() > skip {
+            if words.len() > skip && !matches!(kind, SectionKind::Later(..)) {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
                 if let Err(diagnostic) = arguments.end(crate::version::V1_8) {

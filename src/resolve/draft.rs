@@ -1,6 +1,7 @@
 //! Proxies while they are being read.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use haproxy_cfg_grammar::keywords::log::LogTarget as LogSyntax;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
@@ -44,7 +45,7 @@ pub(super) struct Draft {
     /// A `stats` line stands in this section itself.
     pub(super) own_stats: bool,
     /// What `default-server` says.
-    pub(super) default_server: ServerSettings,
+    pub(super) default_server: Arc<ServerSettings>,
     /// Where the words of each server are.
     pub(super) server_spans: Vec<ServerSpans>,
     /// Where each listener was written.

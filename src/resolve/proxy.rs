@@ -13,7 +13,6 @@ use haproxy_cfg_grammar::keywords::limits::Limit;
 use haproxy_cfg_grammar::keywords::log::LogStatement;
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::keywords::option::{self, Flag, OptionStatement};
-use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::keywords::timeout::Timer;
 use haproxy_cfg_grammar::keywords::{balance, mode};
@@ -49,7 +48,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         warnings: Vec::new(),
         families: Vec::new(),
         own_stats: false,
-        default_server: ServerSettings::default(),
+        default_server: Arc::default(),
         server_spans: Vec::new(),
         listener_spans: Vec::new(),
         pending_acls: Vec::new(),
@@ -141,7 +140,7 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
         to.http_reuse = from.http_reuse;
         to.persistence.cookie = from.persistence.cookie.clone();
         to.persistence.rdp_cookie = from.persistence.rdp_cookie.clone();
-        draft.default_server = defaults.default_server.clone();
+        draft.default_server = Arc::clone(&defaults.default_server);
     }
     draft.log_global = defaults.log_global;
     draft.provenance.inherited = Arc::clone(&defaults.provenance.inherited);
@@ -210,7 +209,7 @@ fn apply(
         Statement::Bind(bind) => listeners::add(draft, bind, environment)?,
         Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
         Statement::DefaultServer(settings) => {
-            servers::merge(&mut draft.default_server, settings);
+            servers::merge(Arc::make_mut(&mut draft.default_server), settings);
             draft.note("default-server", span);
         }
         Statement::Dispatch(endpoint) => {

@@ -26,7 +26,7 @@ pub(super) fn add(
     dialect: Dialect,
 ) -> Result<(), Diagnostic> {
     let address = address(&server.address, server.address_span, environment)?;
-    let mut settings = draft.default_server.clone();
+    let mut settings = ServerSettings::clone(&draft.default_server);
     merge(&mut settings, &server.settings);
     let index = draft.proxy.servers.len();
     let mut plan = Server::new(&server.name.shown(), address);

@@ -197,7 +197,35 @@ fn fill(id: &mut u32, next: &mut u32, used: &HashSet<u32>) {
     *next += 1;
 }
 
-fn listeners(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+fn listeners(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
+    let section = draft.provenance.section;
+    if draft.proxy.mode == Mode::Health {
+        let name = &draft.proxy.name;
+        if !draft.proxy.role.is_frontend() {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::Conflict,
+                    Some(section),
+                    format!(
+                        "the backend '{name}' cannot be in health mode: nothing connects to it"
+                    ),
+                )
+                .help("write 'mode health' into a 'listen' or 'frontend' section"),
+            );
+        }
+        if !draft.proxy.servers.is_empty() {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::Useless,
+                    Some(section),
+                    format!("the servers of '{name}' are not used: health mode answers by itself"),
+                )
+                .help("delete the servers, or choose another mode"),
+            );
+            draft.proxy.servers.clear();
+        }
+    }
+
     if draft.proxy.role.is_frontend() && draft.proxy.listeners.is_empty() {
         diagnostics.push(
             Diagnostic::whole(

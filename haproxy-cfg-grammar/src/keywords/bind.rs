@@ -95,7 +95,7 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             "defer-accept" => bind.defer_accept = true,
             text => {
                 return Err(match later::find(later::BIND_OPTIONS, text) {
-                    Some(row) => row.refusal(option.span, "delete it"),
+                    Some(row) => row.refusal(option.span, ""),
                     None => unknown_option(option, "bind", OPTIONS.iter().map(|o| o.name)),
                 });
             }

@@ -8,7 +8,7 @@ use crate::keyword::{Keyword, Setting, Status};
 use crate::keywords::bind::unknown_option;
 use crate::keywords::later;
 use crate::keywords::source::SourceStatement;
-use crate::section::{DLB, LB, NOWHERE};
+use crate::section::{DLB, FRONTEND, LB, NOWHERE};
 use crate::value::address::{self, Endpoint, PortRules};
 use crate::value::number;
 use crate::value::time::{Milliseconds, Unit};
@@ -185,6 +185,7 @@ pub const SERVER: &[Keyword] = &[
         ..Keyword::new("default-server", DLB, default_server)
     },
     Keyword {
+        ignored_in: FRONTEND,
         arguments: "addr:port",
         accepts: &["dispatch 10.0.0.1:80"],
         refuses: &["dispatch", "dispatch 10.0.0.1"],
@@ -277,7 +278,7 @@ fn settings(arguments: &mut Arguments<'_>, default: bool) -> Result<ServerSettin
         }
         if !option(arguments, &mut s, word)? {
             return Err(match later::find(later::SERVER_OPTIONS, text) {
-                Some(row) => row.refusal(word.span, "delete it"),
+                Some(row) => row.refusal(word.span, ""),
                 None => unknown_option(word, "server", OPTIONS.iter().map(|o| o.name)),
             });
         }
