@@ -226,9 +226,10 @@ fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
         );
         return ExitCode::FAILURE;
     };
-    print!(
-        "{}",
-        explain::text(plan, &configuration.provenance, sources, &explain.proxies)
-    );
+    let (provenance, only) = (&configuration.provenance, &explain.proxies);
+    match explain.format {
+        Format::Text => print!("{}", explain::text(plan, provenance, sources, only)),
+        Format::Json => println!("{}", explain::json(plan, provenance, sources, only)),
+    }
     ExitCode::SUCCESS
 }

@@ -24,6 +24,8 @@ pub(super) struct Draft {
     pub(super) provenance: ProxyProvenance,
     /// The section line was refused; no more is to be said about this proxy.
     pub(super) broken: bool,
+    /// Some of its lines had a mistake: what is missing in it may have been in them.
+    pub(super) mistaken: bool,
     /// It is a `defaults` section.
     pub(super) is_defaults: bool,
     /// `default_backend` by name.
@@ -131,7 +133,8 @@ impl<'a> Drafts<'a> {
     pub(super) fn finish(self) -> Resolved {
         let mut proxies = Vec::with_capacity(self.proxies.len());
         let mut provenance = Vec::with_capacity(self.proxies.len());
-        for draft in self.proxies {
+        for mut draft in self.proxies {
+            draft.provenance.listeners = draft.listener_spans;
             proxies.push(draft.proxy);
             provenance.push(draft.provenance);
         }

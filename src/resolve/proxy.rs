@@ -38,6 +38,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         proxy,
         provenance: super::provenance::ProxyProvenance::default(),
         broken: false,
+        mistaken: false,
         is_defaults: false,
         default_backend: None,
         switching: Vec::new(),
@@ -143,6 +144,7 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
         draft.default_server = Arc::clone(&defaults.default_server);
     }
     draft.log_global = defaults.log_global;
+    draft.mistaken = defaults.mistaken;
     draft.provenance.inherited = Arc::clone(&defaults.provenance.inherited);
     draft
 }
@@ -150,6 +152,7 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
 fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut Drafts<'_>) {
     for line in document.body(section) {
         let Some(statement) = &line.statement else {
+            draft.mistaken |= !line.words.is_empty();
             continue;
         };
         let reader = Reader {
@@ -157,6 +160,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
             dialect: drafts.dialect,
         };
         if let Err(diagnostic) = apply(line, statement, draft, drafts, &reader) {
+            draft.mistaken = true;
             if let Statement::Acl(acl) = statement {
                 draft.broken_acls.insert(acl.name.shown());
             }

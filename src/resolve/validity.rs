@@ -25,11 +25,19 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
             logs(draft, &drafts.global, dialect, &mut Vec::new());
             continue;
         }
+        let known = diagnostics.len();
         listeners(draft, &mut diagnostics);
         mode(draft, dialect, &mut diagnostics);
         logs(draft, &drafts.global, dialect, &mut diagnostics);
         checks(draft, &mut diagnostics);
         timeouts(draft, &mut diagnostics);
+        for diagnostic in diagnostics.iter_mut().skip(known) {
+            let missing = matches!(
+                diagnostic.code,
+                Code::NoListener | Code::MissingTimeouts | Code::NoLogTarget
+            );
+            diagnostic.follows |= missing && draft.mistaken;
+        }
         servers(draft, &mut diagnostics);
         doubles(draft, dialect, &mut diagnostics);
         tunnel(draft, dialect, &mut diagnostics);
