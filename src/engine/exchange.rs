@@ -20,6 +20,7 @@ use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::http1::{Body, FramingError};
 use crate::log::{Cause, Stage, Termination, Timers};
+use crate::plan::ErrorStatus;
 
 /// One direction.
 #[derive(Debug)]
@@ -148,7 +149,7 @@ pub(crate) enum Outcome {
     /// Both sides of a tunnel are closed.
     Closed,
     /// Something went wrong. When no response has begun, the client gets that status.
-    Failed(Termination, Option<crate::plan::ErrorStatus>),
+    Failed(Termination, Option<ErrorStatus>),
 }
 
 /// What the response is about.
@@ -167,6 +168,8 @@ pub(crate) struct Exchange {
     pub(crate) tunnel: bool,
     /// A server that closes ends both directions, even of a tunnel.
     pub(crate) no_half_close: bool,
+    /// Whether a client that is not read from is looked after: since 1.5 a reset ends the exchange.
+    pub(crate) watches_client: bool,
     /// Whether the response head was seen.
     pub(crate) response: Response,
 }
@@ -211,6 +214,11 @@ impl Exchange {
         transaction: &mut Transaction,
     ) -> bool {
         let mut moved = false;
+        // A server whose response is complete and whose connection is about to be reset would not
+        // read what is left of the request.
+        let void = self.response == Response::Begun
+            && transaction.down.body.is_done()
+            && transaction.resets_server();
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
         if !up.body.is_done() && !session.client.read_closed {
@@ -218,6 +226,8 @@ impl Exchange {
                 .client
                 .poll_fill(cx, &mut up.buffer, &session.worker, bufsize)
                 .is_ready();
+        } else if self.watches_client {
+            moved |= session.client.poll_watch(cx);
         }
         if up.schedule().is_err() {
             transaction.bad_request_body = true;
@@ -226,11 +236,15 @@ impl Exchange {
             return moved;
         };
         let server = &mut link.side;
-        if server.write_closed {
+        if server.write_closed || void {
             up.abandon();
         } else if up.is_pending() {
             moved |= up.poll_send(cx, server).is_ready();
-        } else if self.tunnel && session.client.read_closed && up.buffer.is_empty() {
+        } else if self.tunnel
+            && !self.no_half_close
+            && session.client.read_closed
+            && up.buffer.is_empty()
+        {
             server.finish();
             moved = true;
         }
@@ -267,7 +281,7 @@ impl Exchange {
             let full = transaction.down.buffer.len() >= limit;
             if transaction.receive_response(session, full)? {
                 self.response = Response::Begun;
-                self.tunnel |= transaction.is_tunnel();
+                self.tunnel |= transaction.is_upgraded();
                 moved = true;
             }
         }
@@ -280,11 +294,15 @@ impl Exchange {
         } else if transaction.down.is_pending() {
             moved |= transaction.down.poll_send(cx, client).is_ready();
         }
-        if self.tunnel
+        // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
+        // waits for the rest of the request.
+        if (self.tunnel || (self.response == Response::Begun && !transaction.is_tunnel()))
             && session
                 .server
                 .as_ref()
                 .is_some_and(|link| link.side.read_closed)
+            && (self.tunnel
+                || transaction.down.body == Body::UntilClose && !transaction.up.body.is_done())
             && !transaction.down.is_pending()
             && !session.client.write_closed
         {
@@ -325,11 +343,14 @@ impl Exchange {
         if client.read_closed && !up.body.is_done() {
             return failed(Cause::ClientAbort, waiting, None);
         }
+        if client.broken && begun && down.body.is_done() && transaction.keeps_client() {
+            return Some(Outcome::Complete);
+        }
         if client.broken {
-            let stage = if begun && down.body.is_done() {
-                Stage::Last
-            } else {
-                waiting
+            let stage = match (begun, down.body.is_done()) {
+                (true, true) if !transaction.is_tunnel() => Stage::Last,
+                (false, _) if client.left || !self.watches_client => Stage::Headers,
+                _ => Stage::Data,
             };
             return failed(Cause::ClientAbort, stage, None);
         }
@@ -337,12 +358,11 @@ impl Exchange {
             return failed(Cause::Proxy, Stage::Data, None);
         }
         if !begun {
+            if server.read_closed && client.left {
+                return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
+            }
             if server.read_closed {
-                return failed(
-                    Cause::ServerAbort,
-                    Stage::Headers,
-                    Some(crate::plan::ErrorStatus::S502),
-                );
+                return failed(Cause::ServerAbort, Stage::Headers, Some(ErrorStatus::S502));
             }
             return None;
         }
@@ -355,12 +375,8 @@ impl Exchange {
             if server.broken && down.body == Body::UntilClose {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
-            // A server that has closed takes no more of the request.
             let request_over = up.body.is_done() && !up.is_pending();
-            if request_over || server.read_closed {
-                return Some(Outcome::Complete);
-            }
-            return None;
+            return request_over.then_some(Outcome::Complete);
         }
         if server.read_closed {
             return failed(Cause::ServerAbort, Stage::Data, None);
@@ -398,7 +414,7 @@ impl Exchange {
         let begun = self.response == Response::Begun;
         let stage = if begun { Stage::Data } else { Stage::Headers };
         let (cause, status) = if server_at.is_some() && server_at == at {
-            let status = (!begun).then_some(crate::plan::ErrorStatus::S504);
+            let status = (!begun).then_some(ErrorStatus::S504);
             (Cause::ServerTimeout, status)
         } else {
             (Cause::ClientTimeout, None)
@@ -444,6 +460,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,
+        watches_client: false,
         response: Response::Begun,
     };
     match exchange.run(session, transaction).await {

@@ -50,6 +50,8 @@ pub(crate) struct Side {
     pub(crate) write_closed: bool,
     /// The connection is broken.
     pub(crate) broken: bool,
+    /// The peer has sent its FIN, but nobody has read up to it.
+    pub(crate) left: bool,
 }
 
 impl Side {
@@ -61,6 +63,7 @@ impl Side {
             read_closed: false,
             write_closed: false,
             broken: false,
+            left: false,
         }
     }
 
@@ -118,6 +121,20 @@ impl Side {
                 Poll::Ready(0)
             }
         }
+    }
+
+    /// Looks after a peer that is not read from: notes that it has left, or that the connection is
+    /// broken. Answers whether that is news.
+    pub(crate) fn poll_watch(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.left || self.read_closed {
+            return false;
+        }
+        match self.socket.poll_gone(cx) {
+            Poll::Ready(Ok(())) => self.left = true,
+            Poll::Ready(Err(_)) => self.break_off(),
+            Poll::Pending => return false,
+        }
+        true
     }
 
     /// Sends a FIN once.
@@ -209,7 +226,7 @@ async fn http(session: &mut Session) {
     let mut first = true;
     loop {
         if buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
-            return;
+            break;
         }
         let mut transaction = session.worker.take_transaction();
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
@@ -218,11 +235,12 @@ async fn http(session: &mut Session) {
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         session.worker.give_transaction(transaction);
         if next == Next::Close {
-            buffer.clear(&session.worker.pool);
-            return;
+            break;
         }
         first = false;
     }
+    session.close_server(true);
+    buffer.clear(&session.worker.pool);
 }
 
 /// `mode health`: says OK and closes.
@@ -336,12 +354,10 @@ impl Session {
         }
     }
 
-    /// Ends the connection to the client: everything that was sent arrives before the FIN.
+    /// Ends the connection to the client. Should the client have more to say, the system answers
+    /// with a RST, as it does for HAProxy.
     pub(crate) fn close_client(&mut self) {
         self.client.finish();
-        if !self.client.read_closed {
-            self.client.socket.drain();
-        }
     }
 
     /// The counters that a log line shows.

@@ -161,6 +161,34 @@ impl Socket {
         }
     }
 
+    /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
+    /// ended its stream (`Ok`) or the connection is broken (`Err`). Only for a registered socket:
+    /// registering one for this alone would cost more than it tells.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Inner::Registered(fd) = &self.inner else {
+            return Poll::Pending;
+        };
+        let mut guard = ready!(fd.poll_read_ready(cx))?;
+        let mut byte = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match net::recv(fd.get_ref(), &mut byte, flags) {
+            Ok((_, 0)) => {
+                guard.retain_ready();
+                Poll::Ready(Ok(()))
+            }
+            // What waits there is for the next request; its readiness must not be lost.
+            Ok(_) => {
+                guard.retain_ready();
+                Poll::Pending
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {
+                guard.clear_ready();
+                fd.poll_read_ready(cx).map(|_| Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
     /// Whether the connection is idle and open: nothing to read and no end of stream.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];

@@ -216,15 +216,15 @@ impl Transaction {
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
-        let mut tunnel =
-            self.intent == Intent::Tunnel && self.up.body == crate::http1::Body::UntilClose;
+        let mut tunnel = false;
         let mut response = Response::Awaited;
         loop {
             let counts = session.counts();
             let exchange = Exchange {
-                tunnel: tunnel && response == Response::Begun,
+                tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
                 no_half_close: session.generation.plan.dialect != Dialect::V1_4,
+                watches_client: session.generation.plan.dialect != Dialect::V1_4,
                 response,
             };
             let outcome = exchange.run(session, self).await;
@@ -238,13 +238,17 @@ impl Transaction {
                     self.log(session, Termination::default(), counts);
                     return Ok(Next::Close);
                 }
-                Outcome::Complete if self.becomes_tunnel(session) => {
+                Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
                     self.up.tunnel();
                     self.down.tunnel();
                     tunnel = true;
                     response = Response::Begun;
                 }
                 Outcome::Complete => {
+                    // What the server sent beyond its response is not part of it.
+                    if self.intent == Intent::KeepAlive {
+                        self.down.read -= self.down.buffer.len() as u64;
+                    }
                     self.log(session, Termination::default(), counts);
                     return Ok(self.finish(session));
                 }
@@ -252,11 +256,24 @@ impl Transaction {
         }
     }
 
-    /// Whether the finished transaction goes on as a tunnel: 1.4 has no keep-alive on the server
+    /// Whether the finished transaction goes on as a tunnel. 1.4 has no keep-alive on the server
     /// side, so that asking for it ends in one.
     fn becomes_tunnel(&self, session: &Session) -> bool {
-        self.intent == Intent::KeepAlive
-            && session.generation.plan.dialect == Dialect::V1_4
+        match self.intent {
+            Intent::Tunnel => true,
+            Intent::KeepAlive => session.generation.plan.dialect == Dialect::V1_4,
+            Intent::ServerClose | Intent::Close => false,
+        }
+    }
+
+    /// Whether the connection to the server is reset when the response is complete.
+    pub(crate) fn resets_server(&self) -> bool {
+        matches!(self.intent, Intent::ServerClose | Intent::Close)
+    }
+
+    /// Whether the client connection goes on after the response.
+    pub(crate) fn keeps_client(&self) -> bool {
+        self.intent.keeps_client()
     }
 
     /// What the intent does to both connections after a complete response.
@@ -275,7 +292,7 @@ impl Transaction {
             Intent::KeepAlive | Intent::ServerClose => session.close_server(true),
             Intent::Close | Intent::Tunnel => return Next::Close,
         }
-        if unfinished || session.client.read_closed {
+        if unfinished || session.client.read_closed || session.client.broken {
             Next::Close
         } else {
             Next::Request

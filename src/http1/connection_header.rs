@@ -33,6 +33,8 @@ pub struct Policy {
     frontend: Intent,
     /// What both sides together ask for.
     joint: Intent,
+    /// The frontend alone asks for passive close.
+    frontend_passive: bool,
     /// The mode is passive close: `close` is announced and nobody is forced.
     passive_close: bool,
     /// `option http-pretend-keepalive`: the server is not told that its connection will close.
@@ -61,8 +63,10 @@ impl Policy {
                 ConnectionMode::ServerClose => Intent::ServerClose,
                 ConnectionMode::ForcedClose => Intent::Close,
             };
+            // 1.4 acts on it only beside an option that makes it look at the header.
+            let looks = !v1_4 || one.httpclose || other.httpclose;
             let pretends = one.http_pretend_keepalive || other.http_pretend_keepalive;
-            if pretends && intent == Intent::Tunnel {
+            if pretends && looks && intent == Intent::Tunnel {
                 Intent::KeepAlive
             } else {
                 intent
@@ -76,6 +80,11 @@ impl Policy {
                 intent(frontend, frontend)
             },
             joint,
+            frontend_passive: if v1_4 {
+                passive_close
+            } else {
+                passive(frontend)
+            },
             passive_close,
             pretend_keepalive,
             v1_4,
@@ -110,6 +119,8 @@ struct Tokens {
     close: bool,
     /// `keep-alive` was there, kept or not.
     keep_alive: bool,
+    /// `upgrade` is there.
+    upgrade: bool,
     /// `close` is still there.
     close_kept: bool,
     /// `keep-alive` is still there.
@@ -132,7 +143,10 @@ pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: Reques
     let mut tokens = None;
     // The frontend looks first, then both sides together: what the first look has turned into a
     // close stays one, even where the backend would have tunnelled.
-    for stage in [policy.frontend, policy.joint] {
+    for (stage, passive) in [
+        (policy.frontend, policy.frontend_passive),
+        (policy.joint, policy.passive_close),
+    ] {
         if policy.strength(stage) > policy.strength(intent) {
             intent = stage;
         }
@@ -144,7 +158,7 @@ pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: Reques
         if intent.keeps_client()
             && (seen.close
                 || (!is_11 && !seen.keep_alive)
-                || (policy.v1_4 && policy.passive_close)
+                || passive
                 || !facts.length_known
                 || facts.stopping)
         {
@@ -152,6 +166,10 @@ pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: Reques
         }
     }
     if intent == Intent::Tunnel && !policy.passive_close {
+        return intent;
+    }
+    // Since 1.5 nothing is added to a request that asks for another protocol.
+    if !policy.v1_4 && tokens.is_some_and(|tokens| tokens.upgrade) {
         return intent;
     }
     // HTTP/1.1 keeps by default and HTTP/1.0 closes by default: only the contrary is said.
@@ -217,6 +235,8 @@ fn strip(head: &mut Head, bytes: &[u8], drop_close: bool, drop_keep_alive: bool)
                 tokens.keep_alive = true;
                 tokens.keep_alive_kept |= !drop_keep_alive;
                 dropped |= drop_keep_alive;
+            } else if token.eq_ignore_ascii_case(b"upgrade") {
+                tokens.upgrade = true;
             }
         }
         if dropped {
@@ -466,7 +486,7 @@ mod tests {
                 NONE,
                 "1.1",
                 "",
-                Intent::KeepAlive,
+                Intent::Tunnel,
                 "",
             ),
         ] {

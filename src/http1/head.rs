@@ -218,6 +218,15 @@ impl Head {
         self.edited = true;
     }
 
+    /// Removes every line of that name.
+    pub fn remove_all(&mut self, bytes: &[u8], name: &[u8]) {
+        let mut at = None;
+        while let Some(index) = self.find(bytes, name, at) {
+            self.remove(index);
+            at = Some(index);
+        }
+    }
+
     /// Replaces a line, given without terminator; without a colon it is all name.
     pub fn replace(&mut self, index: usize, line: &[u8]) {
         self.lines[index] = self.store(&[line]);

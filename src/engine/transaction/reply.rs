@@ -37,5 +37,10 @@ impl Transaction {
         })
         .await;
         session.client.active = Instant::now();
+        // Should the client still be sending, a RST would take the answer with it.
+        if !session.client.read_closed {
+            session.client.finish();
+            session.client.socket.drain();
+        }
     }
 }

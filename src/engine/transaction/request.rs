@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{End, Transaction};
@@ -10,7 +11,7 @@ use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
 use crate::http1::connection_header::{self, RequestFacts};
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, Intent, Method, Policy, Scan, Tolerance};
+use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, LogFormat};
 
@@ -126,6 +127,9 @@ impl Transaction {
         let bytes = self.up.buffer.bytes();
         let framing = Framing::of_request(&self.request, bytes, self.version)
             .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
+            self.request.remove_all(bytes, b"Content-Length");
+        }
         let facts = RequestFacts {
             version: self.version,
             length_known: framing != Framing::UntilClose,
@@ -142,11 +146,7 @@ impl Transaction {
             self.up.buffer.consume(leading);
             self.up.scheduled = len - leading;
         }
-        self.up.body = if self.intent == Intent::Tunnel {
-            Body::UntilClose
-        } else {
-            Body::new(framing)
-        };
+        self.up.body = Body::new(framing);
         if self.up.schedule().is_err() {
             return Err(End::new(
                 Termination::new(Cause::Proxy, Stage::Headers),
@@ -162,16 +162,13 @@ impl Transaction {
     }
 
     /// 1.4 makes an HTTP/1.0 request of a line without version; later versions refuse it.
-    fn upgrade_http09(&mut self, dialect: haproxy_cfg_grammar::Dialect) -> Result<(), End> {
+    fn upgrade_http09(&mut self, dialect: Dialect) -> Result<(), End> {
         if self.version != Version::Http09 {
             return Ok(());
         }
         let bytes = self.up.buffer.bytes();
         let target = self.request.second_word(bytes);
-        if dialect != haproxy_cfg_grammar::Dialect::V1_4
-            || self.method != Method::Get
-            || target.is_empty()
-        {
+        if dialect != Dialect::V1_4 || self.method != Method::Get || target.is_empty() {
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
         let mut line = b"GET ".to_vec();

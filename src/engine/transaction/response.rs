@@ -63,6 +63,9 @@ impl Transaction {
         let version = self.response.response_version(bytes);
         let framing = Framing::of_response(&self.response, bytes, version, self.method, status)
             .map_err(|_| ())?;
+        if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
+            self.response.remove_all(bytes, b"Content-Length");
+        }
         self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
         let request = if self.version == Version::Http09 {
             Version::Http10
@@ -96,14 +99,19 @@ impl Transaction {
             self.down.scheduled = len - leading;
         }
         self.down.body = Body::new(framing);
-        if self.is_tunnel() {
+        if self.upgraded {
             self.up.tunnel();
             self.down.tunnel();
         }
         Ok(true)
     }
 
-    /// Whether bytes are relayed unseen once the response has begun.
+    /// Whether bytes are relayed unseen from the response head on.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
+    /// Whether bytes are relayed unseen once request and response are complete.
     pub(crate) fn is_tunnel(&self) -> bool {
         self.intent == Intent::Tunnel
     }
