@@ -127,7 +127,7 @@ pub fn run(
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            while let Some(control) = waiting.next() {
+            while let Some(control) = waiting.wait() {
                 if signals.send(Message::Control(control)).is_err() {
                     return;
                 }

@@ -68,7 +68,7 @@ pub fn run(out: &mut dyn Write) -> Result<(), DemoError> {
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            while let Some(control) = waiting.next() {
+            while let Some(control) = waiting.wait() {
                 if matches!(control, Control::Stop | Control::SoftStop) {
                     break;
                 }

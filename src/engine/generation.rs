@@ -12,8 +12,6 @@ use crate::plan::{Plan, Proxy, ProxyId};
 /// A plan in service.
 #[derive(Debug)]
 pub(crate) struct Generation {
-    /// Counts reloads; the first is 1.
-    pub(crate) number: u64,
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
@@ -39,11 +37,7 @@ impl Generation {
     ///
     /// # Errors
     /// A regular expression that cannot be compiled.
-    pub(crate) fn new(
-        number: u64,
-        plan: Arc<Plan>,
-        registry: &Registry,
-    ) -> Result<Self, regex::Error> {
+    pub(crate) fn new(plan: Arc<Plan>, registry: &Registry) -> Result<Self, regex::Error> {
         // Everything that can fail first: adopting changes what the running plan uses.
         let acls = plan
             .proxies
@@ -79,7 +73,6 @@ impl Generation {
             }
         }
         Ok(Self {
-            number,
             plan,
             handles,
             listeners,

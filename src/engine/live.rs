@@ -13,7 +13,7 @@ pub(crate) use server::Server;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -22,7 +22,6 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     now: AtomicU32,
-    total: AtomicU64,
     room: Notify,
 }
 
@@ -34,18 +33,12 @@ impl Gate {
             self.now.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
-        self.total.fetch_add(1, Ordering::Relaxed);
         Some(Entered(Arc::clone(self)))
     }
 
     /// How many are in.
     pub(crate) fn now(&self) -> u32 {
         self.now.load(Ordering::Relaxed)
-    }
-
-    /// How many have ever come in.
-    pub(crate) fn total(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
     }
 
     /// Waits until somebody leaves. To be created before the last try, so that nothing is missed.

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -24,14 +23,6 @@ impl ListenerKey {
             address: listener.address.clone(),
             interface: listener.interface.clone(),
             transparent: listener.transparent,
-        }
-    }
-
-    /// The path, for a Unix socket.
-    pub(crate) fn path(&self) -> Option<&PathBuf> {
-        match &self.address {
-            ListenAddress::Unix(path) => Some(path),
-            ListenAddress::Tcp { .. } => None,
         }
     }
 }

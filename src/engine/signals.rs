@@ -39,13 +39,8 @@ impl Waiting {
     }
 
     /// The next request, waiting for it.
-    pub fn next(&mut self) -> Option<Control> {
+    pub fn wait(&mut self) -> Option<Control> {
         self.0.forever().find_map(control)
-    }
-
-    /// Requests that have come, without waiting.
-    pub fn pending(&mut self) -> Vec<Control> {
-        self.0.pending().filter_map(control).collect()
     }
 }
 

@@ -202,7 +202,6 @@ impl Transaction {
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         self.receive_request(session, first).await?;
-        session.frontend_handles().frontend.count_request();
         if self.is_monitor_request(session) {
             self.reply_error(session, ErrorStatus::S200).await;
             return Ok(Next::Close);

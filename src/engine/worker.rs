@@ -61,6 +61,10 @@ pub(crate) struct Worker {
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     generation: RefCell<Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>>,
+    #[allow(
+        clippy::vec_box,
+        reason = "they move between here and sessions, at a kilobyte each"
+    )]
     transactions: RefCell<Vec<Box<Transaction>>>,
     tracker: TaskTracker,
 }

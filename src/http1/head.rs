@@ -165,11 +165,8 @@ impl Head {
     }
 
     /// The lines that are still there, by index, in order.
-    pub fn lines(&self) -> impl Iterator<Item = usize> + use<> {
-        let present: Vec<usize> = (0..self.lines.len())
-            .filter(|&i| self.lines[i].start != REMOVED)
-            .collect();
-        present.into_iter()
+    pub fn lines(&self) -> impl Iterator<Item = usize> {
+        (0..self.lines.len()).filter(|&i| self.lines[i].start != REMOVED)
     }
 
     /// The first line after `from` (all lines for `None`) with that name, whatever its case.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -192,11 +192,6 @@ impl Backend {
             .retain(|waiter| waiter.number != number);
     }
 
-    /// How many wait for a server.
-    pub(crate) fn queued(&self) -> usize {
-        self.state.lock().waiting.len()
-    }
-
     /// The slot that was counted under the lock.
     fn slot(self: &Arc<Self>, server: Arc<Server>) -> Slot {
         Slot {
@@ -290,8 +285,6 @@ impl State {
 
     fn take(member: &Member) -> Pick {
         member.live.sessions.fetch_add(1, Ordering::AcqRel);
-        let total: &AtomicU64 = &member.live.total;
-        total.fetch_add(1, Ordering::Relaxed);
         Pick::Server(Arc::clone(&member.live))
     }
 }

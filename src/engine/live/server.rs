@@ -1,6 +1,6 @@
 //! What lives of a server.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// A server across plans.
 #[derive(Debug)]
@@ -9,8 +9,6 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Sessions that hold a slot on it.
     pub(super) sessions: AtomicU32,
-    /// Sessions that were ever sent to it.
-    pub(super) total: AtomicU64,
     /// Health and administration allow its use.
     up: AtomicBool,
 }
@@ -20,7 +18,6 @@ impl Server {
         Self {
             name: name.to_owned(),
             sessions: AtomicU32::new(0),
-            total: AtomicU64::new(0),
             up: AtomicBool::new(up),
         }
     }
@@ -28,11 +25,6 @@ impl Server {
     /// Sessions that hold a slot on it.
     pub(crate) fn sessions(&self) -> u32 {
         self.sessions.load(Ordering::Relaxed)
-    }
-
-    /// Sessions since the start of the process.
-    pub(crate) fn total(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
     }
 
     /// Whether health and administration allow its use.

@@ -72,6 +72,10 @@ impl Transaction {
         } else {
             self.version
         };
+        // What was kept ends here, and the client is told.
+        if session.is_stopping() && self.intent.keeps_client() {
+            self.intent = Intent::Close;
+        }
         if self.upgraded {
             self.intent = Intent::Tunnel;
         } else if status >= 200 {
@@ -85,9 +89,6 @@ impl Transaction {
                 version,
                 known,
             );
-        }
-        if session.is_stopping() && self.intent.keeps_client() {
-            self.intent = Intent::Close;
         }
         let leading = self.response.leading();
         let len = self.response.received_len();
