@@ -184,28 +184,8 @@ async fn attempt(
 
 /// Where a server is for this session.
 fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
-    let servers = &session.backend().servers;
-    let handles = &session.backend_handles().servers;
-    let index = handles
-        .iter()
-        .position(|live| std::ptr::eq(&**live, server));
-    // The slot may be on a server that a reload has added since; its generation knows it.
-    let ServerAddress { ip, port } = match index {
-        Some(index) => servers.get(index)?.address,
-        None => {
-            let current = session.worker.generation();
-            let proxies = &current.plan.proxies;
-            let name = &session.backend().name;
-            let proxy = proxies
-                .iter()
-                .find(|p| p.name == *name && p.role.is_backend())?;
-            proxy
-                .servers
-                .iter()
-                .find(|s| s.name == server.name)?
-                .address
-        }
-    };
+    // The slot may be on a server that a reload has just added: it knows its address itself.
+    let ServerAddress { ip, port } = server.address;
     let needs_destination = ip.is_none() || matches!(port, ServerPort::Mapped(_));
     let destination = if needs_destination {
         session.client.socket.local_addr()
