@@ -1,7 +1,6 @@
 //! The generated pages of the documentation are up to date.
 //!
 //! `HAPAX_BLESS=1 cargo test --test documentation` writes them anew.
-#![expect(missing_docs, reason = "tests")]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

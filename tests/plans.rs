@@ -1,5 +1,4 @@
 //! From text to plan: what the grammar's tests cannot see.
-#![expect(missing_docs, reason = "tests")]
 
 use hapax::configuration::{self, Configuration, Overrides};
 use hapax::explain;

@@ -6,7 +6,7 @@
 //!
 //! Code map, in the order of a run:
 //! - `suite`: the files; `text`: placeholders in them;
-//! - `ports`: free ports, listening or held; `process`: the proxy;
+//! - `ports`: what stands behind the placeholders;
 //! - `stage`: one run of a suite and what its peers share; `client`, `origin`: the peers;
 //!   `connection`: one socket of them; `framing`: where messages end;
 //! - `normalise`: ports, dates and timers out of the results;
@@ -19,7 +19,6 @@ mod framing;
 mod normalise;
 mod origin;
 mod ports;
-mod process;
 mod report;
 mod stage;
 mod suite;
@@ -30,8 +29,9 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use crate::process::ProxyCommand;
+
 pub use compare::{Leniency, SuiteReport, WireRun};
-pub use process::ProxyCommand;
 pub use report::difference;
 pub use suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
 
@@ -62,9 +62,6 @@ pub enum WireError {
         /// What is wrong with it.
         source: Box<fancy_regex::Error>,
     },
-    /// No port is free.
-    #[error("no free port found")]
-    NoPort,
     /// A script does what makes no sense.
     #[error("case {case}: {what}")]
     Script {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use compat_tests::hapax;
-use compat_tests::wire::{Outcome, ProxyCommand, Suite, Transcript, play};
+use compat_tests::process::ProxyCommand;
+use compat_tests::wire::{Outcome, Suite, Transcript, play};
 use serde_json::{Value, json};
 
 #[test]

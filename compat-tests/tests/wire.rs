@@ -1,8 +1,9 @@
 //! What crosses the wire equals what was recorded from HAProxy, but for the listed cases.
 #![allow(clippy::print_stdout, reason = "the counts are part of the result")]
 
+use compat_tests::process::ProxyCommand;
 use compat_tests::ratchet::Ratchet;
-use compat_tests::wire::{Leniency, ProxyCommand, WireRun, difference};
+use compat_tests::wire::{Leniency, WireRun, difference};
 use compat_tests::{corpus, hapax};
 
 #[test]

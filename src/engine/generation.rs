@@ -27,6 +27,10 @@ pub(crate) struct Handles {
     /// Its backend side.
     pub(crate) backend: Arc<Backend>,
     /// Its servers, indexed like those of the plan.
+    #[expect(
+        dead_code,
+        reason = "servers stay known for as long as a generation has them"
+    )]
     pub(crate) servers: Vec<Arc<Server>>,
     /// Its ACLs.
     pub(crate) acls: AclSet,

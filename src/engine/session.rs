@@ -48,6 +48,8 @@ pub(crate) struct Side {
     pub(crate) write_closed: bool,
     /// The connection is broken.
     pub(crate) broken: bool,
+    /// Nothing is read any more because nothing came for too long.
+    pub(crate) expired: bool,
     /// The peer has sent its FIN, but nobody has read up to it.
     pub(crate) left: bool,
 }
@@ -62,6 +64,7 @@ impl Side {
             write_closed: false,
             broken: false,
             left: false,
+            expired: false,
         }
     }
 
@@ -344,7 +347,7 @@ impl Session {
     pub(crate) fn close_server(&mut self, reset: bool) {
         if let Some(link) = self.server.take()
             && reset
-            && !link.side.read_closed
+            && (!link.side.read_closed || link.side.expired)
         {
             link.side.socket.reset_on_close();
         }

@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compat_tests::arguments::{Arguments, Flag, usage};
+use compat_tests::process::ProxyCommand;
 use compat_tests::ratchet::Ratchet;
-use compat_tests::wire::{Leniency, ProxyCommand, SuiteReport, WireRun, difference};
+use compat_tests::wire::{Leniency, SuiteReport, WireRun, difference};
 use compat_tests::{corpus, hapax};
 use regex::Regex;
 

@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use regex::Regex;
 
 use super::WireError;
-use super::process::ProxyCommand;
 use super::stage::{Performance, perform};
 use super::suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
+use crate::process::ProxyCommand;
 
 /// What is run, and what it is compared with.
 #[derive(Clone, Debug)]

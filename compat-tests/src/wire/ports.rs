@@ -1,12 +1,12 @@
 //! Ports for one run: origins listen, the proxy's are held for it, one refuses, one hangs.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::WireError;
 use super::text::Places;
+use crate::ports::{bound, free_port, loopback, tcp_socket};
 
 /// The sockets behind the placeholders of a suite.
 #[derive(Debug, Default)]
@@ -91,45 +91,12 @@ impl Ports {
     }
 }
 
-/// A port below the ephemeral range that nobody has bound.
-fn free_port() -> Result<u16, WireError> {
-    for _ in 0..PORT_TRIES {
-        let port = fastrand::u16(PORT_RANGE);
-        if tcp_socket()?.bind(&loopback(port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(WireError::NoPort)
-}
-
-fn bound() -> Result<(Socket, u16), WireError> {
-    for _ in 0..PORT_TRIES {
-        let port = free_port()?;
-        let socket = tcp_socket()?;
-        socket.set_reuse_address(true)?;
-        if socket.bind(&loopback(port)).is_ok() {
-            return Ok((socket, port));
-        }
-    }
-    Err(WireError::NoPort)
-}
-
-fn tcp_socket() -> io::Result<Socket> {
-    Socket::new(Domain::IPV4, Type::STREAM, None)
-}
-
-fn loopback(port: u16) -> SockAddr {
-    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into()
-}
-
 fn is_origin(name: &str) -> bool {
     name.strip_prefix('s').is_some_and(|number| {
         !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
     })
 }
 
-const PORT_RANGE: std::ops::RangeInclusive<u16> = 10_000..=31_999;
-const PORT_TRIES: usize = 5_000;
 const ORIGIN_BACKLOG: i32 = 256;
 const HANGING_CONNECTIONS: usize = 3;
 const LOG_BUFFER: usize = 1 << 20;

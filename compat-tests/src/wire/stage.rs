@@ -19,9 +19,9 @@ use super::client::{self, Client};
 use super::normalise::Normaliser;
 use super::origin::{self, Origin};
 use super::ports::Ports;
-use super::process::{Proxy, ProxyCommand, ProxyEnd};
 use super::suite::{Case, Outcome, Suite, Transcript};
 use super::text::{Places, to_bytes};
+use crate::process::{Proxy, ProxyCommand, ProxyEnd};
 
 /// The results of one run by case, and how the proxy ended.
 #[derive(Debug)]

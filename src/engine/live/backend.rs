@@ -102,18 +102,20 @@ impl Drop for Slot {
 }
 
 impl Backend {
-    /// Takes over the servers of a plan. Servers are known by name; turns go on when servers and
-    /// weights are what they were.
+    /// Takes over the servers of a plan. Servers are known by name and address; turns go on when
+    /// servers and weights are what they were.
     pub(crate) fn adopt(self: &Arc<Self>, servers: &[plan::Server]) -> Vec<Arc<Server>> {
         let mut known = self.servers.lock();
         let live: Vec<Arc<Server>> = servers
             .iter()
             .map(|server| {
-                Arc::clone(
-                    known
-                        .entry(server.name.clone())
-                        .or_insert_with(|| Arc::new(Server::new(&server.name, !server.disabled))),
-                )
+                let live = known
+                    .entry(server.name.clone())
+                    .or_insert_with(|| Arc::new(Server::new(server)));
+                if live.address != server.address {
+                    *live = Arc::new(Server::new(server));
+                }
+                Arc::clone(live)
             })
             .collect();
         known.retain(|name, server| {
@@ -249,11 +251,14 @@ impl State {
     }
 
     fn pick(&mut self, only: Option<&Server>, except: Option<&Server>) -> Pick {
-        if let Some(only) = only {
-            return match self.servers.iter().find(|m| std::ptr::eq(&*m.live, only)) {
-                Some(member) if member.has_room() => Self::take(member),
-                Some(_) => Pick::Full,
-                None => Pick::None,
+        // A server that a reload has taken away is not waited for: any other will do.
+        if let Some(only) = only
+            && let Some(member) = self.servers.iter().find(|m| std::ptr::eq(&*m.live, only))
+        {
+            return if member.has_room() {
+                Self::take(member)
+            } else {
+                Pick::Full
             };
         }
         let servers = &self.servers;

@@ -2,11 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use crate::plan::{self, ServerAddress};
+
 /// A server across plans.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// Its name.
     pub(crate) name: String,
+    /// Where it is. A server that moves is another server.
+    pub(crate) address: ServerAddress,
     /// Sessions that hold a slot on it.
     pub(super) sessions: AtomicU32,
     /// Health and administration allow its use.
@@ -14,11 +18,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(name: &str, up: bool) -> Self {
+    pub(super) fn new(server: &plan::Server) -> Self {
         Self {
-            name: name.to_owned(),
+            name: server.name.clone(),
+            address: server.address,
             sessions: AtomicU32::new(0),
-            up: AtomicBool::new(up),
+            up: AtomicBool::new(!server.disabled),
         }
     }
 

@@ -12,12 +12,13 @@ use crate::plan::ErrorStatus;
 impl Transaction {
     /// Sends the answer for a status, with the pages of the backend, or else of the frontend.
     pub(super) async fn reply_error(&mut self, session: &mut Session, status: ErrorStatus) {
-        // What was not sent of a response is void.
+        // What was not sent of a response is void, but it has come.
+        let read = self.down.read;
         self.down.buffer.clear(&session.worker.pool);
         self.down.restart();
         let dialect = session.generation.plan.dialect;
         self.down.head = response::error(&session.backend().error_pages, status, dialect);
-        self.down.read = self.down.head.len() as u64;
+        self.down.read = read + self.down.head.len() as u64;
         self.status = status as i32;
         self.send_reply(session).await;
     }

@@ -124,7 +124,7 @@ impl Transaction {
         self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
-        let framing = Framing::of_request(&self.request, bytes, self.version)
+        let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
             .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");

@@ -25,35 +25,33 @@ pub struct ProxyCommand {
 
 /// A running proxy; killed when dropped.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub struct Proxy {
     child: Child,
     output: PathBuf,
 }
 
 /// How the proxy's process ended.
 #[derive(Debug)]
-pub(super) struct ProxyEnd {
+pub struct ProxyEnd {
     /// Its status, when it ended before it was told to.
-    pub(super) by_itself: Option<ExitStatus>,
+    pub by_itself: Option<ExitStatus>,
     /// All that it printed.
-    pub(super) output: String,
+    pub output: String,
 }
 
 impl ProxyEnd {
     /// Whether somebody else ended it.
-    pub(super) fn killed(&self) -> bool {
+    pub fn killed(&self) -> bool {
         let signal = self.by_itself.and_then(|status| status.signal());
-        matches!(signal, Some(number) if number == Signal::SIGTERM as i32 || number == Signal::SIGKILL as i32)
+        [Signal::SIGTERM, Signal::SIGKILL]
+            .into_iter()
+            .any(|other| signal == Some(other as i32))
     }
 }
 
 impl Proxy {
-    /// Starts the proxy in `folder`, on a file there.
-    pub(super) fn start(
-        command: &ProxyCommand,
-        configuration: &Path,
-        folder: &Path,
-    ) -> io::Result<Self> {
+    /// Starts the proxy in `folder`, on a file there; what it prints is kept there too.
+    pub fn start(command: &ProxyCommand, configuration: &Path, folder: &Path) -> io::Result<Self> {
         let output = folder.join("output");
         let file = File::create(&output)?;
         let mut arguments: Vec<OsString> = command.args.iter().map(OsString::from).collect();
@@ -69,7 +67,7 @@ impl Proxy {
     }
 
     /// Waits until all ports accept connections; `false` when the proxy ended or took too long.
-    pub(super) async fn ready(&mut self, ports: impl Iterator<Item = u16>) -> io::Result<bool> {
+    pub async fn ready(&mut self, ports: impl Iterator<Item = u16>) -> io::Result<bool> {
         let deadline = Instant::now() + START_PATIENCE;
         for port in ports {
             loop {
@@ -89,20 +87,36 @@ impl Proxy {
         Ok(true)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill(Pid::from_raw(self.child.id().cast_signed()), signal)?)
+    }
+
+    /// All that it printed so far.
+    pub fn output(&self) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.output)?).into_owned())
+    }
+
     /// Ends the proxy: SIGTERM, and SIGKILL when that does not help.
-    pub(super) async fn stop(mut self) -> io::Result<ProxyEnd> {
+    pub async fn stop(mut self) -> io::Result<ProxyEnd> {
         let by_itself = self.child.try_wait()?;
         if by_itself.is_none() {
-            let pid = Pid::from_raw(self.child.id().cast_signed());
             // Fails only when it has just ended, which is what is wanted.
-            let _ = kill(pid, Signal::SIGTERM);
+            let _ = self.signal(Signal::SIGTERM);
             let deadline = Instant::now() + STOP_PATIENCE;
             while self.child.try_wait()?.is_none() && Instant::now() < deadline {
                 sleep(POLL).await;
             }
         }
-        let output = String::from_utf8_lossy(&std::fs::read(&self.output)?).into_owned();
-        Ok(ProxyEnd { by_itself, output })
+        Ok(ProxyEnd {
+            by_itself,
+            output: self.output()?,
+        })
     }
 }
 
