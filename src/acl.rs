@@ -248,7 +248,10 @@ mod tests {
         head.scan(&mut bytes, Tolerance::default());
         let acl = Acl {
             name: String::new(),
-            sample: Sample { fetch },
+            sample: Sample {
+                fetch,
+                converters: Vec::new(),
+            },
             matching,
             ignore_case,
             patterns: vec![pattern],
@@ -267,6 +270,7 @@ mod tests {
         let text = |text: &str| Pattern::Text(text.into());
         let host = || Fetch::RequestHeader {
             name: "host".into(),
+            occurrence: 0,
         };
         for (name, fetch, matching, ignore_case, pattern, expected) in [
             (

@@ -25,6 +25,8 @@ pub enum Kind {
 pub struct Tolerance {
     /// Accept bytes above 127 in URIs and characters in names that are not of a token.
     pub accept_invalid: bool,
+    /// Accept bytes above 127 in URIs, as 1.4 does without being asked.
+    pub wide_uri: bool,
 }
 
 /// What the scanner knows after a call.
@@ -229,9 +231,10 @@ impl Scanner {
                 State::Second => {
                     let class = match self.kind {
                         Kind::Request => URI,
-                        Kind::Response => DIGIT,
+                        Kind::Response => CODE,
                     };
-                    let lax = tolerance.accept_invalid && self.kind == Kind::Request;
+                    let lax = (tolerance.accept_invalid || tolerance.wide_uri)
+                        && self.kind == Kind::Request;
                     while i < len
                         && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= 128))
                     {
@@ -428,7 +431,8 @@ fn end_of_value(bytes: &[u8], from: usize) -> usize {
 const TOKEN: u8 = 1;
 const VERSION: u8 = 2;
 const URI: u8 = 4;
-const DIGIT: u8 = 8;
+/// HAProxy takes any word for a status code.
+const CODE: u8 = 8;
 
 const CLASS: [u8; 256] = classes();
 
@@ -462,8 +466,8 @@ const fn classes() -> [u8; 256] {
                 table[i] |= TOKEN;
             }
         }
-        if byte.is_ascii_digit() {
-            table[i] |= DIGIT;
+        if byte > 32 && byte < 127 {
+            table[i] |= CODE;
         }
         if byte.is_ascii_digit() || matches!(byte, b'H' | b'T' | b'P' | b'/' | b'.') {
             table[i] |= VERSION;

@@ -36,6 +36,7 @@ impl Transaction {
         let (http_request, client) = (proxy.timeouts.http_request, proxy.timeouts.client);
         let tolerance = Tolerance {
             accept_invalid: proxy.options.accept_invalid_http_request,
+            wide_uri: session.generation.plan.dialect == Dialect::V1_4,
         };
         let whole = after(session.started, http_request);
         let result = poll_fn(|cx| {
@@ -90,13 +91,13 @@ impl Transaction {
             }
             return Err(end);
         }
+        self.note_request(session)?;
         self.timing.received = Some(session.worker.now());
-        self.note_request(session);
         Ok(())
     }
 
     /// Notes what is asked of the head once it is complete.
-    fn note_request(&mut self, session: &Session) {
+    fn note_request(&mut self, session: &Session) -> Result<(), End> {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
@@ -106,6 +107,10 @@ impl Transaction {
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
         }
+        let dialect = session.generation.plan.dialect;
+        self.framing = Framing::of_request(&self.request, bytes, self.version, dialect)
+            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        Ok(())
     }
 
     /// Whether this is the request that `monitor-uri` answers.
@@ -124,8 +129,7 @@ impl Transaction {
         self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
-        let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
-            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        let framing = self.framing;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
@@ -167,11 +171,10 @@ impl Transaction {
         }
         let bytes = self.up.buffer.bytes();
         let target = self.request.second_word(bytes);
-        if dialect != Dialect::V1_4 || self.method != Method::Get || target.is_empty() {
+        if dialect != Dialect::V1_4 || target.is_empty() {
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
-        let mut line = b"GET ".to_vec();
-        line.extend_from_slice(target);
+        let mut line = self.request.received_start_line(bytes).to_vec();
         line.extend_from_slice(b" HTTP/1.0\r\n");
         self.request.set_start_line(&line);
         Ok(())

@@ -26,6 +26,7 @@ impl Transaction {
         );
         let tolerance = Tolerance {
             accept_invalid: session.backend().options.accept_invalid_http_response,
+            wide_uri: false,
         };
         let dialect = session.generation.plan.dialect;
         loop {
@@ -56,7 +57,6 @@ impl Transaction {
     }
 
     fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
-        self.timing.answered = Some(session.worker.now());
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
@@ -69,6 +69,7 @@ impl Transaction {
             status,
         )
         .map_err(|_| ())?;
+        self.timing.answered = Some(session.worker.now());
         if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
             self.response.remove_all(bytes, b"Content-Length");
         }
