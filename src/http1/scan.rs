@@ -27,6 +27,8 @@ pub struct Tolerance {
     pub accept_invalid: bool,
     /// Accept bytes above 127 in URIs, as 1.4 does without being asked.
     pub wide_uri: bool,
+    /// Accept `RTSP/` in place of `HTTP/`, as 1.5 and later do.
+    pub rtsp: bool,
 }
 
 /// What the scanner knows after a call.
@@ -164,7 +166,7 @@ impl Scanner {
                     _ => {
                         let ok = match self.kind {
                             Kind::Request => is_token(byte),
-                            Kind::Response => is_version(byte),
+                            Kind::Response => is_version(byte) || (tolerance.rtsp && byte == b'R'),
                         };
                         if !ok {
                             invalid!();
@@ -185,7 +187,11 @@ impl Scanner {
                         Kind::Request => TOKEN,
                         Kind::Response => VERSION,
                     };
-                    while i < len && CLASS[bytes[i] as usize] & class != 0 {
+                    let rtsp = tolerance.rtsp && self.kind == Kind::Response;
+                    while i < len
+                        && (CLASS[bytes[i] as usize] & class != 0
+                            || (rtsp && matches!(bytes[i], b'R' | b'S')))
+                    {
                         i += 1;
                     }
                     if i >= len {
@@ -275,7 +281,10 @@ impl Scanner {
                 State::Third => {
                     match self.kind {
                         Kind::Request => {
-                            while i < len && CLASS[bytes[i] as usize] & VERSION != 0 {
+                            while i < len
+                                && (is_version(bytes[i])
+                                    || (tolerance.rtsp && matches!(bytes[i], b'R' | b'S')))
+                            {
                                 i += 1;
                             }
                         }

@@ -27,13 +27,17 @@ impl Transaction {
         let tolerance = Tolerance {
             accept_invalid: session.backend().options.accept_invalid_http_response,
             wide_uri: false,
+            rtsp: session.generation.plan.dialect != Dialect::V1_4,
         };
         let dialect = session.generation.plan.dialect;
+        let tune = &session.generation.plan.global.tune;
+        let max_lines = super::request::max_lines(tune, dialect == Dialect::V1_4);
         loop {
             match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
                 Scan::Partial if full => return Err(invalid),
                 Scan::Partial => return Ok(false),
                 Scan::Invalid(_) => return Err(invalid),
+                Scan::Complete(_) if self.response.line_count() > max_lines => return Err(invalid),
                 Scan::Complete(len) => {
                     let status = self.response.status(self.down.buffer.bytes());
                     let interim = match dialect {
