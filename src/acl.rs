@@ -108,7 +108,7 @@ impl Compiled {
                         let target = head.second_word(bytes);
                         uri::path(target).is_some_and(|range| self.text(&target[range]))
                     }
-                    Fetch::RequestHeader { name } => {
+                    Fetch::RequestHeader { name, .. } => {
                         let mut at = None;
                         while let Some(index) = head.find(bytes, name, at) {
                             at = Some(index);

@@ -18,5 +18,6 @@ pub mod explain;
 pub mod http1;
 pub mod log;
 pub mod plan;
+pub mod regular_expression;
 pub mod report;
 pub mod resolve;

@@ -11,33 +11,60 @@
 
 mod acl;
 mod balance;
+mod capture;
+mod check;
 mod connection_mode;
 mod error_pages;
+mod format;
 mod global;
+mod http_rules;
 mod listener;
 mod log;
 mod options;
+mod persistence;
 mod proxy;
+mod rule;
 mod server;
+mod source;
+mod stats;
 mod switching;
+mod tcp_rules;
 mod text;
 mod timeouts;
+mod userlist;
 
 pub use acl::{
-    Acl, AclId, Condition, Conjunction, Fetch, MatchMethod, Pattern, Polarity, Sample, Term,
+    Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, Polarity, ProxyRef,
+    Sample, Term, UserlistId,
 };
-pub use balance::Balance;
+pub use balance::{Balance, HashFunction, HashType};
+pub use capture::{Capture, Captures};
+pub use check::{
+    CheckExpect, CheckMethod, CheckSettings, Expect, Observe, OnError, ServerCheck, Tracked,
+    TrafficCheck,
+};
 pub use connection_mode::{ConnectionMode, ModeOptions};
 pub use error_pages::{ErrorPage, ErrorPages, ErrorStatus};
+pub use format::{FormatPart, FormatString};
 pub use global::{Global, Tune};
+pub use http_rules::{HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind};
 pub use listener::{ListenAddress, Listener};
 pub use log::{Facility, LogAddress, LogFormat, LogTarget, Severity};
-pub use options::ProxyOptions;
+pub use options::{AddressHeader, ProxyOptions};
+pub use persistence::{
+    AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, KeyType, PersistRule, Persistence,
+    StickRule, StickTable,
+};
 pub use proxy::{Mode, Proxy, ProxyId, Role};
+pub use rule::Rule;
 pub use server::{Server, ServerAddress, ServerId, ServerPort};
+pub use source::{Source, TransparentSource};
+pub use stats::{AccessLevel, StatsPage, StatsSocket};
 pub use switching::{SwitchingRule, SwitchingTarget};
+pub use tcp_rules::{TcpAction, TcpRules};
 pub use text::ByteString;
 pub use timeouts::Timeouts;
+pub use userlist::{Password, User, Userlist};
 
 use haproxy_cfg_grammar::Dialect;
 use serde::Serialize;
@@ -51,6 +78,8 @@ pub struct Plan {
     pub global: Global,
     /// Every frontend, backend and listen section, in file order; [`ProxyId`] is the index.
     pub proxies: Vec<Proxy>,
+    /// `userlist` sections, in file order; [`UserlistId`] is the index.
+    pub userlists: Vec<Userlist>,
 }
 
 impl Plan {

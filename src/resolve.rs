@@ -8,17 +8,23 @@
 //! [`proxy`], [`global`]), then what concerns several proxies is checked ([`references`],
 //! [`validity`]).
 
+mod checks;
 mod conditions;
 mod draft;
 mod environment;
+mod fetches;
 mod global;
 mod listeners;
 mod needs;
 mod options;
+mod persistence;
 mod provenance;
 mod proxy;
 mod references;
+mod rules;
 mod servers;
+mod stats;
+mod userlists;
 mod validity;
 
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Document, SectionKind, Severity};
@@ -51,7 +57,8 @@ pub fn resolve(document: &Document, environment: &Environment, dialect: Dialect)
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 proxy::read(document, section, &mut drafts);
             }
-            SectionKind::Userlist | SectionKind::Ruleset | SectionKind::Later(..) => {}
+            SectionKind::Userlist => userlists::read(document, section, &mut drafts),
+            SectionKind::Ruleset | SectionKind::Later(..) => {}
         }
     }
     if drafts.proxies.is_empty() {

@@ -232,6 +232,20 @@ impl<'a> Arguments<'a> {
     ) -> Result<time::Milliseconds, Diagnostic> {
         match time::parse(&word.bytes, unit) {
             Ok(time) => {
+                if time.junk {
+                    self.report(
+                        Diagnostic::new(
+                            Code::DropIn,
+                            word.span,
+                            format!(
+                                "'{}' is read as {} ms: what follows the unit does not count",
+                                word.shown(),
+                                time.value.0
+                            ),
+                        )
+                        .help("write one number and one unit"),
+                    );
+                }
                 if time.wrapped {
                     self.report(
                         Diagnostic::new(

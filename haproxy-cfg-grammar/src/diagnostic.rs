@@ -57,6 +57,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// It only follows from another mistake; people need not see it.
     pub follows: bool,
+    /// HAProxy 1.4 reads no further after it.
+    pub stops: bool,
 }
 
 impl Diagnostic {
@@ -71,6 +73,7 @@ impl Diagnostic {
             related: Vec::new(),
             help: None,
             follows: false,
+            stops: false,
         }
     }
 
@@ -104,6 +107,13 @@ impl Diagnostic {
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// As a mistake after which HAProxy 1.4 reads no further.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.stops = true;
         self
     }
 

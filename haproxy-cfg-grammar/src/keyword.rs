@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::section::{DFLB, NOWHERE, Sections};
+use crate::section::{NOWHERE, Sections};
 use crate::version::{self, Version};
 use crate::{Dialect, Statement};
 
@@ -56,6 +56,12 @@ pub struct Keyword {
     pub default_prefix: bool,
     /// What to write instead, when it is an old spelling.
     pub instead: Option<&'static str>,
+    /// The version that warns about the old spelling.
+    pub warned_since: Version,
+    /// HAProxy 1.4 reads no further in the file after a mistake in such a line.
+    pub stops: bool,
+    /// Where the keyword is ignored, 1.4 does not look at its arguments.
+    pub unread_when_ignored: bool,
     /// The shape of its arguments, for the list of keywords.
     pub arguments: &'static str,
     /// What hapax does with it.
@@ -80,6 +86,9 @@ impl Keyword {
             no_prefix: false,
             default_prefix: false,
             instead: None,
+            warned_since: version::V1_4,
+            stops: false,
+            unread_when_ignored: false,
             arguments: "",
             status: Status::Works,
             parse,
@@ -102,7 +111,7 @@ impl Keyword {
             crate::SectionKind::Backend,
         ]
         .into_iter()
-        .any(|kind| self.sections.contains(kind) && DFLB.contains(kind))
+        .any(|kind| self.sections.contains(kind) || self.ignored_in.contains(kind))
     }
 
     /// Whether the dialect has it.
@@ -128,6 +137,25 @@ pub struct LaterKeyword {
     pub until: Option<Version>,
     /// How to say it in the dialects that hapax reads, if there is a way.
     pub instead: Option<&'static str>,
+}
+
+impl LaterKeyword {
+    /// The mistake of using it; `otherwise` is said when there is no other way to write it.
+    pub fn refusal(&self, span: crate::Span, otherwise: &str) -> Diagnostic {
+        let diagnostic = Diagnostic::new(
+            crate::Code::LaterKeyword,
+            span,
+            format!(
+                "'{}' came with HAProxy {}; hapax does not have it",
+                self.name, self.since
+            ),
+        );
+        match self.instead {
+            Some(instead) => diagnostic.help(format!("hapax has: {instead}")),
+            None if otherwise.is_empty() => diagnostic,
+            None => diagnostic.help(otherwise),
+        }
+    }
 }
 
 /// The known name nearest to a mistyped one, if one is near enough to be meant.

@@ -11,17 +11,29 @@ use crate::{Dialect, SectionKind, Word};
 pub mod acl;
 pub mod balance;
 pub mod bind;
+pub mod capture;
+pub mod check;
 pub mod errors;
 pub mod global;
+pub mod header_rules;
+pub mod http_request;
 pub mod later;
 pub mod limits;
 pub mod log;
 pub mod mode;
 pub mod monitor;
 pub mod option;
+pub mod persistence;
+pub mod process;
+pub mod redirect;
 pub mod server;
+pub mod source;
+pub mod stats;
+pub mod stick;
 pub mod switching;
+pub mod tcp_request;
 pub mod timeout;
+pub mod userlist;
 
 /// Every family, in the order of the documentation.
 pub const FAMILIES: &[(&str, &[Keyword])] = &[
@@ -39,6 +51,18 @@ pub const FAMILIES: &[(&str, &[Keyword])] = &[
     ("Choosing a backend", switching::SWITCHING),
     ("Balancing", balance::BALANCE),
     ("Servers", server::SERVER),
+    ("Source address", source::SOURCE),
+    ("Persistence", persistence::PERSISTENCE),
+    ("Stick tables", stick::STICK),
+    ("Health checks", check::CHECK),
+    ("TCP inspection", tcp_request::TCP_REQUEST),
+    ("HTTP access", http_request::HTTP_REQUEST),
+    ("Redirection", redirect::REDIRECT),
+    ("Header rules", header_rules::HEADER_RULES),
+    ("Captures", capture::CAPTURE),
+    ("Statistics page", stats::STATS),
+    ("Processes", process::PROCESS),
+    ("User lists", userlist::USERLIST),
 ];
 
 /// What looking a line up gives.

@@ -1,7 +1,7 @@
 //! Files into lines, lines into sections and statements.
 
 use crate::arguments::Arguments;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, Line, Section};
 use crate::keyword::{Keyword, Prefix};
 use crate::keywords::{self, Lookup};
@@ -160,10 +160,16 @@ impl Parser {
 
     fn words(&mut self, words: &[Word], prefix: Prefix, span: Span) -> Option<Statement> {
         let first = words.first()?;
-        if prefix == Prefix::None
-            && let Some(kind) = SectionKind::from_word(first.text())
+        if let Some(kind) = SectionKind::from_word(first.text())
             && (!matches!(kind, SectionKind::Later(..)) || !self.is_keyword_here(words))
         {
+            if prefix != Prefix::None {
+                self.diagnostics.push(Diagnostic::new(
+                    Code::BadPrefix,
+                    first.span,
+                    format!("'no' and 'default' cannot stand before the section '{kind}'"),
+                ));
+            }
             self.section(kind, words, span);
             return None;
         }
@@ -185,10 +191,25 @@ impl Parser {
             self.diagnostics.push(diagnostic);
             return None;
         };
-        if let SectionKind::Later(..) | SectionKind::Ruleset = section {
-            return None;
+        match section {
+            SectionKind::Ruleset => None,
+            // A section that exists in the dialect, though not here: its mistake was reported.
+            SectionKind::Later(..) if section.exists_in(self.dialect) => None,
+            // HAProxy takes these lines for part of the section before.
+            SectionKind::Later(..) => {
+                let kinds = self.sections.iter().rev().map(|s| s.kind);
+                let before = kinds
+                    .into_iter()
+                    .find(|k| !matches!(k, SectionKind::Later(..)))?;
+                let known = self.diagnostics.len();
+                let _ = self.statement(words, prefix, before);
+                for diagnostic in self.diagnostics.iter_mut().skip(known) {
+                    diagnostic.follows = true;
+                }
+                None
+            }
+            _ => self.statement(words, prefix, section),
         }
-        self.statement(words, prefix, section)
     }
 
     /// Whether words that could open a section of a later version are a keyword of this one.
@@ -203,20 +224,13 @@ impl Parser {
         self.lost = false;
         let first = &words[0];
         let mut broken = false;
-        if !kind.exists_in(self.dialect) {
-            if let SectionKind::Later(name, since) = kind {
-                self.diagnostics.push(later_section(first, name, since));
-                self.lost = true;
-                return;
-            }
-            if kind == SectionKind::Ruleset {
-                self.diagnostics.push(Diagnostic::new(
-                    Code::UnknownSection,
-                    first.span,
-                    "'ruleset' sections existed up to 1.5 only, and never had an effect",
-                ));
-                broken = true;
-            }
+        if kind == SectionKind::Ruleset && !kind.exists_in(self.dialect) {
+            self.diagnostics.push(Diagnostic::new(
+                Code::UnknownSection,
+                first.span,
+                "'ruleset' sections existed up to 1.5 only, and never had an effect",
+            ));
+            broken = true;
         }
         if let SectionKind::Later(name, since) = kind {
             self.diagnostics.push(later_section(first, name, since));
@@ -233,6 +247,7 @@ impl Parser {
                             first.span,
                             format!("'{kind}' needs a name"),
                         )
+                        .stops()
                         .help(format!("write '{kind} NAME'")),
                     );
                     broken = true;
@@ -311,7 +326,7 @@ impl Parser {
         let keyword = match keywords::find(words, section) {
             Lookup::Known(keyword) => keyword,
             Lookup::Later(later) => {
-                self.diagnostics.push(later_keyword(words, later, section));
+                self.diagnostics.push(later_keyword(words, later));
                 return None;
             }
             Lookup::Unknown => {
@@ -320,7 +335,13 @@ impl Parser {
                 return None;
             }
         };
-        self.check_prefix(keyword, words, prefix)?;
+        let refused = self.check_prefix(keyword, words, prefix).is_none();
+        if refused {
+            if let Some(last) = self.diagnostics.last_mut() {
+                last.stops = keyword.stops;
+            }
+            return None;
+        }
         if !keyword.exists_in(self.dialect) {
             self.diagnostics
                 .push(other_version(words, keyword, self.dialect));
@@ -352,13 +373,22 @@ impl Parser {
                 .help(format!("it belongs into: {}", keyword.sections)),
             );
         }
+        if !allowed && keyword.unread_when_ignored {
+            return None;
+        }
         if let Some(instead) = keyword.instead {
+            let severity = if self.dialect.version() < keyword.warned_since {
+                Severity::Notice
+            } else {
+                Severity::Warning
+            };
             self.diagnostics.push(
                 Diagnostic::new(
                     Code::Deprecated,
                     span,
                     format!("'{}' is the old spelling of '{instead}'", keyword.name),
                 )
+                .severity(severity)
                 .help(format!("write '{instead}'")),
             );
         }
@@ -371,9 +401,12 @@ impl Parser {
         );
         arguments.prefix = prefix;
         match (keyword.parse)(&mut arguments) {
-            Ok(statement) if allowed => Some(statement),
-            Ok(_) => None,
-            Err(diagnostic) => {
+            // Ignored statements are kept: HAProxy checks them all the same.
+            Ok(statement) => Some(statement),
+            Err(mut diagnostic) => {
+                let log = keyword.name == "log" && section != SectionKind::Global;
+                diagnostic.stops = (keyword.stops && section != SectionKind::Global)
+                    || (log && diagnostic.code == Code::BadValue);
                 self.diagnostics.push(diagnostic);
                 None
             }
@@ -419,25 +452,10 @@ fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
 }
 
-fn later_keyword(
-    words: &[Word],
-    later: &crate::keyword::LaterKeyword,
-    section: SectionKind,
-) -> Diagnostic {
+fn later_keyword(words: &[Word], later: &crate::keyword::LaterKeyword) -> Diagnostic {
     let count = later.name.split(' ').count();
     let span = words[0].span.to(words[count - 1].span);
-    let diagnostic = Diagnostic::new(
-        Code::LaterKeyword,
-        span,
-        format!(
-            "'{}' came with HAProxy {}; hapax does not have it in a '{section}' section",
-            later.name, later.since
-        ),
-    );
-    match later.instead {
-        Some(instead) => diagnostic.help(instead),
-        None => diagnostic,
-    }
+    later.refusal(span, "")
 }
 
 fn other_version(words: &[Word], keyword: &Keyword, dialect: Dialect) -> Diagnostic {

@@ -2,19 +2,31 @@
 
 use crate::Word;
 use crate::keywords::acl::AclStatement;
-use crate::keywords::balance::Balance;
+use crate::keywords::balance::{Balance, HashType};
 use crate::keywords::bind::BindStatement;
+use crate::keywords::capture::Capture;
+use crate::keywords::check::HttpCheck;
 use crate::keywords::errors::ErrorStatement;
 use crate::keywords::global::GlobalStatement;
+use crate::keywords::header_rules::{AddLine, LineRule};
+use crate::keywords::http_request::HttpRequestRule;
 use crate::keywords::limits::Limit;
 use crate::keywords::log::LogStatement;
 use crate::keywords::mode::Mode;
 use crate::keywords::monitor::Monitor;
 use crate::keywords::option::OptionStatement;
-use crate::keywords::server::ServerStatement;
+use crate::keywords::persistence::{AppSessionStatement, CookieStatement, HttpReuse};
+use crate::keywords::redirect::RedirectRule;
+use crate::keywords::server::{ServerSettings, ServerStatement};
+use crate::keywords::source::SourceStatement;
+use crate::keywords::stats::StatsStatement;
+use crate::keywords::stick::{StickRule, StickTable};
 use crate::keywords::switching::UseBackend;
+use crate::keywords::tcp_request::TcpRule;
 use crate::keywords::timeout::Timer;
+use crate::keywords::userlist::UserlistStatement;
 use crate::value::address::Endpoint;
+use crate::value::condition::ConditionSyntax;
 use crate::value::time::Milliseconds;
 
 /// One line, typed.
@@ -51,7 +63,7 @@ pub enum Statement {
     Acl(Box<AclStatement>),
     /// `errorfile`, `errorloc`.
     Error(ErrorStatement),
-    /// `monitor-uri`, `monitor-net`.
+    /// `monitor-uri`, `monitor-net`, `monitor fail`.
     Monitor(Monitor),
     /// `disabled` (true) or `enabled` (false).
     Disabled(bool),
@@ -59,6 +71,61 @@ pub enum Statement {
     Description(Vec<u8>),
     /// `id`.
     Id(u32),
+    /// `default-server`.
+    DefaultServer(Box<ServerSettings>),
+    /// `hash-type`.
+    HashType(HashType),
+    /// `source`.
+    Source(Box<SourceStatement>),
+    /// `cookie`.
+    Cookie(Box<CookieStatement>),
+    /// `appsession`.
+    AppSession(Box<AppSessionStatement>),
+    /// `persist rdp-cookie`, by the name of the cookie.
+    PersistRdpCookie(Vec<u8>),
+    /// `force-persist`.
+    ForcePersist(Box<ConditionSyntax>),
+    /// `ignore-persist`.
+    IgnorePersist(Box<ConditionSyntax>),
+    /// `http-reuse`.
+    HttpReuse(HttpReuse),
+    /// `http-send-name-header`.
+    SendNameHeader(Word),
+    /// `stick ...`.
+    Stick(Box<StickRule>),
+    /// `stick-table`.
+    StickTable(StickTable),
+    /// `http-check`.
+    HttpCheck(HttpCheck),
+    /// `tcp-request content`.
+    TcpContent(Box<TcpRule>),
+    /// `tcp-request inspect-delay`.
+    InspectDelay(Milliseconds),
+    /// `http-request`.
+    HttpRequest(Box<HttpRequestRule>),
+    /// `block`.
+    Block(Box<ConditionSyntax>),
+    /// `redirect`.
+    Redirect(Box<RedirectRule>),
+    /// `req*`, `rsp*` other than additions.
+    LineRule(Box<LineRule>),
+    /// `reqadd`, `rspadd`.
+    AddLine(Box<AddLine>),
+    /// `capture`.
+    Capture(Capture),
+    /// `stats` of a proxy.
+    Stats(StatsStatement),
+    /// `bind-process`.
+    BindProcess {
+        /// One bit for each process; 0 is all.
+        set: u64,
+        /// The highest process that is named.
+        highest: u32,
+    },
+    /// `grace`.
+    Grace(Milliseconds),
+    /// A line of a user list.
+    Userlist(UserlistStatement),
     /// Understood, and without any effect, in HAProxy as here.
     Nothing,
 }

@@ -8,4 +8,5 @@ pub mod log;
 pub mod name;
 pub mod number;
 pub mod pattern;
+pub mod size;
 pub mod time;

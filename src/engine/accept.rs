@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
@@ -47,7 +47,6 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
                 let accepted = Accepted {
                     socket: Socket::new(socket),
                     peer: peer.and_then(|address| SocketAddr::try_from(address).ok()),
-                    at: SystemTime::now(),
                     proxy,
                     entered: (process, frontend),
                 };

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
-use tokio::time::Instant;
 
 use super::deadline::after;
 use super::live::{Choice, Server, Slot};
@@ -50,22 +49,22 @@ pub(crate) async fn connect(
     let mut failed: Option<Arc<Server>> = None;
     loop {
         let slot = obtain(session, transaction, only.as_deref(), failed.as_deref()).await?;
-        transaction.timing.assigned = Some(Instant::now());
+        transaction.timing.assigned = Some(session.worker.now());
         transaction.server = Some(Arc::clone(&slot.server));
         if reuse(session, &slot.server) {
             if let Some(link) = &mut session.server {
                 link.slot = Some(slot);
                 link.reused = true;
-                link.side.active = Instant::now();
+                link.side.active = session.worker.now();
             }
-            transaction.timing.connected = Some(Instant::now());
+            transaction.timing.connected = Some(session.worker.now());
             return Ok(());
         }
         session.close_server(true);
         let server = Arc::clone(&slot.server);
         let error = match attempt(session, transaction, slot).await {
             Ok(()) => {
-                transaction.timing.connected = Some(Instant::now());
+                transaction.timing.connected = Some(session.worker.now());
                 return Ok(());
             }
             Err(error) => error,
@@ -90,7 +89,7 @@ pub(crate) async fn connect(
             only = Some(server);
             if !timed_out {
                 let pause = session.backend().timeouts.connect.unwrap_or(TURN_AROUND);
-                let until = Instant::now() + pause.min(TURN_AROUND);
+                let until = session.worker.now() + pause.min(TURN_AROUND);
                 poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
             }
         }
@@ -115,7 +114,7 @@ async fn obtain(
         } => {
             transaction.queued = ahead;
             let timeouts = &session.backend().timeouts;
-            let limit = after(Instant::now(), timeouts.queue.or(timeouts.connect));
+            let limit = after(session.worker.now(), timeouts.queue.or(timeouts.connect));
             let got = poll_fn(|cx| {
                 if let Poll::Ready(got) = std::pin::Pin::new(&mut slot).poll(cx) {
                     return Poll::Ready(got.ok());
@@ -154,13 +153,13 @@ async fn attempt(
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
     session.server = Some(Link {
-        side: Side::new(socket),
+        side: Side::new(socket, session.worker.now()),
         server: Arc::clone(&slot.server),
         backend: session.backend,
         slot: Some(slot),
         reused: false,
     });
-    let limit = after(Instant::now(), session.backend().timeouts.connect);
+    let limit = after(session.worker.now(), session.backend().timeouts.connect);
     poll_fn(|cx| {
         let Some(link) = &mut session.server else {
             return Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()));

@@ -9,8 +9,6 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use tokio::time::Instant;
-
 use super::buffer::Buffer;
 use super::connect;
 use super::deadline::{after, earlier};
@@ -91,9 +89,14 @@ impl Flow {
     }
 
     /// Sends what may leave, once. `Ready(true)` when bytes have left.
-    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, to: &mut Side) -> Poll<bool> {
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut Side,
+        worker: &Worker,
+    ) -> Poll<bool> {
         let (head, body) = self.pending();
-        let Poll::Ready(n) = to.poll_send(cx, head, body, false) else {
+        let Poll::Ready(n) = to.poll_send(cx, head, body, worker) else {
             return Poll::Pending;
         };
         self.has_left(n);
@@ -239,7 +242,7 @@ impl Exchange {
         if server.write_closed || void {
             up.abandon();
         } else if up.is_pending() {
-            moved |= up.poll_send(cx, server).is_ready();
+            moved |= up.poll_send(cx, server, &session.worker).is_ready();
         } else if self.tunnel
             && !self.no_half_close
             && session.client.read_closed
@@ -292,7 +295,10 @@ impl Exchange {
         if client.write_closed {
             transaction.down.abandon();
         } else if transaction.down.is_pending() {
-            moved |= transaction.down.poll_send(cx, client).is_ready();
+            moved |= transaction
+                .down
+                .poll_send(cx, client, &session.worker)
+                .is_ready();
         }
         // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
         // waits for the rest of the request.
@@ -435,7 +441,7 @@ pub(crate) async fn relay(session: &mut Session) {
             queue: transaction.timing.queue(session),
             connect: transaction.timing.connect(),
             response: -1,
-            total: session.elapsed(Instant::now()),
+            total: session.elapsed(session.worker.now()),
         },
         bytes: transaction.down.read,
         termination,

@@ -29,8 +29,6 @@ pub(crate) struct Accepted {
     pub(crate) socket: Socket,
     /// The client; `None` on a Unix socket.
     pub(crate) peer: Option<SocketAddr>,
-    /// When.
-    pub(crate) at: SystemTime,
     /// The frontend.
     pub(crate) proxy: ProxyId,
     /// Its places in process and frontend.
@@ -56,10 +54,10 @@ pub(crate) struct Side {
 
 impl Side {
     /// A side on which nothing has happened.
-    pub(crate) fn new(socket: Socket) -> Self {
+    pub(crate) fn new(socket: Socket, now: Instant) -> Self {
         Self {
             socket,
-            active: Instant::now(),
+            active: now,
             read_closed: false,
             write_closed: false,
             broken: false,
@@ -88,7 +86,7 @@ impl Side {
             }
             Poll::Ready(Ok(n)) => {
                 buffer.filled(n);
-                self.active = Instant::now();
+                self.active = worker.now();
                 Poll::Ready(n)
             }
             Poll::Ready(Err(_)) => {
@@ -109,11 +107,11 @@ impl Side {
         cx: &mut Context<'_>,
         first: &[u8],
         second: &[u8],
-        more: bool,
+        worker: &Worker,
     ) -> Poll<usize> {
-        match ready!(self.socket.poll_send(cx, first, second, more)) {
+        match ready!(self.socket.poll_send(cx, first, second, false)) {
             Ok(n) => {
-                self.active = Instant::now();
+                self.active = worker.now();
                 Poll::Ready(n)
             }
             Err(_) => {
@@ -187,8 +185,6 @@ pub(crate) struct Session {
     /// The timer.
     pub(crate) deadline: Deadline,
     /// When the request, or the connection for the first, began.
-    pub(crate) began: SystemTime,
-    /// The same for durations.
     pub(crate) started: Instant,
     /// The place in the backend.
     pub(crate) in_backend: Option<Entered>,
@@ -197,17 +193,17 @@ pub(crate) struct Session {
 
 /// Serves a connection to its end.
 pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepted: Accepted) {
+    let now = worker.now();
     let mut session = Session {
         worker,
         generation,
         frontend: accepted.proxy,
         backend: accepted.proxy,
-        client: Side::new(accepted.socket),
+        client: Side::new(accepted.socket, now),
         peer: accepted.peer,
         server: None,
         deadline: Deadline::default(),
-        began: accepted.at,
-        started: Instant::now(),
+        started: now,
         in_backend: None,
         _entered: accepted.entered,
     };
@@ -246,10 +242,10 @@ async fn http(session: &mut Session) {
 /// `mode health`: says OK and closes.
 async fn health(session: &mut Session) {
     let mut rest: &[u8] = b"OK\n";
-    let limit = deadline::after(Instant::now(), session.proxy().timeouts.client);
+    let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
     poll_fn(|cx| {
         while !rest.is_empty() && !session.client.broken {
-            match session.client.poll_send(cx, rest, &[], false) {
+            match session.client.poll_send(cx, rest, &[], &session.worker) {
                 Poll::Ready(n) => rest = &rest[n..],
                 Poll::Pending => return session.deadline.poll(cx, limit),
             }
@@ -360,6 +356,13 @@ impl Session {
         self.client.finish();
     }
 
+    /// The wall clock when the request, or the connection for the first, began.
+    fn began(&self) -> DateTime<Local> {
+        let ago = self.worker.now().saturating_duration_since(self.started);
+        let now = SystemTime::now();
+        now.checked_sub(ago).unwrap_or(now).into()
+    }
+
     /// The counters that a log line shows.
     pub(crate) fn counts(&self) -> Counts {
         Counts {
@@ -398,7 +401,7 @@ impl Session {
         counts.redispatched = line.redispatched;
         let record = Record {
             client: self.peer,
-            accepted: DateTime::<Local>::from(self.began),
+            accepted: self.began(),
             frontend: &proxy.name,
             backend: &self.backend().name,
             server: line.server,
@@ -436,7 +439,7 @@ impl Session {
         };
         let record = Record {
             client: self.peer,
-            accepted: DateTime::<Local>::from(self.began),
+            accepted: self.began(),
             frontend: &proxy.name,
             backend: &proxy.name,
             server: None,

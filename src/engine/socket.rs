@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
@@ -189,8 +189,16 @@ impl Socket {
         }
     }
 
-    /// Whether the connection is idle and open: nothing to read and no end of stream.
+    /// Whether the connection is idle and open: nothing to read and no end of stream. The poller
+    /// knows it of a registered socket without a system call.
     pub(crate) fn is_quiet(&self) -> bool {
+        if let Inner::Registered(fd) = &self.inner
+            && fd
+                .poll_read_ready(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        {
+            return true;
+        }
         let mut byte = [0];
         matches!(
             net::recv(self.fd(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT),

@@ -9,7 +9,6 @@ mod response;
 mod switching;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
@@ -131,8 +130,7 @@ impl Default for Transaction {
 /// Serves one request. `first` says whether it is the first of its connection.
 pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, first: bool) -> Next {
     if !first {
-        session.began = SystemTime::now();
-        session.started = Instant::now();
+        session.started = session.worker.now();
     }
     let next = match transaction.serve(session, first).await {
         Ok(next) => next,
@@ -338,7 +336,7 @@ impl Transaction {
                 queue: since(timing.received, timing.assigned),
                 connect: timing.connect(),
                 response: since(timing.connected, timing.answered),
-                total: session.elapsed(Instant::now()),
+                total: session.elapsed(session.worker.now()),
             },
             bytes: self.down.read,
             termination,

@@ -7,13 +7,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,6 +63,7 @@ pub(crate) struct Worker {
     pub(crate) log: syslog::Sender,
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
+    now: Cell<Instant>,
     generation: RefCell<Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>>,
     #[allow(
         clippy::vec_box,
@@ -67,6 +71,25 @@ pub(crate) struct Worker {
     )]
     transactions: RefCell<Vec<Box<Transaction>>>,
     tracker: TaskTracker,
+}
+
+pin_project_lite::pin_project! {
+    /// A session that reads the clock whenever it is woken.
+    struct Ticking<F> {
+        worker: Rc<Worker>,
+        #[pin]
+        session: F,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Ticking<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        this.worker.now.set(Instant::now());
+        this.session.poll(cx)
+    }
 }
 
 /// Transactions that are kept for the next request.
@@ -79,6 +102,7 @@ impl Worker {
             pool: Rc::new(Pool::new(bufsize)),
             log: syslog::Sender::default(),
             draining: Cell::new(false),
+            now: Cell::new(Instant::now()),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
             tracker: TaskTracker::new(),
@@ -106,8 +130,17 @@ impl Worker {
     }
 
     /// Starts a session on this thread.
-    pub(crate) fn spawn(&self, session: impl Future<Output = ()> + 'static) {
-        self.tracker.spawn_local(session);
+    pub(crate) fn spawn(self: &Rc<Self>, session: impl Future<Output = ()> + 'static) {
+        let ticking = Ticking {
+            worker: Rc::clone(self),
+            session,
+        };
+        self.tracker.spawn_local(ticking);
+    }
+
+    /// The time of this wake-up: the clock is read once for all that a session does in one go.
+    pub(crate) fn now(&self) -> Instant {
+        self.now.get()
     }
 }
 

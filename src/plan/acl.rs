@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
 
-use super::ByteString;
+use super::{ByteString, ProxyId, ServerId};
 
 /// Index of an ACL in [`super::Proxy::acls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -29,12 +29,40 @@ pub struct Acl {
     pub patterns: Vec<Pattern>,
 }
 
-/// A sample expression: what is fetched (converters will follow it).
+/// A sample expression: what is fetched, and what is done with it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sample {
     /// Where the value comes from.
     pub fetch: Fetch,
+    /// What it goes through, in order.
+    pub converters: Vec<Converter>,
 }
+
+/// A step between a fetch and its use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Converter {
+    /// `ipmask(mask)`: the network of an address.
+    IpMask(Ipv4Addr),
+    /// `lower`: small letters.
+    Lower,
+    /// `upper`: capital letters.
+    Upper,
+}
+
+/// A proxy that an ACL asks about. 1.4 does not mind a name that does not exist: such a sample
+/// has no value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProxyRef {
+    /// As written; empty means the current one.
+    pub name: String,
+    /// Which one; `None` is the current one when the name is empty, and none otherwise.
+    pub id: Option<ProxyId>,
+}
+
+/// Index of a user list in [`super::Plan::userlists`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct UserlistId(pub u32);
 
 /// Where a sample comes from. One variant for each fetch, with typed arguments.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,15 +76,91 @@ pub enum Fetch {
     Method,
     /// The version of the request, as `1.1`.
     RequestVersion,
+    /// The version of the response, as `1.1`.
+    ResponseVersion,
+    /// The status of the response.
+    Status,
     /// The whole URL.
     Url,
+    /// The address in an absolute URL.
+    UrlAddress,
+    /// The port in an absolute URL.
+    UrlPort,
+    /// A parameter of the URL.
+    UrlParameter {
+        /// Its name.
+        name: ByteString,
+    },
     /// The path: from the first slash to the question mark.
     Path,
+    /// The first `Host` header and the path.
+    Base,
     /// The values of a request header, comma-separated elements apart.
     RequestHeader {
         /// Its name.
         name: ByteString,
+        /// Which value; negative counts from the last, 0 is any.
+        occurrence: i32,
     },
+    /// The values of a request header as addresses.
+    RequestHeaderAddress {
+        /// Its name.
+        name: ByteString,
+    },
+    /// The values of a request header as integers.
+    RequestHeaderValue {
+        /// Its name.
+        name: ByteString,
+    },
+    /// How many values a request header has.
+    RequestHeaderCount {
+        /// Its name.
+        name: ByteString,
+    },
+    /// The values of a response header, comma-separated elements apart.
+    ResponseHeader {
+        /// Its name.
+        name: ByteString,
+        /// Which value; negative counts from the last, 0 is any.
+        occurrence: i32,
+    },
+    /// The values of a response header as addresses.
+    ResponseHeaderAddress {
+        /// Its name.
+        name: ByteString,
+    },
+    /// The values of a response header as integers.
+    ResponseHeaderValue {
+        /// Its name.
+        name: ByteString,
+    },
+    /// How many values a response header has.
+    ResponseHeaderCount {
+        /// Its name.
+        name: ByteString,
+    },
+    /// A cookie of the request.
+    RequestCookie {
+        /// Its name; empty means any.
+        name: ByteString,
+    },
+    /// How many cookies of that name the request has.
+    RequestCookieCount {
+        /// Its name; empty means any.
+        name: ByteString,
+    },
+    /// The request carries the name and password of a user of the list.
+    HttpAuth {
+        /// The list.
+        userlist: UserlistId,
+    },
+    /// The groups of that user.
+    HttpAuthGroup {
+        /// The list.
+        userlist: UserlistId,
+    },
+    /// It is the first request of its connection.
+    FirstRequest,
     /// The client's address.
     Source,
     /// The client's port.
@@ -65,13 +169,57 @@ pub enum Fetch {
     Destination,
     /// The port that the client connected to.
     DestinationPort,
-    /// A fetch that the engine does not have yet.
-    Other {
-        /// Its name since 1.5.
-        name: String,
-        /// What stands in parentheses.
-        argument: ByteString,
+    /// Connections on the listener.
+    DestinationConnections,
+    /// `id` of the listener.
+    ListenerId,
+    /// `id` of the frontend.
+    FrontendId,
+    /// `id` of the backend.
+    BackendId,
+    /// `id` of the server.
+    ServerNumericId,
+    /// Connections of a frontend.
+    FrontendConnections(ProxyRef),
+    /// New sessions per second of a frontend.
+    FrontendRate(ProxyRef),
+    /// Connections of a backend.
+    BackendConnections(ProxyRef),
+    /// New sessions per second of a backend.
+    BackendRate(ProxyRef),
+    /// Connections that the servers of a backend can still take, and its queue.
+    ConnectionSlots(ProxyRef),
+    /// Usable servers of a backend.
+    UsableServers(ProxyRef),
+    /// Waiting connections of a backend.
+    Queue(ProxyRef),
+    /// Waiting connections of a backend for each usable server.
+    AverageQueue(ProxyRef),
+    /// Whether a server is up.
+    ServerIsUp {
+        /// Its backend.
+        proxy: ProxyId,
+        /// The server.
+        server: ServerId,
     },
+    /// How many bytes of the request are there.
+    RequestLength,
+    /// The first bytes are an HTTP request.
+    RequestIsHttp,
+    /// The version in the first bytes of an SSL request.
+    RequestSslVersion,
+    /// A cookie of RDP.
+    RdpCookie {
+        /// Its name; empty means any.
+        name: ByteString,
+    },
+    /// How many cookies of RDP there are.
+    RdpCookieCount {
+        /// Its name; empty means any.
+        name: ByteString,
+    },
+    /// True once the inspection delay is over.
+    WaitEnd,
 }
 
 /// What a sample is compared with.

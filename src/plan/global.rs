@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::LogTarget;
+use super::{LogTarget, StatsSocket};
 
 /// Process-wide settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +48,12 @@ pub struct Global {
     pub maxpipes: u32,
     /// `hard-stop-after` of later versions: how long a soft stop may take.
     pub hard_stop_after: Option<Duration>,
+    /// `stats socket`.
+    pub stats_sockets: Vec<StatsSocket>,
+    /// `stats timeout`. Default 10 s.
+    pub stats_timeout: Duration,
+    /// `stats maxconn`. Default 10.
+    pub stats_maxconn: u32,
     /// `tune.*`.
     pub tune: Tune,
 }

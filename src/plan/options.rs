@@ -1,6 +1,10 @@
 //! The on/off options of a proxy. Manual 1.4, section 4.2, "option ...".
 
+use std::net::Ipv4Addr;
+
 use serde::Serialize;
+
+use super::ByteString;
 
 /// Options without arguments, other than those that decide the connection mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,4 +69,15 @@ pub struct ProxyOptions {
     pub http_ignore_probes: bool,
     /// `option http-buffer-request` (1.6 and later).
     pub http_buffer_request: bool,
+}
+
+/// `option forwardfor`, `option originalto`: a header that names an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AddressHeader {
+    /// The header. Default `X-Forwarded-For`, `X-Original-To`.
+    pub header: ByteString,
+    /// Addresses of this network get no header: address and mask.
+    pub except: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// Only when the request does not have it yet (`forwardfor` only).
+    pub if_none: bool,
 }

@@ -1,10 +1,13 @@
 //! A frontend, backend or listen section. Manual 1.4, section 4.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{
-    Acl, Balance, ByteString, ErrorPages, Listener, LogFormat, LogTarget, ModeOptions,
-    ProxyOptions, Server, SwitchingRule, Timeouts,
+    Acl, AddressHeader, Balance, ByteString, Captures, CheckSettings, Condition, ErrorPages,
+    HashType, HttpReuse, HttpRules, Listener, LogFormat, LogTarget, ModeOptions, Persistence,
+    ProxyOptions, Server, Source, StatsPage, SwitchingRule, TcpRules, Timeouts,
 };
 
 /// Index of a proxy in [`super::Plan::proxies`].
@@ -77,6 +80,18 @@ pub struct Proxy {
     pub acls: Vec<Acl>,
     /// `description`.
     pub description: Option<String>,
+    /// `bind-process`: one bit for each process, the first is bit 0; 0 is all.
+    pub bind_process: u64,
+    /// `grace`: how long a soft stop keeps the proxy open.
+    pub grace: Option<Duration>,
+    /// Rules over requests and responses.
+    pub http_rules: HttpRules,
+    /// Rules over the first bytes of a connection.
+    pub tcp_rules: TcpRules,
+    /// `option forwardfor`.
+    pub forwarded_for: Option<AddressHeader>,
+    /// `option originalto`.
+    pub original_to: Option<AddressHeader>,
 
     // Frontend side.
     /// `bind`, and addresses on the section line.
@@ -95,6 +110,10 @@ pub struct Proxy {
     pub monitor_uri: Option<ByteString>,
     /// `monitor-net`: network and mask.
     pub monitor_net: Option<(std::net::Ipv4Addr, std::net::Ipv4Addr)>,
+    /// `monitor fail`: the answer is 503 when one of these holds.
+    pub monitor_fail: Vec<Condition>,
+    /// `capture`.
+    pub captures: Captures,
 
     // Backend side.
     /// `server` lines; [`super::ServerId`] is the index.
@@ -107,4 +126,67 @@ pub struct Proxy {
     pub fullconn: u32,
     /// `dispatch`.
     pub dispatch: Option<super::ServerAddress>,
+    /// `hash-type`.
+    pub hash_type: HashType,
+    /// `source`.
+    pub source: Option<Source>,
+    /// `cookie`, `appsession`, `stick` and their relatives.
+    pub persistence: Persistence,
+    /// `http-send-name-header`: the header that tells a server its name.
+    pub send_name_header: Option<ByteString>,
+    /// `http-reuse` (1.6 and later).
+    pub http_reuse: HttpReuse,
+    /// `option httpchk` and the other checks.
+    pub check: CheckSettings,
+    /// `stats ...`; `None` when there is no statistics page.
+    pub stats: Option<StatsPage>,
+}
+
+impl Proxy {
+    /// A proxy of which nothing but its name and role is said.
+    pub fn new(name: &str, role: Role) -> Self {
+        Self {
+            name: name.to_owned(),
+            numeric_id: 0,
+            role,
+            mode: Mode::default(),
+            disabled: false,
+            mode_options: ModeOptions::default(),
+            options: ProxyOptions::default(),
+            timeouts: Timeouts::default(),
+            log_targets: Vec::new(),
+            log_format: LogFormat::Default,
+            error_pages: ErrorPages::default(),
+            acls: Vec::new(),
+            description: None,
+            bind_process: 0,
+            grace: None,
+            http_rules: HttpRules::default(),
+            tcp_rules: TcpRules::default(),
+            forwarded_for: None,
+            original_to: None,
+            listeners: Vec::new(),
+            maxconn: 2000,
+            backlog: 0,
+            rate_limit_sessions: 0,
+            default_backend: None,
+            switching: Vec::new(),
+            monitor_uri: None,
+            monitor_net: None,
+            monitor_fail: Vec::new(),
+            captures: Captures::default(),
+            servers: Vec::new(),
+            balance: Balance::RoundRobin,
+            retries: 3,
+            fullconn: 0,
+            dispatch: None,
+            hash_type: HashType::default(),
+            source: None,
+            persistence: Persistence::default(),
+            send_name_header: None,
+            http_reuse: HttpReuse::Never,
+            check: CheckSettings::default(),
+            stats: None,
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! `server`. Manual 1.4, sections 4.2 "server" and 5.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::ByteString;
+use super::{ByteString, ServerCheck, Source, Tracked, TrafficCheck};
 
 /// Index of a server in [`super::Proxy::servers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -52,4 +53,40 @@ pub struct Server {
     pub maxqueue: u32,
     /// `cookie`.
     pub cookie: Option<ByteString>,
+    /// `check`.
+    pub check: Option<ServerCheck>,
+    /// `observe`.
+    pub traffic_check: Option<TrafficCheck>,
+    /// `track`.
+    pub track: Option<Tracked>,
+    /// `slowstart`: how long the weight grows after the server comes up.
+    pub slowstart: Option<Duration>,
+    /// `redir`: clients are sent to this prefix instead.
+    pub redir: Option<ByteString>,
+    /// `source`.
+    pub source: Option<Source>,
+}
+
+impl Server {
+    /// A server of which nothing but name and address is said.
+    pub fn new(name: &str, address: ServerAddress) -> Self {
+        Self {
+            name: name.to_owned(),
+            numeric_id: 0,
+            address,
+            weight: 1,
+            backup: false,
+            disabled: false,
+            maxconn: 0,
+            minconn: 0,
+            maxqueue: 0,
+            cookie: None,
+            check: None,
+            traffic_check: None,
+            track: None,
+            slowstart: None,
+            redir: None,
+            source: None,
+        }
+    }
 }

@@ -1,13 +1,28 @@
 //! ACLs and conditions: names into indexes, patterns into values.
 
 use haproxy_cfg_grammar::value::condition::{self, AclSyntax, ConditionSyntax, TermKind};
-use haproxy_cfg_grammar::value::criterion::{PREDEFINED, PREDEFINED_LATER};
+use haproxy_cfg_grammar::value::criterion::{Needs, PREDEFINED, PREDEFINED_LATER};
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::draft::{self, Draft};
 use super::environment::Environment;
-use crate::plan::{Acl, AclId, Condition, Conjunction, Fetch, Pattern, Polarity, Sample, Term};
+use super::fetches;
+use crate::plan::{
+    Acl, AclId, ByteString, Condition, Conjunction, Pattern, Polarity, Sample, Term,
+};
+use crate::regular_expression::Regex;
+
+/// Where a condition is used: some criteria have no value there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// In a rule over requests.
+    Request,
+    /// In a rule over responses.
+    Response,
+    /// In a rule over requests of which 1.4 does not say so.
+    Unchecked,
+}
 
 /// Reads ACLs for one proxy.
 pub(super) struct Reader<'a> {
@@ -34,36 +49,58 @@ impl Reader<'_> {
         name: String,
         syntax: &AclSyntax,
     ) -> Result<AclId, Diagnostic> {
-        let acl = self.acl(name, syntax)?;
-        let id = AclId(u32::try_from(draft.proxy.acls.len()).unwrap_or(u32::MAX));
-        draft.proxy.acls.push(acl);
-        Ok(id)
-    }
-
-    fn acl(&self, name: String, syntax: &AclSyntax) -> Result<Acl, Diagnostic> {
+        draft.warnings.extend(syntax.warning.clone());
         let mut patterns = Vec::with_capacity(syntax.patterns.len());
         for (n, pattern) in syntax.patterns.iter().enumerate() {
             let span = syntax.pattern_spans.get(n).copied().unwrap_or(syntax.span);
-            patterns.push(self.pattern(pattern, span)?);
+            patterns.push(self.pattern(pattern, syntax, span)?);
         }
         for file in &syntax.files {
             self.file(file, syntax, &mut patterns)?;
         }
-        Ok(Acl {
+        let mut converters = Vec::with_capacity(syntax.converters.len());
+        for call in &syntax.converters {
+            converters.push(fetches::converter(call, syntax.span)?);
+        }
+        let argument = syntax.argument.as_deref().unwrap_or_default();
+        let Some(resolving) = fetches::of_criterion(syntax.criterion, argument) else {
+            return Err(Diagnostic::new(
+                Code::UnknownFetch,
+                syntax.span,
+                format!("hapax does not have the fetch '{}'", syntax.criterion.fetch),
+            ));
+        };
+        let id = AclId(u32::try_from(draft.proxy.acls.len()).unwrap_or(u32::MAX));
+        if let Some(name) = resolving.name {
+            draft.pending_acls.push(draft::PendingAcl {
+                id,
+                name,
+                span: syntax.span,
+            });
+        }
+        draft.proxy.acls.push(Acl {
             name,
             sample: Sample {
-                fetch: fetch(syntax)?,
+                fetch: resolving.fetch,
+                converters,
             },
             matching: syntax.method,
             ignore_case: syntax.ignore_case,
             patterns,
-        })
+        });
+        draft.acl_needs.push(syntax.criterion.needs);
+        Ok(id)
     }
 
-    fn pattern(&self, pattern: &PatternSyntax, span: Span) -> Result<Pattern, Diagnostic> {
+    fn pattern(
+        &self,
+        pattern: &PatternSyntax,
+        syntax: &AclSyntax,
+        span: Span,
+    ) -> Result<Pattern, Diagnostic> {
         Ok(match pattern {
             PatternSyntax::Text(text) => Pattern::Text((&**text).into()),
-            PatternSyntax::Regex(text) => Pattern::Regex((&**text).into()),
+            PatternSyntax::Regex(text) => Pattern::Regex(regex(text, syntax.ignore_case, span)?),
             PatternSyntax::Range { min, max } => Pattern::Range {
                 min: *min,
                 max: *max,
@@ -82,50 +119,45 @@ impl Reader<'_> {
         syntax: &AclSyntax,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
-        let content = match self.environment.files.get(&file.shown()) {
-            Some(Ok(content)) => content,
-            found => {
-                let why = match found {
-                    Some(Err(why)) => why.as_str(),
-                    _ => "it was not read",
-                };
-                return Err(Diagnostic::new(
-                    Code::CannotRead,
-                    file.span,
-                    format!("cannot read the patterns in '{}': {why}", file.shown()),
-                ));
-            }
-        };
+        let content = draft::file(file, "the patterns in", self.environment)?;
         for (number, line) in content.split(|b| *b == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let parsed = pattern::parse(syntax.method, Operator::Equal, line);
-            let parsed = parsed.ok_or_else(|| {
-                Diagnostic::new(
+            let place = |mut diagnostic: Diagnostic| {
+                diagnostic.message = format!(
+                    "line {} of '{}': {}",
+                    number + 1,
+                    file.shown(),
+                    diagnostic.message
+                );
+                diagnostic
+            };
+            let parsed = pattern::parse(syntax.method, Operator::Equal, line).ok_or_else(|| {
+                place(Diagnostic::new(
                     Code::BadAcl,
                     file.span,
                     format!(
-                        "line {} of '{}' is not what '{}' compares with: '{}'",
-                        number + 1,
-                        file.shown(),
+                        "'{}' is not what '{}' compares with",
+                        String::from_utf8_lossy(line),
                         syntax.criterion.name,
-                        String::from_utf8_lossy(line)
                     ),
-                )
+                ))
             })?;
-            patterns.push(self.pattern(&parsed, file.span)?);
+            patterns.push(self.pattern(&parsed, syntax, file.span).map_err(place)?);
         }
         Ok(())
     }
 
-    /// Reads a condition; the ACLs that it names must have been defined before it.
+    /// Reads a condition; the ACLs that it names must have been defined before it. The second
+    /// value is a warning about criteria that have no value at that moment.
     pub(super) fn condition(
         &self,
         draft: &mut Draft,
         syntax: &ConditionSyntax,
-    ) -> Result<Condition, Diagnostic> {
+        moment: Moment,
+    ) -> Result<(Condition, Option<Diagnostic>), Diagnostic> {
         let mut any = Vec::with_capacity(syntax.any.len());
         for terms in &syntax.any {
             let mut all = Vec::with_capacity(terms.len());
@@ -141,13 +173,15 @@ impl Reader<'_> {
             }
             any.push(Conjunction { all });
         }
-        Ok(Condition {
+        let condition = Condition {
             polarity: match syntax.polarity {
                 condition::Polarity::If => Polarity::If,
                 condition::Polarity::Unless => Polarity::Unless,
             },
             any,
-        })
+        };
+        let warning = without_value(draft, &condition, syntax.span, moment);
+        Ok((condition, warning))
     }
 
     fn named(&self, draft: &mut Draft, name: &Word) -> Result<Vec<AclId>, Diagnostic> {
@@ -188,6 +222,9 @@ impl Reader<'_> {
             name.span,
             format!("no ACL named '{text}' is defined above this line in its section"),
         );
+        if draft.broken_acls.contains(&text) {
+            return diagnostic.follows();
+        }
         let names = draft
             .acl_names
             .keys()
@@ -203,25 +240,61 @@ impl Reader<'_> {
     }
 }
 
-/// The fetch of a criterion, by the name that it has since 1.5.
-fn fetch(syntax: &AclSyntax) -> Result<Fetch, Diagnostic> {
-    let argument = syntax.argument.as_deref().unwrap_or_default();
-    let first = argument.split(|b| *b == b',').next().unwrap_or_default();
-    Ok(match syntax.criterion.fetch {
-        "always_true" => Fetch::AlwaysTrue,
-        "always_false" => Fetch::AlwaysFalse,
-        "method" => Fetch::Method,
-        "req.ver" => Fetch::RequestVersion,
-        "url" => Fetch::Url,
-        "path" => Fetch::Path,
-        "req.hdr" => Fetch::RequestHeader { name: first.into() },
-        "src" => Fetch::Source,
-        "src_port" => Fetch::SourcePort,
-        "dst" => Fetch::Destination,
-        "dst_port" => Fetch::DestinationPort,
-        other => Fetch::Other {
-            name: other.to_owned(),
-            argument: argument.into(),
-        },
+/// A regular expression that compiles.
+pub(super) fn regex(
+    pattern: &[u8],
+    ignore_case: bool,
+    span: Span,
+) -> Result<ByteString, Diagnostic> {
+    match Regex::new(pattern, ignore_case) {
+        Ok(_) => Ok(pattern.into()),
+        Err(why) => Err(Diagnostic::new(
+            Code::BadRegex,
+            span,
+            format!(
+                "'{}' is not a regular expression: {why}",
+                String::from_utf8_lossy(pattern)
+            ),
+        )),
+    }
+}
+
+/// The warning about the first ACL of a condition that can have no value when the rule runs.
+fn without_value(
+    draft: &Draft,
+    condition: &Condition,
+    span: Span,
+    moment: Moment,
+) -> Option<Diagnostic> {
+    let terms = condition.any.iter().flat_map(|c| &c.all);
+    let culprit = terms.flat_map(|t| &t.acls).find(|id| {
+        let needs = draft.acl_needs.get(id.0 as usize);
+        match moment {
+            Moment::Unchecked => false,
+            Moment::Request => needs == Some(&Needs::Response),
+            Moment::Response => {
+                matches!(needs, Some(Needs::Request | Needs::RequestBytes))
+            }
+        }
+    })?;
+    let name = draft
+        .proxy
+        .acls
+        .get(culprit.0 as usize)
+        .map_or("", |acl| acl.name.as_str());
+    let name = if name.is_empty() { "{...}" } else { name };
+    Some(match moment {
+        Moment::Response => Diagnostic::whole(
+            Code::AclIgnored,
+            Some(span),
+            format!("the ACL '{name}' looks at the request, which is gone when this rule runs"),
+        ),
+        _ => Diagnostic::new(
+            Code::AclIgnored,
+            span,
+            format!(
+                "the ACL '{name}' looks at the response, which is not there when this rule runs"
+            ),
+        ),
     })
 }

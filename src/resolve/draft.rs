@@ -1,16 +1,20 @@
 //! Proxies while they are being read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use haproxy_cfg_grammar::keywords::log::LogTarget as LogSyntax;
+use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::value::address::{Host, Network, Port};
+use haproxy_cfg_grammar::value::criterion::Needs;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::environment::Environment;
 use super::provenance::{Provenance, ProxyProvenance};
+use super::rules::Family;
 use super::{Resolved, has_errors};
 use crate::plan::{
-    AclId, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Severity, SwitchingRule,
+    AclId, Condition, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Sample, ServerId,
+    Severity, SwitchingRule, Userlist,
 };
 
 /// A proxy and what is only needed until all proxies are known.
@@ -22,15 +26,62 @@ pub(super) struct Draft {
     /// `default_backend` by name.
     pub(super) default_backend: Option<Word>,
     /// `use_backend` in file order: the name, and the rule without its target.
-    pub(super) switching: Vec<(Word, Option<crate::plan::Condition>)>,
+    pub(super) switching: Vec<(Word, Option<Condition>)>,
     /// `log global` stands here (or was inherited).
     pub(super) log_global: bool,
     /// ACLs by name.
     pub(super) acl_names: HashMap<String, Vec<AclId>>,
-    /// `id` was given.
-    pub(super) explicit_id: bool,
-    /// The highest rank of the request rules seen, for order warnings.
-    pub(super) mode_set: bool,
+    /// What the criterion of each ACL needs, by its index.
+    pub(super) acl_needs: Vec<Needs>,
+    /// Names of ACLs that had a mistake: conditions that use them are not to blame.
+    pub(super) broken_acls: HashSet<String>,
+    /// Warnings of conditions, not yet reported.
+    pub(super) warnings: Vec<Diagnostic>,
+    /// The families of rules seen, and where each was seen first.
+    pub(super) families: Vec<(Family, Span)>,
+    /// A `stats` line stands in this section itself.
+    pub(super) own_stats: bool,
+    /// What `default-server` says.
+    pub(super) default_server: ServerSettings,
+    /// Where the words of each server are.
+    pub(super) server_spans: Vec<ServerSpans>,
+    /// Where each listener was written.
+    pub(super) listener_spans: Vec<Span>,
+    pub(super) pending_acls: Vec<PendingAcl>,
+    pub(super) pending_backends: Vec<(usize, Word)>,
+    pub(super) pending_sticks: Vec<PendingStick>,
+    pub(super) pending_tracks: Vec<PendingTrack>,
+}
+
+/// Places in a `server` line.
+pub(super) struct ServerSpans {
+    pub(super) line: Span,
+    pub(super) name: Span,
+    pub(super) id: Option<Span>,
+    pub(super) observe: Option<Span>,
+}
+
+/// An ACL that names a user list or a server.
+pub(super) struct PendingAcl {
+    pub(super) id: AclId,
+    pub(super) name: String,
+    pub(super) span: Span,
+}
+
+/// A `stick` rule without its table.
+pub(super) struct PendingStick {
+    pub(super) matches: bool,
+    pub(super) stores: bool,
+    pub(super) key: Sample,
+    pub(super) table: Option<Word>,
+    pub(super) span: Span,
+    pub(super) condition: Option<Condition>,
+}
+
+/// A server that tracks another one.
+pub(super) struct PendingTrack {
+    pub(super) server: ServerId,
+    pub(super) target: Word,
 }
 
 impl Draft {
@@ -49,6 +100,7 @@ pub(super) struct Drafts<'a> {
     /// The `defaults` in force.
     pub(super) defaults: Draft,
     pub(super) proxies: Vec<Draft>,
+    pub(super) userlists: Vec<Userlist>,
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The global section set this by itself.
     pub(super) maxrewrite_set: bool,
@@ -61,8 +113,9 @@ impl<'a> Drafts<'a> {
             environment,
             global: super::global::built_in(dialect),
             global_provenance: Vec::new(),
-            defaults: super::proxy::built_in(environment),
+            defaults: super::proxy::built_in(environment, crate::plan::Role::Listen),
             proxies: Vec::new(),
+            userlists: Vec::new(),
             diagnostics: Vec::new(),
             maxrewrite_set: false,
         }
@@ -84,6 +137,7 @@ impl<'a> Drafts<'a> {
             dialect: self.dialect,
             global: self.global,
             proxies,
+            userlists: self.userlists,
         });
         Resolved {
             plan,
@@ -158,10 +212,28 @@ pub(super) fn log_target(
     })
 }
 
+/// The content of a file that the configuration names.
+pub(super) fn file<'a>(
+    name: &Word,
+    what: &str,
+    environment: &'a Environment,
+) -> Result<&'a [u8], Diagnostic> {
+    let why = match environment.files.get(&name.shown()) {
+        Some(Ok(content)) => return Ok(content),
+        Some(Err(why)) => why.as_str(),
+        None => "it was not read",
+    };
+    Err(Diagnostic::new(
+        Code::CannotRead,
+        name.span,
+        format!("cannot read {what} '{}': {why}", name.shown()),
+    ))
+}
+
 /// A rule whose target is known.
 pub(super) fn switching_rule(
     target: crate::plan::ProxyId,
-    condition: Option<crate::plan::Condition>,
+    condition: Option<Condition>,
 ) -> SwitchingRule {
     SwitchingRule {
         target: crate::plan::SwitchingTarget::Backend(target),

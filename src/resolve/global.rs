@@ -1,13 +1,19 @@
 //! The `global` section. Manual 1.4, section 3.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Number, Switch, Text};
+use haproxy_cfg_grammar::keywords::global::{
+    GlobalStatement, Level, Number, StatsSocket as StatsSocketSyntax, Switch, Text,
+};
 use haproxy_cfg_grammar::value::number::to_int;
-use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Document, Section, Span, Statement, Word};
+use haproxy_cfg_grammar::{
+    Code, Diagnostic, Dialect, Document, Section, Severity, Span, Statement, Word,
+};
 
 use super::draft::{self, Drafts};
-use crate::plan::{Global, Tune};
+use super::environment::Environment;
+use crate::plan::{AccessLevel, Global, StatsSocket, Tune};
 
 /// What holds when the section says nothing.
 pub(super) fn built_in(dialect: Dialect) -> Global {
@@ -31,6 +37,9 @@ pub(super) fn built_in(dialect: Dialect) -> Global {
         nosplice: false,
         maxpipes: 0,
         hard_stop_after: None,
+        stats_sockets: Vec::new(),
+        stats_timeout: Duration::from_secs(10),
+        stats_maxconn: 10,
         tune: Tune {
             bufsize: 16384,
             maxrewrite: if dialect == Dialect::V1_4 { 8192 } else { 1024 },
@@ -86,14 +95,40 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
             }
         }
         GlobalStatement::LogSendHostname(name) => {
+            let again = global.log_send_hostname.is_some();
             global.log_send_hostname = Some(name.as_ref().map(Word::shown).unwrap_or_default());
+            if again {
+                drafts.report(
+                    Diagnostic::new(
+                        Code::AlreadyDefined,
+                        span,
+                        "'log-send-hostname' was given before",
+                    )
+                    .severity(Severity::Alert),
+                );
+            }
         }
         GlobalStatement::HardStopAfter(time) => {
             global.hard_stop_after = Some(Duration::from_millis(time.0.into()));
         }
-        GlobalStatement::StatsTimeout(_)
-        | GlobalStatement::StatsSocket(_)
-        | GlobalStatement::StatsBindProcess(_) => {}
+        GlobalStatement::StatsTimeout(time) => {
+            global.stats_timeout = Duration::from_millis(time.0.into());
+        }
+        GlobalStatement::StatsSocket(socket) => match stats_socket(socket, drafts.environment) {
+            Ok(socket) => {
+                let again = !global.stats_sockets.is_empty();
+                global.stats_sockets.push(socket);
+                if again && drafts.dialect == Dialect::V1_4 {
+                    drafts.report(Diagnostic::new(
+                        Code::AlreadyDefined,
+                        span,
+                        "HAProxy 1.4 has one 'stats socket' only",
+                    ));
+                }
+            }
+            Err(diagnostic) => drafts.report(diagnostic),
+        },
+        GlobalStatement::StatsBindProcess(_) => {}
     }
 }
 
@@ -131,7 +166,10 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             global.spread_checks = u8::try_from(value).unwrap_or(50);
             "spread-checks"
         }
-        Number::StatsMaxconn => "stats maxconn",
+        Number::StatsMaxconn => {
+            global.stats_maxconn = value;
+            "stats maxconn"
+        }
         Number::Bufsize => {
             global.tune.bufsize = value;
             "tune.bufsize"
@@ -170,6 +208,44 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             "tune.sndbuf.server"
         }
     };
+    let once = matches!(
+        which,
+        Number::Maxconn
+            | Number::Maxpipes
+            | Number::Nbproc
+            | Number::Uid
+            | Number::Gid
+            | Number::UlimitN
+            | Number::SpreadChecks
+            | Number::Maxaccept
+            | Number::Maxpollevents
+            | Number::ClientRcvbuf
+            | Number::ClientSndbuf
+            | Number::ServerRcvbuf
+            | Number::ServerSndbuf
+    );
+    if once && value != 0 {
+        note_once(name, span, drafts);
+    } else {
+        drafts.global_provenance.push((name, span));
+    }
+}
+
+/// Notes a setting of which HAProxy says that it was given twice, and goes on.
+fn note_once(name: &'static str, span: Span, drafts: &mut Drafts<'_>) {
+    let first = drafts.global_provenance.iter().find(|(n, _)| *n == name);
+    if let Some((_, first)) = first.copied() {
+        drafts.report(
+            Diagnostic::new(
+                Code::AlreadyDefined,
+                span,
+                format!("'{name}' was given before"),
+            )
+            .severity(Severity::Alert)
+            .related(first, "here")
+            .help("delete one of them"),
+        );
+    }
     drafts.global_provenance.push((name, span));
 }
 
@@ -215,7 +291,40 @@ fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
             format!("the system has no {what} '{value}'"),
         ));
     }
-    drafts.global_provenance.push((name, span));
+    match which {
+        Text::Chroot | Text::Pidfile => note_once(name, span, drafts),
+        _ => drafts.global_provenance.push((name, span)),
+    }
+}
+
+fn stats_socket(
+    socket: &StatsSocketSyntax,
+    environment: &Environment,
+) -> Result<StatsSocket, Diagnostic> {
+    let look_up = |word: Option<&Word>, table: &HashMap<String, Option<u32>>, what: &str| {
+        let Some(word) = word else { return Ok(None) };
+        match table.get(&word.shown()) {
+            Some(Some(id)) => Ok(Some(*id)),
+            _ => Err(Diagnostic::new(
+                Code::UnknownUser,
+                word.span,
+                format!("the system has no {what} '{}'", word.shown()),
+            )),
+        }
+    };
+    let uid = look_up(socket.user.as_ref(), &environment.users, "user")?;
+    let gid = look_up(socket.group.as_ref(), &environment.groups, "group")?;
+    Ok(StatsSocket {
+        path: socket.path.shown().into(),
+        uid: uid.or(socket.uid),
+        gid: gid.or(socket.gid),
+        mode: socket.mode,
+        level: match socket.level {
+            Level::User => AccessLevel::User,
+            Level::Operator => AccessLevel::Operator,
+            Level::Admin => AccessLevel::Admin,
+        },
+    })
 }
 
 /// Puts the sizes in order once everything is known.

@@ -34,6 +34,7 @@ pub(super) fn add(
                     ListenAddress::Unix(path.into()),
                     std::mem::take(&mut first),
                 ));
+                draft.listener_spans.push(*span);
                 continue;
             }
         };
@@ -54,6 +55,7 @@ pub(super) fn add(
                 ListenAddress::Tcp { ip, port },
                 std::mem::take(&mut first),
             ));
+            draft.listener_spans.push(*span);
         }
     }
     Ok(())

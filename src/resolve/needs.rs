@@ -7,6 +7,9 @@ use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Text};
 use haproxy_cfg_grammar::keywords::log::LogStatement;
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::keywords::option::OptionStatement;
+use haproxy_cfg_grammar::keywords::server::ServerSettings;
+use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
+use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::value::address::{Host, Network};
 use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::pattern::{self, MatchMethod, Operator, PatternSyntax};
@@ -62,7 +65,10 @@ impl Needs {
                     self.host(&endpoint.host);
                 }
             }
-            Statement::Server(server) => self.host(&server.address.host),
+            Statement::Server(server) => {
+                self.host(&server.address.host);
+                self.settings(&server.settings);
+            }
             Statement::Dispatch(endpoint) => self.host(&endpoint.host),
             Statement::Log(LogStatement::Target(target)) => self.host(&target.address.host),
             Statement::Error(error) if error.kind == ErrorKind::File => {
@@ -77,8 +83,25 @@ impl Needs {
                 }
             }
             Statement::Acl(acl) => self.acl(&acl.acl),
-            Statement::UseBackend(rule) => self.condition(rule.condition.as_ref()),
-            _ => {}
+            Statement::Source(source) => self.source(source),
+            Statement::DefaultServer(settings) => self.settings(settings),
+            _ => self.condition(condition_of(statement)),
+        }
+    }
+
+    fn settings(&mut self, settings: &ServerSettings) {
+        if let Some((endpoint, _)) = &settings.addr {
+            self.host(&endpoint.host);
+        }
+        if let Some(source) = &settings.source {
+            self.source(source);
+        }
+    }
+
+    fn source(&mut self, source: &SourceStatement) {
+        self.host(&source.address.host);
+        if let Some(UseSource::Address(endpoint, _)) = &source.usesrc {
+            self.host(&endpoint.host);
         }
     }
 
@@ -130,5 +153,25 @@ impl Needs {
                 self.host_files.insert(file.shown());
             }
         }
+    }
+}
+
+/// The condition of a rule.
+fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
+    match statement {
+        Statement::UseBackend(rule) => rule.condition.as_ref(),
+        Statement::HttpRequest(rule) => rule.condition.as_ref(),
+        Statement::Redirect(rule) => rule.condition.as_ref(),
+        Statement::LineRule(rule) => rule.condition.as_ref(),
+        Statement::AddLine(rule) => rule.condition.as_ref(),
+        Statement::TcpContent(rule) => rule.condition.as_ref(),
+        Statement::Stick(rule) => rule.condition.as_ref(),
+        Statement::Stats(StatsStatement::HttpRequest(rule)) => rule.condition.as_ref(),
+        Statement::Block(condition)
+        | Statement::ForcePersist(condition)
+        | Statement::IgnorePersist(condition)
+        | Statement::Stats(StatsStatement::Admin(condition))
+        | Statement::Monitor(Monitor::Fail(condition)) => Some(condition),
+        _ => None,
     }
 }

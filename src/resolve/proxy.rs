@@ -1,60 +1,40 @@
 //! `defaults`, `frontend`, `listen` and `backend` sections, statement by statement.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use haproxy_cfg_grammar::keyword::Prefix;
+use haproxy_cfg_grammar::keywords::capture::Captured;
+use haproxy_cfg_grammar::keywords::check::{Expect, HttpCheck};
 use haproxy_cfg_grammar::keywords::errors::{ErrorKind, ErrorStatement};
+use haproxy_cfg_grammar::keywords::header_rules::Side;
 use haproxy_cfg_grammar::keywords::limits::Limit;
 use haproxy_cfg_grammar::keywords::log::LogStatement;
-use haproxy_cfg_grammar::keywords::mode;
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
-use haproxy_cfg_grammar::keywords::option::{Flag, OptionStatement};
+use haproxy_cfg_grammar::keywords::option::{self, Flag, OptionStatement};
+use haproxy_cfg_grammar::keywords::server::ServerSettings;
+use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::keywords::timeout::Timer;
+use haproxy_cfg_grammar::keywords::{balance, mode};
 use haproxy_cfg_grammar::{
-    Code, Diagnostic, Dialect, Document, Line, Section, SectionKind, Span, Statement,
+    Code, Diagnostic, Dialect, Document, Line, Section, SectionKind, Severity, Span, Statement,
 };
 
-use super::conditions::Reader;
+use super::conditions::{self, Moment, Reader};
 use super::draft::{self, Draft, Drafts};
 use super::environment::Environment;
-use super::{listeners, options, servers};
+use super::rules::{self, Family};
+use super::{checks, listeners, options, persistence, servers, stats};
 use crate::plan::{
-    Balance, ErrorPage, ErrorPages, ErrorStatus, LogFormat, Mode, ModeOptions, Proxy, ProxyOptions,
-    Role, Timeouts,
+    AddressHeader, Balance, Capture, CheckExpect, ErrorPage, ErrorStatus, LogFormat, Mode,
+    PersistRule, Proxy, Role, Rule,
 };
 
 /// What a proxy is when nothing is said.
-pub(super) fn built_in(environment: &Environment) -> Draft {
-    let proxy = Proxy {
-        name: String::new(),
-        numeric_id: 0,
-        role: Role::Listen,
-        mode: Mode::Tcp,
-        disabled: false,
-        mode_options: ModeOptions::default(),
-        options: ProxyOptions::default(),
-        timeouts: Timeouts::default(),
-        log_targets: Vec::new(),
-        log_format: LogFormat::Default,
-        error_pages: ErrorPages::default(),
-        acls: Vec::new(),
-        description: None,
-        listeners: Vec::new(),
-        maxconn: environment.default_proxy_maxconn.unwrap_or(2000),
-        backlog: 0,
-        rate_limit_sessions: 0,
-        default_backend: None,
-        switching: Vec::new(),
-        monitor_uri: None,
-        monitor_net: None,
-        servers: Vec::new(),
-        balance: Balance::RoundRobin,
-        retries: 3,
-        fullconn: 0,
-        dispatch: None,
-    };
+pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
+    let mut proxy = Proxy::new("", role);
+    proxy.maxconn = environment.default_proxy_maxconn.unwrap_or(2000);
     Draft {
         proxy,
         provenance: super::provenance::ProxyProvenance::default(),
@@ -63,14 +43,24 @@ pub(super) fn built_in(environment: &Environment) -> Draft {
         switching: Vec::new(),
         log_global: false,
         acl_names: HashMap::new(),
-        explicit_id: false,
-        mode_set: false,
+        acl_needs: Vec::new(),
+        broken_acls: HashSet::new(),
+        warnings: Vec::new(),
+        families: Vec::new(),
+        own_stats: false,
+        default_server: ServerSettings::default(),
+        server_spans: Vec::new(),
+        listener_spans: Vec::new(),
+        pending_acls: Vec::new(),
+        pending_backends: Vec::new(),
+        pending_sticks: Vec::new(),
+        pending_tracks: Vec::new(),
     }
 }
 
 /// A `defaults` section: it forgets the one before it.
 pub(super) fn read_defaults(document: &Document, section: &Section, drafts: &mut Drafts<'_>) {
-    let mut draft = built_in(drafts.environment);
+    let mut draft = built_in(drafts.environment, Role::Listen);
     lines(document, section, &mut draft, drafts);
     draft.provenance.inherited = Arc::new(std::mem::take(&mut draft.provenance.own));
     drafts.defaults = draft;
@@ -104,10 +94,9 @@ pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'
 
 /// A proxy with what `defaults` gives to its side.
 fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
-    let mut draft = built_in(environment);
+    let mut draft = built_in(environment, role);
     let from = &defaults.proxy;
     let to = &mut draft.proxy;
-    to.role = role;
     to.mode = from.mode;
     to.disabled = from.disabled;
     to.mode_options = from.mode_options;
@@ -115,6 +104,10 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
     to.log_targets = from.log_targets.clone();
     to.log_format = from.log_format;
     to.error_pages = from.error_pages.clone();
+    to.forwarded_for = from.forwarded_for.clone();
+    to.original_to = from.original_to.clone();
+    to.bind_process = from.bind_process;
+    to.grace = from.grace;
     to.timeouts.http_request = from.timeouts.http_request;
     to.timeouts.http_keep_alive = from.timeouts.http_keep_alive;
     to.timeouts.tarpit = from.timeouts.tarpit;
@@ -138,6 +131,15 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
         to.balance = from.balance.clone();
         to.retries = from.retries;
         to.fullconn = from.fullconn;
+        to.hash_type = from.hash_type;
+        to.source = from.source.clone();
+        to.check = from.check.clone();
+        to.stats = from.stats.clone();
+        to.send_name_header = from.send_name_header.clone();
+        to.http_reuse = from.http_reuse;
+        to.persistence.cookie = from.persistence.cookie.clone();
+        to.persistence.rdp_cookie = from.persistence.rdp_cookie.clone();
+        draft.default_server = defaults.default_server.clone();
     }
     draft.log_global = defaults.log_global;
     draft.provenance.inherited = Arc::clone(&defaults.provenance.inherited);
@@ -149,10 +151,30 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
         let Some(statement) = &line.statement else {
             continue;
         };
-        if let Err(diagnostic) = apply(line, statement, draft, drafts) {
-            drafts.report(diagnostic);
+        let reader = Reader {
+            environment: drafts.environment,
+            dialect: drafts.dialect,
+        };
+        if let Err(diagnostic) = apply(line, statement, draft, drafts, &reader) {
+            if let Statement::Acl(acl) = statement {
+                draft.broken_acls.insert(acl.name.shown());
+            }
+            drafts.report(if stops(statement) {
+                diagnostic.stops()
+            } else {
+                diagnostic
+            });
         }
+        drafts.diagnostics.append(&mut draft.warnings);
     }
+}
+
+/// Whether HAProxy 1.4 reads no further after a mistake in such a rule.
+fn stops(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::HttpRequest(_) | Statement::Stats(StatsStatement::HttpRequest(_))
+    )
 }
 
 /// Applies one statement to the proxy.
@@ -161,18 +183,16 @@ fn apply(
     statement: &Statement,
     draft: &mut Draft,
     drafts: &mut Drafts<'_>,
+    reader: &Reader<'_>,
 ) -> Result<(), Diagnostic> {
     let span = line.words_span();
     let dialect = drafts.dialect;
     let environment = drafts.environment;
-    let conditions = Reader {
-        environment,
-        dialect,
-    };
     match statement {
         Statement::Timeout(timer, value) => {
             let time = (value.0 != 0).then(|| Duration::from_millis(value.0.into()));
-            timeout(draft, *timer, time, span);
+            let name = timeout(draft, *timer, time, span);
+            twice(draft, name, drafts);
         }
         Statement::Mode(mode) => {
             draft.proxy.mode = match mode {
@@ -180,15 +200,24 @@ fn apply(
                 mode::Mode::Http => Mode::Http,
                 mode::Mode::Health => Mode::Health,
             };
-            draft.mode_set = true;
             draft.note("mode", span);
         }
-        Statement::Option(option) => apply_option(option, line.prefix, span, draft, dialect),
+        Statement::Option(option) => {
+            apply_option(option, line.prefix, span, draft, drafts)?;
+        }
         Statement::Bind(bind) => listeners::add(draft, bind, environment)?,
-        Statement::Server(server) => servers::add(draft, server, span, environment)?,
+        Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
+        Statement::DefaultServer(settings) => {
+            servers::merge(&mut draft.default_server, settings);
+            draft.note("default-server", span);
+        }
         Statement::Dispatch(endpoint) => {
             draft.proxy.dispatch = Some(servers::address(endpoint, span, environment)?);
             draft.note("dispatch", span);
+        }
+        Statement::Source(source) => {
+            draft.proxy.source = Some(servers::source(source, environment)?);
+            draft.note("source", span);
         }
         Statement::Log(LogStatement::Global) => {
             draft.log_global = true;
@@ -211,51 +240,284 @@ fn apply(
             draft.proxy.log_targets.clear();
             draft.note("log", span);
         }
-        Statement::Balance(balance) => {
-            let _ = balance;
-            draft.note("balance", span);
+        Statement::Limit(limit, value) => {
+            apply_limit(*limit, *value, span, draft);
+            if *limit == Limit::RateLimitSessions {
+                twice(draft, "rate-limit sessions", drafts);
+            }
         }
-        Statement::Limit(limit, value) => apply_limit(*limit, *value, span, draft),
-        Statement::DefaultBackend(name) => {
-            draft.default_backend = Some(name.clone());
-            draft.note("default_backend", span);
-        }
-        Statement::UseBackend(rule) => {
-            let condition = match &rule.condition {
-                Some(condition) => Some(conditions.condition(draft, condition)?),
-                None => None,
-            };
-            draft.switching.push((rule.target.clone(), condition));
-            draft.provenance.switching.push(span);
-        }
-        Statement::Acl(acl) => conditions.define(draft, &acl.name, &acl.acl)?,
-        Statement::Error(error) => apply_error(error, span, draft, environment)?,
-        Statement::Monitor(Monitor::Uri(uri)) => {
-            draft.proxy.monitor_uri = Some(uri.clone().into());
-            draft.note("monitor-uri", span);
-        }
-        Statement::Monitor(Monitor::Net(network)) => {
-            draft.proxy.monitor_net = Some(draft::network(network, environment, span)?);
-            draft.note("monitor-net", span);
-        }
+        Statement::Error(error) => apply_error(error, span, draft, drafts)?,
         Statement::Disabled(disabled) => {
             draft.proxy.disabled = *disabled;
             draft.note("disabled", span);
         }
         Statement::Description(text) => {
             draft.proxy.description = Some(String::from_utf8_lossy(text).into_owned());
+            draft.note("description", span);
         }
         Statement::Id(id) => {
             draft.proxy.numeric_id = *id;
-            draft.explicit_id = true;
             draft.note("id", span);
         }
-        _ => {}
+        Statement::BindProcess { set, highest } => {
+            let count = drafts.global.workers.map_or(1, u32::from);
+            if *highest > count && dialect == Dialect::V1_4 {
+                drafts.report(
+                    Diagnostic::new(
+                        Code::Useless,
+                        span,
+                        format!("there is no process {highest}: 'nbproc' is {count}"),
+                    )
+                    .severity(Severity::Warning)
+                    .help("raise 'nbproc' in the global section, above this line"),
+                );
+            }
+            draft.proxy.bind_process = *set;
+            draft.note("bind-process", span);
+        }
+        Statement::Grace(time) => {
+            draft.proxy.grace = Some(Duration::from_millis(time.0.into()));
+            draft.note("grace", span);
+        }
+        Statement::Stats(statement) => {
+            let described = drafts.global.description.is_some();
+            stats::apply(statement, span, draft, reader, described)?;
+        }
+        _ => apply_rule(statement, span, draft, drafts, reader)
+            .and_then(|()| apply_setting(statement, span, draft, drafts))?,
     }
     Ok(())
 }
 
-fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) {
+/// Statements that are rules, in a list of their own.
+fn apply_rule(
+    statement: &Statement,
+    span: Span,
+    draft: &mut Draft,
+    drafts: &mut Drafts<'_>,
+    reader: &Reader<'_>,
+) -> Result<(), Diagnostic> {
+    let family = match statement {
+        Statement::UseBackend(rule) => {
+            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+            draft.switching.push((rule.target.clone(), condition));
+            draft.provenance.switching.push(span);
+            Family::UseBackend
+        }
+        Statement::Block(condition) => {
+            let condition = reader.required(draft, condition, Moment::Unchecked)?;
+            draft.proxy.http_rules.block.push(condition);
+            Family::Block
+        }
+        Statement::HttpRequest(rule) => {
+            let rule = reader.http_request(draft, rule)?;
+            draft.proxy.http_rules.http_request.push(rule);
+            Family::HttpRequest
+        }
+        Statement::Redirect(rule) => {
+            reader.redirect(draft, rule)?;
+            Family::Redirect
+        }
+        Statement::LineRule(rule) => {
+            reader.line_rule(draft, rule)?;
+            if rule.side == Side::Response {
+                return Ok(());
+            }
+            Family::RequestLines
+        }
+        Statement::AddLine(rule) => {
+            reader.add_line(draft, rule)?;
+            if rule.side == Side::Response {
+                return Ok(());
+            }
+            Family::RequestAdditions
+        }
+        Statement::TcpContent(rule) => {
+            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+            draft.proxy.tcp_rules.content.push(Rule {
+                action: rule.action,
+                condition,
+            });
+            Family::TcpContent
+        }
+        Statement::Acl(acl) => return reader.define(draft, &acl.name, &acl.acl),
+        Statement::Stick(rule) => return reader.stick(draft, rule),
+        Statement::ForcePersist(condition) | Statement::IgnorePersist(condition) => {
+            let condition = reader.required(draft, condition, Moment::Request)?;
+            draft.proxy.persistence.overrides.push(PersistRule {
+                force: matches!(statement, Statement::ForcePersist(_)),
+                condition,
+            });
+            return Ok(());
+        }
+        Statement::Monitor(Monitor::Fail(condition)) => {
+            let condition = reader.required(draft, condition, Moment::Unchecked)?;
+            draft.proxy.monitor_fail.push(condition);
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    if let Some(warning) = rules::order(draft, family, span, drafts.dialect) {
+        drafts.report(warning);
+    }
+    Ok(())
+}
+
+/// Statements that set one value.
+fn apply_setting(
+    statement: &Statement,
+    span: Span,
+    draft: &mut Draft,
+    drafts: &mut Drafts<'_>,
+) -> Result<(), Diagnostic> {
+    let proxy = &mut draft.proxy;
+    let name = match statement {
+        Statement::Balance(balance) => {
+            proxy.balance = balance_of(balance);
+            "balance"
+        }
+        Statement::HashType(hash) => {
+            proxy.hash_type = *hash;
+            "hash-type"
+        }
+        Statement::DefaultBackend(name) => {
+            draft.default_backend = Some(name.clone());
+            "default_backend"
+        }
+        Statement::Monitor(Monitor::Uri(uri)) => {
+            proxy.monitor_uri = Some(uri.clone().into());
+            "monitor-uri"
+        }
+        Statement::Monitor(Monitor::Net(network)) => {
+            proxy.monitor_net = Some(draft::network(network, drafts.environment, span)?);
+            "monitor-net"
+        }
+        Statement::Cookie(cookie) => {
+            proxy.persistence.cookie = Some(persistence::cookie(cookie));
+            "cookie"
+        }
+        Statement::AppSession(session) => {
+            proxy.persistence.appsession = Some(persistence::appsession(session));
+            "appsession"
+        }
+        Statement::PersistRdpCookie(name) => {
+            proxy.persistence.rdp_cookie = Some(name.clone().into());
+            "persist rdp-cookie"
+        }
+        Statement::StickTable(table) => {
+            proxy.persistence.table = Some(persistence::table(table));
+            "stick-table"
+        }
+        Statement::SendNameHeader(name) => {
+            proxy.send_name_header = Some(rules::bytes(name));
+            "http-send-name-header"
+        }
+        Statement::HttpReuse(reuse) => {
+            proxy.http_reuse = *reuse;
+            "http-reuse"
+        }
+        Statement::InspectDelay(_) if proxy.tcp_rules.inspect_delay.is_some() => {
+            return Err(Diagnostic::new(
+                Code::AlreadyDefined,
+                span,
+                "'tcp-request inspect-delay' stands in this section twice; the first one counts",
+            )
+            .severity(Severity::Warning));
+        }
+        Statement::InspectDelay(time) => {
+            proxy.tcp_rules.inspect_delay = Some(Duration::from_millis(time.0.into()));
+            "tcp-request inspect-delay"
+        }
+        Statement::HttpCheck(check) => {
+            match check {
+                HttpCheck::DisableOn404 => proxy.check.disable_on_404 = true,
+                HttpCheck::SendState => proxy.check.send_state = true,
+                HttpCheck::Expect {
+                    negated,
+                    kind,
+                    pattern,
+                } => {
+                    if matches!(kind, Expect::Regex | Expect::StatusRegex) {
+                        conditions::regex(&pattern.bytes, false, pattern.span)?;
+                    }
+                    if proxy.check.expect.is_some() && drafts.dialect == Dialect::V1_4 {
+                        return Err(Diagnostic::new(
+                            Code::AlreadyDefined,
+                            span,
+                            "HAProxy 1.4 takes one 'http-check expect' in a proxy",
+                        ));
+                    }
+                    proxy.check.expect = Some(CheckExpect {
+                        negated: *negated,
+                        kind: *kind,
+                        pattern: rules::bytes(pattern),
+                    });
+                }
+            }
+            "http-check"
+        }
+        Statement::Capture(capture) => {
+            let value = Capture {
+                name: rules::bytes(&capture.name),
+                len: capture.len,
+            };
+            match capture.what {
+                Captured::Cookie => proxy.captures.cookie = Some(value),
+                Captured::RequestHeader => proxy.captures.request_headers.push(value),
+                Captured::ResponseHeader => proxy.captures.response_headers.push(value),
+            }
+            "capture"
+        }
+        _ => return Ok(()),
+    };
+    draft.note(name, span);
+    Ok(())
+}
+
+fn balance_of(balance: &balance::Balance) -> Balance {
+    match balance {
+        balance::Balance::RoundRobin => Balance::RoundRobin,
+        balance::Balance::StaticRr => Balance::StaticRr,
+        balance::Balance::LeastConn => Balance::LeastConn,
+        balance::Balance::First => Balance::First,
+        balance::Balance::Source => Balance::Source,
+        balance::Balance::Uri { len, depth, whole } => Balance::Uri {
+            len: *len,
+            depth: *depth,
+            whole: *whole,
+        },
+        balance::Balance::UrlParam { name, check_post } => Balance::UrlParam {
+            name: name.clone().into(),
+            check_post: *check_post,
+        },
+        balance::Balance::Header { name, domain_only } => Balance::Header {
+            name: name.clone().into(),
+            domain_only: *domain_only,
+        },
+        balance::Balance::RdpCookie { name } => Balance::RdpCookie {
+            name: name.clone().into(),
+        },
+    }
+}
+
+/// The warning about a setting that this section has twice.
+fn twice(draft: &Draft, name: &str, drafts: &mut Drafts<'_>) {
+    let mut own = draft.provenance.own.iter().filter(|(n, _)| *n == name);
+    if let (Some((_, first)), Some((_, last))) = (own.next(), own.next_back()) {
+        drafts.report(
+            Diagnostic::new(
+                Code::AlreadyDefined,
+                *last,
+                format!("'{name}' stands in this section twice; this line counts"),
+            )
+            .severity(Severity::Warning)
+            .related(*first, "the other one")
+            .help("delete one of them"),
+        );
+    }
+}
+
+fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) -> &'static str {
     let timeouts = &mut draft.proxy.timeouts;
     let (field, name) = match timer {
         Timer::Client => (&mut timeouts.client, "timeout client"),
@@ -272,6 +534,7 @@ fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) 
     };
     *field = time;
     draft.note(name, span);
+    name
 }
 
 fn apply_limit(limit: Limit, value: u32, span: Span, draft: &mut Draft) {
@@ -292,12 +555,13 @@ fn apply_option(
     prefix: Prefix,
     span: Span,
     draft: &mut Draft,
-    dialect: Dialect,
-) {
-    match option {
+    drafts: &Drafts<'_>,
+) -> Result<(), Diagnostic> {
+    let dialect = drafts.dialect;
+    let name = match option {
         OptionStatement::Flag(flag) => {
             options::apply(&mut draft.proxy, *flag, prefix == Prefix::None, dialect);
-            draft.note(flag.name(), span);
+            flag.name()
         }
         OptionStatement::TcpKeepAlive => {
             if draft.proxy.role.is_frontend() {
@@ -308,10 +572,11 @@ fn apply_option(
                 options::apply(&mut draft.proxy, Flag::Srvtcpka, true, dialect);
                 draft.note(Flag::Srvtcpka.name(), span);
             }
+            return Ok(());
         }
         OptionStatement::TcpLog => {
             draft.proxy.log_format = LogFormat::Tcp;
-            draft.note("log-format", span);
+            "log format"
         }
         OptionStatement::HttpLog { clf } => {
             draft.proxy.log_format = if *clf {
@@ -319,41 +584,75 @@ fn apply_option(
             } else {
                 LogFormat::Http
             };
-            draft.note("log-format", span);
+            "log format"
         }
-        OptionStatement::ForwardFor(_)
-        | OptionStatement::OriginalTo(_)
-        | OptionStatement::Check(_) => {}
-    }
+        OptionStatement::ForwardFor(header) => {
+            let header = address_header(header, "X-Forwarded-For", span, drafts)?;
+            draft.proxy.forwarded_for = Some(header);
+            "forwardfor"
+        }
+        OptionStatement::OriginalTo(header) => {
+            let header = address_header(header, "X-Original-To", span, drafts)?;
+            draft.proxy.original_to = Some(header);
+            "originalto"
+        }
+        OptionStatement::Check(check) => {
+            draft.proxy.check.method = checks::method(check);
+            "check method"
+        }
+    };
+    draft.note(name, span);
+    Ok(())
+}
+
+fn address_header(
+    header: &option::AddressHeader,
+    name: &str,
+    span: Span,
+    drafts: &Drafts<'_>,
+) -> Result<AddressHeader, Diagnostic> {
+    Ok(AddressHeader {
+        header: header
+            .header
+            .as_ref()
+            .map_or_else(|| name.into(), rules::bytes),
+        except: header
+            .except
+            .as_ref()
+            .map(|network| draft::network(network, drafts.environment, span))
+            .transpose()?,
+        if_none: header.if_none,
+    })
 }
 
 fn apply_error(
     error: &ErrorStatement,
     span: Span,
     draft: &mut Draft,
-    environment: &Environment,
+    drafts: &mut Drafts<'_>,
 ) -> Result<(), Diagnostic> {
-    let bytes = || (&*error.value.bytes).into();
     let page = match error.kind {
-        ErrorKind::Location302 => ErrorPage::Location302(bytes()),
-        ErrorKind::Location303 => ErrorPage::Location303(bytes()),
-        ErrorKind::File => match environment.files.get(&error.value.shown()) {
-            Some(Ok(content)) => ErrorPage::File((&**content).into()),
-            found => {
-                let why = match found {
-                    Some(Err(why)) => why.as_str(),
-                    _ => "it was not read",
-                };
-                return Err(Diagnostic::new(
-                    Code::CannotRead,
-                    error.value.span,
-                    format!(
-                        "cannot read the error page '{}': {why}",
-                        error.value.shown()
-                    ),
-                ));
+        ErrorKind::Location302 => ErrorPage::Location302(rules::bytes(&error.value)),
+        ErrorKind::Location303 => ErrorPage::Location303(rules::bytes(&error.value)),
+        ErrorKind::File => {
+            let content = draft::file(&error.value, "the error page", drafts.environment)?;
+            let limit = drafts.global.tune.bufsize as usize;
+            let kept = content.get(..limit).unwrap_or(content);
+            if kept.len() < content.len() {
+                drafts.report(
+                    Diagnostic::new(
+                        Code::Useless,
+                        error.value.span,
+                        format!(
+                            "'{}' is larger than a buffer; only its first {limit} bytes are sent",
+                            error.value.shown()
+                        ),
+                    )
+                    .help("make the page smaller, or tune.bufsize larger"),
+                );
             }
-        },
+            ErrorPage::File(kept.into())
+        }
     };
     let status = match error.status {
         200 => ErrorStatus::S200,
@@ -369,6 +668,6 @@ fn apply_error(
     let pages = &mut draft.proxy.error_pages.pages;
     pages.retain(|(s, _)| *s != status);
     pages.push((status, page));
-    draft.note("errorfile", span);
+    draft.note("error page", span);
     Ok(())
 }

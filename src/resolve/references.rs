@@ -1,63 +1,389 @@
-//! Names of backends into indexes.
+//! Names of backends, tables, servers and user lists into indexes.
 
 use std::collections::HashMap;
 
-use haproxy_cfg_grammar::{Code, Diagnostic, Word};
+use haproxy_cfg_grammar::keyword::nearest;
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
-use super::draft::{Drafts, switching_rule};
-use crate::plan::{Mode, ProxyId};
+use super::draft::{Draft, Drafts, switching_rule};
+use crate::plan::{
+    Fetch, KeyType, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, Role, ServerId,
+    StickRule, Tracked,
+};
 
-/// Links `default_backend` and `use_backend`.
+/// What other proxies need to know about one.
+struct Known {
+    name: String,
+    role: Role,
+    mode: Mode,
+    disabled: bool,
+    servers: Vec<String>,
+    checked: Vec<bool>,
+    key: Option<KeyType>,
+}
+
+/// Every proxy by name.
+struct Index {
+    known: Vec<Known>,
+    /// By name and side.
+    backends: HashMap<String, Vec<ProxyId>>,
+    frontends: HashMap<String, ProxyId>,
+}
+
+/// Links everything that is named.
 pub(super) fn link(drafts: &mut Drafts<'_>) {
-    let mut backends: HashMap<String, ProxyId> = HashMap::new();
-    for (index, draft) in drafts.proxies.iter().enumerate() {
-        if draft.proxy.role.is_backend() {
-            let id = ProxyId(u32::try_from(index).unwrap_or(u32::MAX));
-            backends.entry(draft.proxy.name.clone()).or_insert(id);
-        }
-    }
-    let modes: Vec<Mode> = drafts.proxies.iter().map(|d| d.proxy.mode).collect();
+    let index = Index::new(&drafts.proxies);
     let mut diagnostics = Vec::new();
-    for draft in &mut drafts.proxies {
-        if !draft.proxy.role.is_frontend() || draft.broken {
+    let dialect = drafts.dialect;
+    for (number, draft) in drafts.proxies.iter_mut().enumerate() {
+        let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
+        if draft.broken {
             continue;
         }
-        let frontend = draft.proxy.name.clone();
-        let mode = draft.proxy.mode;
-        let mut find = |name: &Word, keyword: &str| -> Option<ProxyId> {
-            let text = name.shown();
-            let Some(id) = backends.get(&text).copied() else {
-                let diagnostic = Diagnostic::whole(
-                    Code::UnknownBackend,
-                    Some(name.span),
-                    format!("'{keyword}' of '{frontend}' names no backend: '{text}'"),
-                );
-                let names = backends.keys().map(String::as_str);
-                let near = haproxy_cfg_grammar::keyword::nearest(&text, names);
-                diagnostics.push(match near {
+        link_acls(draft, id, &index, &drafts.userlists, &mut diagnostics);
+        if draft.proxy.disabled {
+            continue;
+        }
+        link_backends(draft, &index, dialect, &mut diagnostics);
+        link_sticks(draft, id, &index, &mut diagnostics);
+        link_tracks(draft, id, &index, &mut diagnostics);
+    }
+    drafts.diagnostics.extend(diagnostics);
+}
+
+impl Index {
+    fn new(drafts: &[Draft]) -> Self {
+        let mut index = Self {
+            known: Vec::with_capacity(drafts.len()),
+            backends: HashMap::with_capacity(drafts.len()),
+            frontends: HashMap::new(),
+        };
+        for (number, draft) in drafts.iter().enumerate() {
+            let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
+            let proxy = &draft.proxy;
+            if proxy.role.is_backend() {
+                index
+                    .backends
+                    .entry(proxy.name.clone())
+                    .or_default()
+                    .push(id);
+            }
+            if proxy.role.is_frontend() {
+                index.frontends.entry(proxy.name.clone()).or_insert(id);
+            }
+            index.known.push(Known {
+                name: proxy.name.clone(),
+                role: proxy.role,
+                mode: proxy.mode,
+                disabled: proxy.disabled,
+                servers: proxy.servers.iter().map(|s| s.name.clone()).collect(),
+                checked: proxy.servers.iter().map(|s| s.check.is_some()).collect(),
+                key: proxy.persistence.table.as_ref().map(|t| t.key),
+            });
+        }
+        index
+    }
+
+    fn known(&self, id: ProxyId) -> Option<&Known> {
+        self.known.get(id.0 as usize)
+    }
+
+    fn backend(&self, name: &str) -> Option<ProxyId> {
+        self.backends.get(name).and_then(|ids| ids.first()).copied()
+    }
+
+    /// A proxy of either side.
+    fn any(&self, name: &str) -> Option<ProxyId> {
+        self.backend(name)
+            .or_else(|| self.frontends.get(name).copied())
+    }
+
+    /// The backend that a rule of a frontend leads to.
+    fn target(
+        &self,
+        frontend: &str,
+        mode: Mode,
+        name: &Word,
+        keyword: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<ProxyId> {
+        let text = name.shown();
+        let Some(ids) = self.backends.get(&text) else {
+            let diagnostic = Diagnostic::whole(
+                Code::UnknownBackend,
+                Some(name.span),
+                format!("'{keyword}' of '{frontend}' names no backend: '{text}'"),
+            );
+            diagnostics.push(
+                match nearest(&text, self.backends.keys().map(String::as_str)) {
                     Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
                     None => diagnostic.help(format!("add a section 'backend {text}'")),
-                });
-                return None;
-            };
-            let target = modes.get(id.0 as usize).copied().unwrap_or(mode);
-            if target != mode && !(target == Mode::Http && mode == Mode::Tcp) {
-                diagnostics.push(Diagnostic::whole(
+                },
+            );
+            return None;
+        };
+        if ids.len() > 1 {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::UnknownBackend,
+                    Some(name.span),
+                    format!(
+                        "'{keyword}' of '{frontend}' names a backend that exists twice: '{text}'"
+                    ),
+                )
+                .help("rename one of them"),
+            );
+            return None;
+        }
+        let id = ids.first().copied()?;
+        let target = self.known(id).map_or(mode, |k| k.mode);
+        if target != mode && !(target == Mode::Http && mode == Mode::Tcp) {
+            diagnostics.push(
+                Diagnostic::whole(
                     Code::ModeMismatch,
                     Some(name.span),
-                    format!("'{frontend}' and its backend '{text}' do not have the same mode"),
-                ));
-            }
-            Some(id)
-        };
-        if let Some(name) = draft.default_backend.take() {
-            draft.proxy.default_backend = find(&name, "default_backend");
+                    format!(
+                        "'{frontend}' is {}, but its backend '{text}' is {}",
+                        mode_name(mode),
+                        mode_name(target)
+                    ),
+                )
+                .help("give both the same mode"),
+            );
         }
-        for (name, condition) in std::mem::take(&mut draft.switching) {
-            if let Some(id) = find(&name, "use_backend") {
-                draft.proxy.switching.push(switching_rule(id, condition));
+        Some(id)
+    }
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Tcp => "in TCP mode",
+        Mode::Http => "in HTTP mode",
+        Mode::Health => "in health mode",
+    }
+}
+
+fn link_backends(
+    draft: &mut Draft,
+    index: &Index,
+    dialect: Dialect,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let frontend = draft.proxy.name.clone();
+    let mode = draft.proxy.mode;
+    let mut find = |name: &Word, keyword| index.target(&frontend, mode, name, keyword, diagnostics);
+    if let Some(name) = draft.default_backend.take()
+        && draft.proxy.role.is_frontend()
+    {
+        draft.proxy.default_backend = find(&name, "default_backend");
+    }
+    for (name, condition) in std::mem::take(&mut draft.switching) {
+        if let Some(id) = find(&name, "use_backend") {
+            draft.proxy.switching.push(switching_rule(id, condition));
+        }
+    }
+    for (number, name) in std::mem::take(&mut draft.pending_backends) {
+        let target = find(&name, "reqsetbe");
+        if let (Some(target), Some(rule)) =
+            (target, draft.proxy.http_rules.request_lines.get_mut(number))
+        {
+            rule.action.action = LineAction::SetBackend(target);
+        }
+    }
+    let _ = dialect;
+}
+
+fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
+    for rule in std::mem::take(&mut draft.pending_sticks) {
+        let (id, name, span) = match &rule.table {
+            None => (Some(own), draft.proxy.name.clone(), rule.span),
+            Some(word) => (index.any(&word.shown()), word.shown(), word.span),
+        };
+        let mistake = |message: String| {
+            Diagnostic::whole(Code::UnknownTable, Some(span), message)
+                .help("add a line as 'stick-table type ip size 200k' to the proxy that is named")
+        };
+        let Some(id) = id else {
+            diagnostics.push(mistake(format!("no proxy '{name}' has a stick table")));
+            continue;
+        };
+        let Some(key) = index.known(id).and_then(|k| k.key) else {
+            diagnostics.push(mistake(format!("'{name}' has no 'stick-table' line")));
+            continue;
+        };
+        if !fits(&rule.key.fetch, key) {
+            diagnostics.push(Diagnostic::whole(
+                Code::UnknownTable,
+                Some(rule.span),
+                format!("the stick table of '{name}' has another type than this key"),
+            ));
+            continue;
+        }
+        let of = StickRule {
+            key: rule.key,
+            table: id,
+            condition: rule.condition,
+        };
+        if rule.matches {
+            draft.proxy.persistence.stick_match.push(of.clone());
+        }
+        if rule.stores {
+            draft.proxy.persistence.stick_store.push(of);
+        }
+    }
+}
+
+/// Whether a sample can become a key: addresses, integers and strings turn into each other, but
+/// neither an integer nor a string becomes an address in 1.4.
+fn fits(fetch: &Fetch, key: KeyType) -> bool {
+    match (fetch, key) {
+        (Fetch::Source | Fetch::Destination, _) => true,
+        (Fetch::DestinationPort, KeyType::Ip | KeyType::Ipv6) => true,
+        _ => true,
+    }
+}
+
+fn link_tracks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
+    for track in std::mem::take(&mut draft.pending_tracks) {
+        let text = track.target.shown();
+        let (proxy, server) = match text.split_once('/') {
+            Some((proxy, server)) => (index.backend(proxy), server),
+            None => (Some(own), text.as_str()),
+        };
+        let mistake = |message: String| {
+            Diagnostic::whole(Code::UnknownServer, Some(track.target.span), message)
+        };
+        let Some(proxy) = proxy else {
+            diagnostics.push(mistake(format!("'track {text}' names no backend")));
+            continue;
+        };
+        let Some(known) = index.known(proxy) else {
+            continue;
+        };
+        let Some(number) = known.servers.iter().position(|s| s == server) else {
+            diagnostics.push(mistake(format!(
+                "'track {text}': '{}' has no server '{server}'",
+                known.name
+            )));
+            continue;
+        };
+        if !known.checked.get(number).copied().unwrap_or(false) {
+            diagnostics.push(
+                mistake(format!(
+                    "'track {text}': that server is not checked, so it has no state to follow"
+                ))
+                .help("add 'check' to it"),
+            );
+            continue;
+        }
+        if let Some(server) = draft.proxy.servers.get_mut(track.server.0 as usize) {
+            server.track = Some(Tracked {
+                proxy,
+                server: ServerId(u32::try_from(number).unwrap_or(u32::MAX)),
+            });
+        }
+    }
+}
+
+fn link_acls(
+    draft: &mut Draft,
+    own: ProxyId,
+    index: &Index,
+    userlists: &[crate::plan::Userlist],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for acl in &mut draft.proxy.acls {
+        if let Some((reference, frontend)) = proxy_ref(&mut acl.sample.fetch) {
+            reference.id = match (reference.name.as_str(), frontend) {
+                ("", _) => None,
+                (name, true) => index.frontends.get(name).copied(),
+                (name, false) => index.backend(name),
+            };
+        }
+    }
+    for pending in std::mem::take(&mut draft.pending_acls) {
+        let Some(acl) = draft.proxy.acls.get_mut(pending.id.0 as usize) else {
+            continue;
+        };
+        let name = acl.name.clone();
+        match &mut acl.sample.fetch {
+            Fetch::HttpAuth { userlist } | Fetch::HttpAuthGroup { userlist } => {
+                let found = userlists.iter().position(|l| l.name == pending.name);
+                let Some(number) = found else {
+                    diagnostics.push(
+                        userlist_mistake(
+                            &name,
+                            pending.span,
+                            format!("there is no user list '{}'", pending.name),
+                        )
+                        .help(format!("add a section 'userlist {}'", pending.name)),
+                    );
+                    continue;
+                };
+                userlist.0 = u32::try_from(number).unwrap_or(u32::MAX);
+                let groups = userlists.get(number).map_or(&[][..], |l| &l.groups);
+                if acl.matching == MatchMethod::Group {
+                    for pattern in &acl.patterns {
+                        let Pattern::Text(group) = pattern else {
+                            continue;
+                        };
+                        if !groups.iter().any(|g| g.as_bytes() == group.as_bytes()) {
+                            diagnostics.push(userlist_mistake(
+                                &name,
+                                pending.span,
+                                format!("the user list '{}' has no group '{group}'", pending.name),
+                            ));
+                        }
+                    }
+                }
+            }
+            fetch => {
+                let (proxy, server) = match pending.name.split_once('/') {
+                    Some((proxy, server)) => (index.backend(proxy), server),
+                    None => (Some(own), pending.name.as_str()),
+                };
+                let number = proxy
+                    .and_then(|id| index.known(id))
+                    .and_then(|k| k.servers.iter().position(|s| s == server));
+                match (proxy, number) {
+                    (Some(proxy), Some(number)) => {
+                        *fetch = Fetch::ServerIsUp {
+                            proxy,
+                            server: ServerId(u32::try_from(number).unwrap_or(u32::MAX)),
+                        };
+                    }
+                    _ => diagnostics.push(Diagnostic::whole(
+                        Code::UnknownServer,
+                        Some(pending.span),
+                        format!(
+                            "the ACL '{name}' asks about a server that does not exist: '{}'",
+                            pending.name
+                        ),
+                    )),
+                }
             }
         }
     }
-    drafts.diagnostics.extend(diagnostics);
+}
+
+fn userlist_mistake(acl: &str, span: Span, message: String) -> Diagnostic {
+    Diagnostic::whole(
+        Code::UnknownUserlist,
+        Some(span),
+        format!("ACL '{acl}': {message}"),
+    )
+}
+
+/// The proxy that a fetch asks about, and whether it is the frontend side.
+fn proxy_ref(fetch: &mut Fetch) -> Option<(&mut ProxyRef, bool)> {
+    match fetch {
+        Fetch::FrontendConnections(proxy) | Fetch::FrontendRate(proxy) => Some((proxy, true)),
+        Fetch::BackendConnections(proxy)
+        | Fetch::BackendRate(proxy)
+        | Fetch::ConnectionSlots(proxy)
+        | Fetch::UsableServers(proxy)
+        | Fetch::Queue(proxy)
+        | Fetch::AverageQueue(proxy) => Some((proxy, false)),
+        _ => None,
+    }
 }

@@ -1,14 +1,21 @@
-//! `server` lines.
+//! `server`, `default-server`, `dispatch`, `source`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use haproxy_cfg_grammar::keywords::server::ServerStatement;
+use haproxy_cfg_grammar::keywords::server::{OnError, ServerSettings, ServerStatement};
+use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::value::address::{Endpoint, Host, Port};
-use haproxy_cfg_grammar::{Code, Diagnostic, Span};
+use haproxy_cfg_grammar::value::time::Milliseconds;
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span};
 
-use super::draft::{self, Draft};
+use super::draft::{self, Draft, PendingTrack};
 use super::environment::Environment;
-use crate::plan::{Server, ServerAddress, ServerPort};
+use super::rules::bytes;
+use crate::plan::{
+    ListenAddress, Server, ServerAddress, ServerCheck, ServerId, ServerPort, Source, TrafficCheck,
+    TransparentSource,
+};
 
 /// Adds a server.
 pub(super) fn add(
@@ -16,23 +23,157 @@ pub(super) fn add(
     server: &ServerStatement,
     span: Span,
     environment: &Environment,
+    dialect: Dialect,
 ) -> Result<(), Diagnostic> {
     let address = address(&server.address, server.address_span, environment)?;
-    let settings = &server.settings;
-    draft.proxy.servers.push(Server {
-        name: server.name.shown(),
-        numeric_id: settings.id.unwrap_or(0),
-        address,
-        weight: settings.weight.unwrap_or(1),
-        backup: settings.backup,
-        disabled: settings.disabled,
-        maxconn: settings.maxconn.unwrap_or(0),
-        minconn: settings.minconn.unwrap_or(0),
-        maxqueue: settings.maxqueue.unwrap_or(0),
-        cookie: settings.cookie.as_ref().map(|w| (&*w.bytes).into()),
+    let mut settings = draft.default_server.clone();
+    merge(&mut settings, &server.settings);
+    let index = draft.proxy.servers.len();
+    let mut plan = Server::new(&server.name.shown(), address);
+    plan.numeric_id = settings.id.unwrap_or(0);
+    plan.weight = settings.weight.unwrap_or(1);
+    plan.backup = settings.backup;
+    plan.disabled = settings.disabled;
+    plan.maxconn = settings.maxconn.unwrap_or(0);
+    plan.minconn = settings.minconn.unwrap_or(0);
+    if plan.minconn > plan.maxconn {
+        // Only `minconn` was said, or it is the higher one: the limit does not move.
+        plan.maxconn = plan.minconn;
+    }
+    if plan.minconn == plan.maxconn {
+        plan.minconn = 0;
+    }
+    plan.maxqueue = settings.maxqueue.unwrap_or(0);
+    plan.cookie = settings.cookie.as_ref().map(bytes);
+    plan.redir = settings.redir.as_ref().map(bytes);
+    plan.slowstart = settings.slowstart.map(duration).filter(|d| !d.is_zero());
+    if let Some(statement) = &settings.source {
+        plan.source = Some(source(statement, environment)?);
+    }
+    plan.traffic_check = settings.observe.map(|(observe, _)| TrafficCheck {
+        observe,
+        error_limit: settings.error_limit.unwrap_or(10),
+        on_error: settings.on_error.unwrap_or(OnError::FailCheck),
     });
+    if settings.check || settings.addr.is_some() {
+        let check = check(&settings, &plan, draft, environment, dialect)?;
+        if settings.check {
+            plan.check = Some(check);
+        }
+    }
+    if let Some(target) = &settings.track {
+        if settings.check && dialect == Dialect::V1_4 {
+            return Err(Diagnostic::new(
+                Code::Conflict,
+                span,
+                "'track' and 'check' exclude each other: a server that tracks another one is not \
+                 checked itself",
+            )
+            .help("keep one of them"));
+        }
+        draft.pending_tracks.push(PendingTrack {
+            server: ServerId(u32::try_from(index).unwrap_or(u32::MAX)),
+            target: target.clone(),
+        });
+    }
+    draft.server_spans.push(draft::ServerSpans {
+        line: span,
+        name: server.name.span,
+        id: settings.id_span,
+        observe: settings.observe.map(|(_, span)| span),
+    });
+    draft.proxy.servers.push(plan);
     draft.provenance.servers.push(span);
     Ok(())
+}
+
+fn check(
+    settings: &ServerSettings,
+    server: &Server,
+    draft: &Draft,
+    environment: &Environment,
+    dialect: Dialect,
+) -> Result<ServerCheck, Diagnostic> {
+    let mut port = settings.port.filter(|p| *p != 0);
+    let mut addr = None;
+    if let Some((endpoint, span)) = &settings.addr {
+        let target = address(endpoint, *span, environment)?;
+        addr = target.ip;
+        if let ServerPort::Fixed(p) = target.port
+            && p != 0
+            && port.is_none()
+            && dialect != Dialect::V1_4
+        {
+            port = Some(p);
+        }
+    }
+    let own = match server.address.port {
+        ServerPort::Fixed(port) => Some(port).filter(|p| *p != 0),
+        ServerPort::Mapped(_) => None,
+    };
+    // A server that takes the client's port is checked on the port of the first listener.
+    let listener = draft.proxy.listeners.first().and_then(|l| match l.address {
+        ListenAddress::Tcp { port, .. } => Some(port),
+        ListenAddress::Unix(_) => None,
+    });
+    let port = port.or(own).or(listener);
+    if port.is_none() && settings.check && dialect == Dialect::V1_4 {
+        return Err(Diagnostic::new(
+            Code::MissingArgument,
+            settings.check_span.unwrap_or_default(),
+            format!("the server '{}' has no port to check", server.name),
+        )
+        .help("add a port to the address, or 'port N' for the checks"));
+    }
+    Ok(ServerCheck {
+        inter: settings.inter.map_or(Duration::from_secs(2), duration),
+        fastinter: settings.fastinter.map(duration),
+        downinter: settings.downinter.map(duration),
+        rise: settings.rise.unwrap_or(2),
+        fall: settings.fall.unwrap_or(3),
+        addr,
+        port: port.unwrap_or(0),
+    })
+}
+
+fn duration(time: Milliseconds) -> Duration {
+    Duration::from_millis(time.0.into())
+}
+
+/// Adds `more` to what is there already.
+pub(super) fn merge(settings: &mut ServerSettings, more: &ServerSettings) {
+    macro_rules! take {
+        ($($field:ident),*) => {
+            $(if more.$field.is_some() { settings.$field = more.$field.clone(); })*
+        };
+    }
+    take!(
+        weight,
+        maxconn,
+        minconn,
+        maxqueue,
+        cookie,
+        id,
+        inter,
+        fastinter,
+        downinter,
+        rise,
+        fall,
+        port,
+        slowstart,
+        addr,
+        error_limit,
+        observe,
+        on_error,
+        redir,
+        source,
+        track,
+        check_span,
+        id_span
+    );
+    settings.backup |= more.backup;
+    settings.disabled |= more.disabled;
+    settings.check |= more.check;
 }
 
 /// An address to connect to.
@@ -43,20 +184,7 @@ pub(super) fn address(
 ) -> Result<ServerAddress, Diagnostic> {
     let ip = match &endpoint.host {
         Host::Any => None,
-        Host::V4(ip) => Some(IpAddr::V4(*ip)),
-        Host::V6(ip) => Some(IpAddr::V6(*ip)),
-        Host::Name(name) => Some(
-            environment
-                .address(name)
-                .ok_or_else(|| draft::unknown_host(name, span))?,
-        ),
-        Host::Unix(_) => {
-            return Err(Diagnostic::new(
-                Code::BadAddress,
-                span,
-                "hapax does not connect to Unix sockets yet",
-            ));
-        }
+        host => Some(ip(host, span, environment)?),
     };
     let port = match endpoint.port {
         Port::Fixed(port) => ServerPort::Fixed(port),
@@ -65,4 +193,61 @@ pub(super) fn address(
         Port::Range(low, _) => ServerPort::Fixed(low),
     };
     Ok(ServerAddress { ip, port })
+}
+
+fn ip(host: &Host, span: Span, environment: &Environment) -> Result<IpAddr, Diagnostic> {
+    match host {
+        Host::Any => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        Host::V4(ip) => Ok(IpAddr::V4(*ip)),
+        Host::V6(ip) => Ok(IpAddr::V6(*ip)),
+        Host::Name(name) => environment
+            .address(name)
+            .ok_or_else(|| draft::unknown_host(name, span)),
+        Host::Unix(_) => Err(Diagnostic::new(
+            Code::BadAddress,
+            span,
+            "hapax does not connect to Unix sockets yet",
+        )),
+    }
+}
+
+/// `source`.
+pub(super) fn source(
+    statement: &SourceStatement,
+    environment: &Environment,
+) -> Result<Source, Diagnostic> {
+    let of = |host: &Host, span| match host {
+        Host::Any => Ok(None),
+        host => ip(host, span, environment).map(Some),
+    };
+    let transparent = match &statement.usesrc {
+        None => None,
+        Some(UseSource::Client) => Some(TransparentSource::Client),
+        Some(UseSource::ClientIp) => Some(TransparentSource::ClientIp),
+        Some(UseSource::Header { name, occurrence }) => Some(TransparentSource::Header {
+            name: name.clone().into(),
+            occurrence: *occurrence,
+        }),
+        Some(UseSource::Address(endpoint, span)) => {
+            let ip = ip(&endpoint.host, *span, environment)?;
+            let port = match endpoint.port {
+                Port::Fixed(port) => port,
+                _ => 0,
+            };
+            Some(TransparentSource::Address(SocketAddr::new(ip, port)))
+        }
+    };
+    Ok(Source {
+        ip: of(&statement.address.host, statement.span)?,
+        ports: match statement.address.port {
+            Port::Fixed(port) if port != 0 => Some((port, port)),
+            Port::Range(low, high) => Some((low, high)),
+            _ => None,
+        },
+        interface: statement
+            .interface
+            .as_ref()
+            .map(haproxy_cfg_grammar::Word::shown),
+        transparent,
+    })
 }

@@ -1,27 +1,159 @@
-//! What is checked once every section has been read: names, numbers, addresses, timeouts.
+//! What is checked once every section has been read: names, numbers, addresses, timeouts, and
+//! settings that mean nothing in the mode of their proxy.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use haproxy_cfg_grammar::{Code, Diagnostic};
+use haproxy_cfg_grammar::diagnostic::Place;
+use haproxy_cfg_grammar::keywords::server::Observe;
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
 
 use super::draft::{Draft, Drafts};
-use crate::plan::{Global, LogFormat, Mode};
+use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role};
 
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
     let mut diagnostics = Vec::new();
+    names(&drafts.proxies, drafts.dialect, &mut diagnostics);
+    ids(&drafts.proxies, drafts.dialect, &mut diagnostics);
     number(drafts);
+    let dialect = drafts.dialect;
     for draft in &mut drafts.proxies {
         if draft.broken {
             continue;
         }
-        logs(draft, &drafts.global, &mut diagnostics);
         if draft.proxy.disabled {
+            logs(draft, &drafts.global, &mut Vec::new());
             continue;
         }
-        proxy(draft, &mut diagnostics);
+        listeners(draft, &mut diagnostics);
+        mode(draft, dialect, &mut diagnostics);
+        logs(draft, &drafts.global, &mut diagnostics);
+        checks(draft, &mut diagnostics);
+        timeouts(draft, &mut diagnostics);
+        servers(draft, dialect, &mut diagnostics);
+        tidy(draft);
     }
     drafts.diagnostics.extend(diagnostics);
+}
+
+fn side(role: Role) -> &'static str {
+    match role {
+        Role::Frontend => "frontend",
+        Role::Backend => "backend",
+        Role::Listen => "proxy",
+    }
+}
+
+/// Two proxies of one name on the same side: HAProxy warns, and rules cannot choose between them.
+fn names(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    let mut seen: HashMap<(&str, bool), &Draft> = HashMap::with_capacity(proxies.len());
+    for draft in proxies.iter().filter(|d| !d.broken) {
+        let role = draft.proxy.role;
+        let name = draft.proxy.name.as_str();
+        let mut other = None;
+        for frontend in [true, false] {
+            if frontend && !role.is_frontend() || !frontend && !role.is_backend() {
+                continue;
+            }
+            match seen.get(&(name, frontend)) {
+                Some(found) => other = Some(*found),
+                None => {
+                    seen.insert((name, frontend), draft);
+                }
+            }
+        }
+        if let Some(other) = other {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::DuplicateName,
+                    draft.provenance.section,
+                    format!(
+                        "this {} has the name of another {}: '{name}'",
+                        side(role),
+                        side(other.proxy.role)
+                    ),
+                )
+                .related(other.provenance.section, "the other one")
+                .help("rename one of them, and what refers to it"),
+            );
+        }
+    }
+    let _ = dialect;
+}
+
+/// Numbers given with `id` must differ.
+fn ids(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    let mut seen: HashMap<u32, &Draft> = HashMap::new();
+    for draft in proxies {
+        let id = draft.proxy.numeric_id;
+        let given: Vec<Span> = draft
+            .provenance
+            .own
+            .iter()
+            .filter(|(n, _)| *n == "id")
+            .map(|(_, s)| *s)
+            .collect();
+        if let [first, .., last] = given[..]
+            && dialect == Dialect::V1_4
+        {
+            diagnostics.push(taken(
+                last,
+                first,
+                "this section has an 'id' already".to_owned(),
+            ));
+        }
+        if id != 0 {
+            match seen.get(&id) {
+                Some(other) => diagnostics.push(taken(
+                    given.last().copied().unwrap_or(draft.provenance.section),
+                    other.provenance.section,
+                    format!("the id {id} belongs to '{}' already", other.proxy.name),
+                )),
+                None => {
+                    seen.insert(id, draft);
+                }
+            }
+        }
+        let mut servers: HashMap<u32, Span> = HashMap::new();
+        for (server, spans) in draft.proxy.servers.iter().zip(&draft.server_spans) {
+            if server.numeric_id == 0 {
+                continue;
+            }
+            let span = spans.id.unwrap_or(spans.line);
+            if let Some(first) = servers.insert(server.numeric_id, span) {
+                diagnostics.push(taken(
+                    span,
+                    first,
+                    format!(
+                        "the id {} belongs to another server already",
+                        server.numeric_id
+                    ),
+                ));
+            }
+        }
+        let mut listeners: HashMap<u32, Span> = HashMap::new();
+        for (listener, span) in draft.proxy.listeners.iter().zip(&draft.listener_spans) {
+            if listener.numeric_id == 0 {
+                continue;
+            }
+            if let Some(first) = listeners.insert(listener.numeric_id, *span) {
+                diagnostics.push(taken(
+                    *span,
+                    first,
+                    format!(
+                        "the id {} belongs to another address already",
+                        listener.numeric_id
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+fn taken(span: Span, first: Span, message: String) -> Diagnostic {
+    Diagnostic::new(Code::DuplicateId, span, message)
+        .related(first, "here")
+        .help("choose another number")
 }
 
 /// Gives every proxy, server and listener without `id` the lowest number that is free.
@@ -59,23 +191,37 @@ fn fill(id: &mut u32, next: &mut u32, used: &HashSet<u32>) {
     *next += 1;
 }
 
+fn listeners(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+    if draft.proxy.role.is_frontend() && draft.proxy.listeners.is_empty() {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::NoListener,
+                Some(draft.provenance.section),
+                format!("'{}' has no address to listen on", draft.proxy.name),
+            )
+            .help("add a line as 'bind :80'"),
+        );
+    }
+}
+
 fn logs(draft: &mut Draft, global: &Global, diagnostics: &mut Vec<Diagnostic>) {
     if draft.log_global {
         draft.proxy.log_targets = global.log_targets.clone();
     }
-    let named = draft.proxy.log_format != LogFormat::Default;
-    if named
-        && draft.proxy.role.is_frontend()
-        && !draft.log_global
-        && draft.proxy.log_targets.is_empty()
-    {
+    let proxy = &mut draft.proxy;
+    let captures = &proxy.captures;
+    let said = proxy.log_format != LogFormat::Default
+        || captures.cookie.is_some()
+        || !captures.request_headers.is_empty()
+        || !captures.response_headers.is_empty();
+    if said && proxy.role.is_frontend() && proxy.log_targets.is_empty() {
         diagnostics.push(
             Diagnostic::whole(
                 Code::NoLogTarget,
                 Some(draft.provenance.section),
                 format!(
-                    "'{}' sets a log format, but has no log target",
-                    draft.proxy.name
+                    "'{}' says what to log, but not where the lines go",
+                    proxy.name
                 ),
             )
             .help("add 'log global', or 'log ADDRESS FACILITY'"),
@@ -83,29 +229,153 @@ fn logs(draft: &mut Draft, global: &Global, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn proxy(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
-    let proxy = &draft.proxy;
-    let section = Some(draft.provenance.section);
-    if proxy.role.is_frontend() && proxy.listeners.is_empty() {
+/// Settings that need HTTP in a proxy that does not speak it.
+fn mode(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    if draft.proxy.mode == Mode::Http {
+        return;
+    }
+    let section = draft.provenance.section;
+    let proxy = &mut draft.proxy;
+    let role = proxy.role;
+    let name = proxy.name.clone();
+    let mut ignored = |what: &str| {
         diagnostics.push(
             Diagnostic::whole(
-                Code::NoListener,
-                section,
-                format!("'{}' has no address to listen on", proxy.name),
+                Code::IgnoredInMode,
+                Some(section),
+                format!("{what} means nothing in '{name}', which is not in HTTP mode"),
             )
-            .help("add a line as 'bind :80'"),
+            .help("write 'mode http' if it is HTTP, or delete the setting"),
         );
+    };
+    if role.is_backend() && proxy.persistence.cookie.take().is_some() {
+        ignored("'cookie'");
     }
+    if proxy.monitor_uri.take().is_some() {
+        ignored("'monitor-uri'");
+    }
+    let layer7 = matches!(
+        proxy.balance,
+        Balance::Uri { .. } | Balance::UrlParam { .. } | Balance::Header { .. }
+    );
+    if role.is_backend() && layer7 {
+        ignored("'balance' by something of the request");
+        proxy.balance = Balance::RoundRobin;
+    }
+    if proxy.stats.is_some() {
+        ignored("'stats'");
+    }
+    if matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf) && role.is_frontend() {
+        ignored("'option httplog'");
+        proxy.log_format = LogFormat::Tcp;
+    }
+    if !proxy.http_rules.request_lines.is_empty() {
+        ignored("a 'req*' rule");
+    }
+    if !proxy.http_rules.response_lines.is_empty() {
+        ignored("an 'rsp*' rule");
+    }
+    if !proxy.captures.request_headers.is_empty() {
+        ignored("'capture request header'");
+    }
+    if !proxy.captures.response_headers.is_empty() {
+        ignored("'capture response header'");
+    }
+    if proxy.forwarded_for.is_some() {
+        ignored("'option forwardfor'");
+    }
+    if proxy.original_to.is_some() {
+        ignored("'option originalto'");
+    }
+    // Only the options that this section says itself: what comes from `defaults` is not meant.
+    let inherited = &draft.provenance;
+    for option in HTTP_OPTIONS {
+        if dialect == Dialect::V1_8 && MODE_OPTIONS.contains(option) {
+            continue;
+        }
+        if is_set(proxy, option) && allowed(option, role) && inherited.origin(option).is_some() {
+            ignored(&format!("'option {option}'"));
+        }
+    }
+}
+
+/// The on/off options that need HTTP.
+const HTTP_OPTIONS: &[&str] = &[
+    "accept-invalid-http-request",
+    "accept-invalid-http-response",
+    "checkcache",
+    "forceclose",
+    "http-no-delay",
+    "http-pretend-keepalive",
+    "http-server-close",
+    "http-use-proxy-header",
+    "http_proxy",
+    "httpclose",
+];
+
+/// Those that 1.5 to 1.8 do not mind.
+const MODE_OPTIONS: &[&str] = &["forceclose", "http-server-close", "httpclose"];
+
+fn is_set(proxy: &crate::plan::Proxy, option: &str) -> bool {
+    match option {
+        "accept-invalid-http-request" => proxy.options.accept_invalid_http_request,
+        "accept-invalid-http-response" => proxy.options.accept_invalid_http_response,
+        "checkcache" => proxy.options.checkcache,
+        "forceclose" => proxy.mode_options.forceclose,
+        "http-no-delay" => proxy.options.http_no_delay,
+        "http-pretend-keepalive" => proxy.mode_options.http_pretend_keepalive,
+        "http-server-close" => proxy.mode_options.http_server_close,
+        "http-use-proxy-header" => proxy.options.http_use_proxy_header,
+        "http_proxy" => proxy.options.http_proxy,
+        "httpclose" => proxy.mode_options.httpclose,
+        _ => false,
+    }
+}
+
+fn allowed(option: &str, role: Role) -> bool {
+    match option {
+        "accept-invalid-http-request" | "http-use-proxy-header" => role.is_frontend(),
+        "accept-invalid-http-response" | "checkcache" => role.is_backend(),
+        _ => true,
+    }
+}
+
+fn checks(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+    let check = &draft.proxy.check;
+    if matches!(check.method, CheckMethod::Http { .. }) {
+        return;
+    }
+    for (set, what) in [
+        (check.disable_on_404, "disable-on-404"),
+        (check.send_state, "send-state"),
+    ] {
+        if set {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::Useless,
+                    Some(draft.provenance.section),
+                    format!(
+                        "'http-check {what}' of '{}' has no effect without 'option httpchk'",
+                        draft.proxy.name
+                    ),
+                )
+                .help("add 'option httpchk', or delete the line"),
+            );
+        }
+    }
+}
+
+fn timeouts(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+    let proxy = &draft.proxy;
     if proxy.mode == Mode::Health {
         return;
     }
+    let unused = proxy.servers.is_empty() && proxy.dispatch.is_none() && !proxy.options.transparent;
     let mut missing = Vec::new();
-    let no_backend_used =
-        proxy.servers.is_empty() && proxy.dispatch.is_none() && !proxy.options.transparent;
     if proxy.role.is_frontend() && proxy.timeouts.client.is_none() {
         missing.push("client");
     }
-    if proxy.role.is_backend() && !no_backend_used {
+    if proxy.role.is_backend() && !unused {
         if proxy.timeouts.connect.is_none() {
             missing.push("connect");
         }
@@ -117,7 +387,7 @@ fn proxy(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(
             Diagnostic::whole(
                 Code::MissingTimeouts,
-                section,
+                Some(draft.provenance.section),
                 format!(
                     "'{}' waits for ever: it has no timeout {}",
                     proxy.name,
@@ -126,5 +396,87 @@ fn proxy(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
             )
             .help("add lines as 'timeout client 30s' here or in 'defaults'"),
         );
+    }
+}
+
+fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    let section = draft.provenance.section;
+    let http = draft.proxy.mode == Mode::Http;
+    if let Some(stats) = &draft.proxy.stats
+        && !stats.http_request.is_empty()
+        && (!stats.auth.is_empty() || stats.realm.is_some())
+    {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::Conflict,
+                Some(section),
+                format!(
+                    "'{}' protects its statistics twice: 'stats auth' and 'stats http-request' \
+                     exclude each other",
+                    draft.proxy.name
+                ),
+            )
+            .help("keep one of them"),
+        );
+    }
+    if http {
+        return;
+    }
+    for (server, spans) in draft.proxy.servers.iter_mut().zip(&draft.server_spans) {
+        if server.redir.is_some() {
+            diagnostics.push(Diagnostic::whole(
+                Code::Conflict,
+                Some(spans.line),
+                format!(
+                    "the server '{}' cannot redirect: '{}' is not in HTTP mode",
+                    server.name, draft.proxy.name
+                ),
+            ));
+        } else if server.cookie.take().is_some() {
+            diagnostics.push(Diagnostic::whole(
+                Code::IgnoredInMode,
+                Some(spans.line),
+                format!(
+                    "the cookie of the server '{}' means nothing without HTTP mode",
+                    server.name
+                ),
+            ));
+        }
+        let layer7 = server
+            .traffic_check
+            .is_some_and(|t| t.observe == Observe::Layer7);
+        if layer7 {
+            server.traffic_check = None;
+            let mut diagnostic = Diagnostic::new(
+                Code::IgnoredInMode,
+                spans.observe.unwrap_or(spans.line),
+                format!(
+                    "the server '{}' cannot observe layer 7 without HTTP mode",
+                    server.name
+                ),
+            )
+            .severity(Severity::Alert);
+            diagnostic.place = Place::Line;
+            diagnostics.push(diagnostic);
+        }
+    }
+    let _ = dialect;
+}
+
+/// Takes away what a section of this kind cannot use, although it may be written there.
+fn tidy(draft: &mut Draft) {
+    let proxy = &mut draft.proxy;
+    if !proxy.role.is_frontend() {
+        proxy.listeners.clear();
+        proxy.default_backend = None;
+        proxy.switching.clear();
+        proxy.monitor_uri = None;
+        proxy.monitor_net = None;
+        proxy.monitor_fail.clear();
+    }
+    if !proxy.role.is_backend() {
+        proxy.dispatch = None;
+        proxy.servers.clear();
+        proxy.stats = None;
     }
 }

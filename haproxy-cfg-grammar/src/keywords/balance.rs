@@ -1,8 +1,10 @@
 //! `balance`. Manual 1.4, section 4.2.
 
+use serde::Serialize;
+
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::Keyword;
+use crate::keyword::{Keyword, Status};
 use crate::section::{DLB, FRONTEND};
 use crate::value::number;
 use crate::{Statement, version};
@@ -54,21 +56,91 @@ const KINDS: &str = "roundrobin, static-rr, leastconn, source, uri, url_param, h
                      rdp-cookie[(name)]";
 
 /// The family.
-pub const BALANCE: &[Keyword] = &[Keyword {
-    ignored_in: FRONTEND,
-    arguments: "algorithm [parameters]",
-    accepts: &[
-        "balance roundrobin",
-        "balance leastconn",
-        "balance source",
-        "balance uri len 32 depth 2",
-        "balance url_param userid check_post 64",
-        "balance hdr(Host) use_domain_only",
-        "balance rdp-cookie(msts)",
-    ],
-    refuses: &["balance bogus", "balance url_param", "balance uri depth"],
-    ..Keyword::new("balance", DLB, |a| Ok(Statement::Balance(balance(a)?)))
-}];
+pub const BALANCE: &[Keyword] = &[
+    Keyword {
+        ignored_in: FRONTEND,
+        arguments: "algorithm [parameters]",
+        accepts: &[
+            "balance roundrobin",
+            "balance leastconn",
+            "balance source",
+            "balance uri len 32 depth 2",
+            "balance url_param userid check_post 64",
+            "balance hdr(Host) use_domain_only",
+            "balance rdp-cookie(msts)",
+        ],
+        refuses: &["balance bogus", "balance url_param", "balance uri depth"],
+        ..Keyword::new("balance", DLB, |a| Ok(Statement::Balance(balance(a)?)))
+    },
+    Keyword {
+        ignored_in: FRONTEND,
+        arguments: "method [function] [modifier]",
+        status: Status::Accepted,
+        accepts: &["hash-type consistent", "hash-type map-based"],
+        refuses: &["hash-type", "hash-type bogus"],
+        ..Keyword::new("hash-type", DLB, hash_type)
+    },
+];
+
+/// `hash-type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct HashType {
+    /// `consistent`: most keys keep their server when servers come and go.
+    pub consistent: bool,
+    /// The function (1.5 and later).
+    pub function: HashFunction,
+    /// `avalanche` (1.5 and later): mix the bits once more.
+    pub avalanche: bool,
+}
+
+/// How a key becomes a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HashFunction {
+    /// 1.4's own.
+    #[default]
+    Sdbm,
+    /// `djb2`
+    Djb2,
+    /// `wt6`
+    Wt6,
+    /// `crc32`
+    Crc32,
+}
+
+fn hash_type(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let what = "'consistent' or 'map-based'";
+    let word = arguments.require(what)?;
+    let mut hash = HashType {
+        consistent: match word.text() {
+            "consistent" => true,
+            "map-based" => false,
+            _ => return Err(arguments.bad(word, what)),
+        },
+        ..HashType::default()
+    };
+    if arguments.dialect == crate::Dialect::V1_4 {
+        arguments.ignore_rest();
+        return Ok(Statement::HashType(hash));
+    }
+    if let Some(word) = arguments.next_word() {
+        hash.function = match word.text() {
+            "sdbm" => HashFunction::Sdbm,
+            "djb2" => HashFunction::Djb2,
+            "wt6" => HashFunction::Wt6,
+            "crc32" => HashFunction::Crc32,
+            _ => return Err(arguments.bad(word, "'sdbm', 'djb2', 'wt6' or 'crc32'")),
+        };
+    }
+    if let Some(word) = arguments.next_word() {
+        if !word.is("avalanche") {
+            return Err(arguments.bad(word, "'avalanche'"));
+        }
+        hash.avalanche = true;
+    }
+    arguments.end(version::V1_8)?;
+    Ok(Statement::HashType(hash))
+}
 
 fn balance(arguments: &mut Arguments<'_>) -> Result<Balance, Diagnostic> {
     let Some(word) = arguments.next_word() else {
@@ -142,8 +214,11 @@ fn url_param(arguments: &mut Arguments<'_>) -> Result<Balance, Diagnostic> {
 }
 
 fn header(arguments: &mut Arguments<'_>, text: &str) -> Result<Balance, Diagnostic> {
-    let name = text.trim_start_matches("hdr(");
+    let name = text.strip_prefix("hdr(").unwrap_or(text);
     let name = name.split(')').next().unwrap_or(name);
+    if name.is_empty() {
+        return Err(arguments.missing("a header name in the parentheses of 'hdr(name)'"));
+    }
     let mut domain_only = false;
     if let Some(word) = arguments.next_word() {
         if !word.is("use_domain_only") {

@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::keyword::Keyword;
+use crate::keywords::later;
 use crate::section::{BACKEND, FL};
 use crate::value::address::{self, Endpoint, Host, PortRules};
 use crate::value::number;
@@ -92,7 +93,12 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             }
             "transparent" => bind.transparent = true,
             "defer-accept" => bind.defer_accept = true,
-            _ => return Err(unknown_option(option, "bind", OPTIONS.into_iter())),
+            text => {
+                return Err(match later::find(later::BIND_OPTIONS, text) {
+                    Some(row) => row.refusal(option.span, "delete it"),
+                    None => unknown_option(option, "bind", OPTIONS.into_iter()),
+                });
+            }
         }
     }
     Ok(Statement::Bind(Box::new(bind)))
@@ -126,7 +132,10 @@ pub(crate) fn section_addresses(
     let Some(word) = arguments.next_word() else {
         return Ok(None);
     };
-    let addresses = addresses(arguments, word)?;
+    let addresses = addresses(arguments, word).map_err(|mut diagnostic| {
+        diagnostic.place = Place::Whole;
+        diagnostic
+    })?;
     arguments.ignore_rest();
     Ok(Some(Statement::Bind(Box::new(BindStatement {
         addresses,

@@ -206,14 +206,26 @@ pub const GLOBAL: &[Keyword] = &[
     row("pidfile", "file", |a| text(a, Text::Pidfile)),
     row("quiet", "none", |a| switch(a, Switch::Quiet)),
     accepted(number("spread-checks", spread_checks)),
-    accepted(row("stats bind-process", "process list", |a| {
-        let words = a.rest().to_vec();
-        Ok(Statement::Global(GlobalStatement::StatsBindProcess(words)))
-    })),
+    // The tables of 1.4 list it, but 1.4.25 refuses it.
+    Keyword {
+        since: version::V1_5,
+        ..accepted(row("stats bind-process", "process list", |a| {
+            let words = a.rest().to_vec();
+            Ok(Statement::Global(GlobalStatement::StatsBindProcess(words)))
+        }))
+    },
     accepted(number("stats maxconn", stats_maxconn)),
     accepted(row("stats socket", "path [options]", stats_socket)),
     accepted(row("stats timeout", "time", |a| {
+        let span = a.peek().map(|w| w.span);
         let time = a.milliseconds("a time")?;
+        if time.0 == 0 {
+            return Err(Diagnostic::new(
+                Code::OutOfRange,
+                span.unwrap_or_else(|| a.here()),
+                "'stats timeout' must be more than 0",
+            ));
+        }
         a.end(version::V1_8)?;
         Ok(Statement::Global(GlobalStatement::StatsTimeout(time)))
     })),

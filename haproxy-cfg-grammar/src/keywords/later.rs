@@ -1,9 +1,76 @@
-//! Keywords of later versions that hapax does not read: they are refused by name and version.
+//! Keywords of later versions that hapax does not read: they are refused by name and version, and
+//! with the way to say it that hapax has, where there is one.
+//!
+//! Versions are those of the releases that the tables were checked against: a keyword of 1.6 is
+//! listed with 1.8.
 
+use crate::Version;
 use crate::keyword::LaterKeyword;
 
-/// Keywords of `global`.
-pub const GLOBAL: &[LaterKeyword] = &[];
+mod actions;
+mod bind;
+mod converters;
+mod fetches;
+mod global;
+mod proxy;
+mod server;
 
+/// Keywords of `global`.
+pub const GLOBAL: &[LaterKeyword] = global::GLOBAL;
 /// Keywords of proxy sections.
-pub const PROXY: &[LaterKeyword] = &[];
+pub const PROXY: &[LaterKeyword] = proxy::PROXY;
+/// Options of `bind`.
+pub const BIND_OPTIONS: &[LaterKeyword] = bind::BIND_OPTIONS;
+/// Options of `server` and `default-server`.
+pub const SERVER_OPTIONS: &[LaterKeyword] = server::SERVER_OPTIONS;
+/// Actions of rules, as `http-request set-header`.
+pub const ACTIONS: &[LaterKeyword] = actions::ACTIONS;
+/// Sample fetches and ACL criteria.
+pub const FETCHES: &[LaterKeyword] = fetches::FETCHES;
+/// Converters of samples.
+pub const CONVERTERS: &[LaterKeyword] = converters::CONVERTERS;
+
+/// Every table with its title, for the list of keywords.
+pub const TABLES: &[(&str, &[LaterKeyword])] = &[
+    ("Global keywords", GLOBAL),
+    ("Proxy keywords", PROXY),
+    ("Options of bind", BIND_OPTIONS),
+    ("Options of server", SERVER_OPTIONS),
+    ("Actions of rules", ACTIONS),
+    ("Sample fetches and ACL criteria", FETCHES),
+    ("Converters", CONVERTERS),
+];
+
+/// The row of that name; the tables are sorted.
+pub fn find(table: &'static [LaterKeyword], name: &str) -> Option<&'static LaterKeyword> {
+    table
+        .binary_search_by(|row| row.name.cmp(name))
+        .ok()
+        .and_then(|n| table.get(n))
+}
+
+const fn row(
+    name: &'static str,
+    since: Version,
+    until: Option<Version>,
+    instead: Option<&'static str>,
+) -> LaterKeyword {
+    LaterKeyword {
+        name,
+        since,
+        until,
+        instead,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorted() {
+        for (title, table) in TABLES {
+            assert!(table.windows(2).all(|w| w[0].name < w[1].name), "{title}");
+        }
+    }
+}

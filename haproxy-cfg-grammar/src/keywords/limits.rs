@@ -69,7 +69,7 @@ fn read(arguments: &mut Arguments<'_>, limit: Limit) -> Result<Statement, Diagno
 
 fn rate_limit(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     let word = arguments.require("a number of sessions per second")?;
-    let Some(value) = number::digits(&word.bytes) else {
+    let Some(value) = number::strtol(&word.bytes) else {
         return Err(Diagnostic::new(
             Code::BadValue,
             word.span,
@@ -79,7 +79,7 @@ fn rate_limit(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     arguments.end(version::V1_8)?;
     Ok(Statement::Limit(
         Limit::RateLimitSessions,
-        u32::try_from(value).unwrap_or(u32::MAX),
+        u32::try_from(value.max(0)).unwrap_or(u32::MAX),
     ))
 }
 

@@ -44,6 +44,7 @@ pub const MODE: &[Keyword] = &[
     },
     Keyword {
         arguments: "free text",
+        stops: true,
         accepts: &["description the front door"],
         refuses: &["description"],
         ..Keyword::new("description", FLB, |a| Ok(Statement::Description(text(a)?)))

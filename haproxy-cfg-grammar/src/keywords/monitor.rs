@@ -2,9 +2,11 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::Keyword;
-use crate::section::{BACKEND, DFL};
+use crate::keyword::{Keyword, Status};
+use crate::keywords::switching::required_condition;
+use crate::section::{BACKEND, DFL, FL};
 use crate::value::address::{self, Network};
+use crate::value::condition::ConditionSyntax;
 use crate::{Statement, version};
 
 /// What is answered without a backend.
@@ -14,6 +16,8 @@ pub enum Monitor {
     Uri(Vec<u8>),
     /// `monitor-net`: everything from this network.
     Net(Network),
+    /// `monitor fail`: when the answer is 503 instead of 200.
+    Fail(Box<ConditionSyntax>),
 }
 
 /// The family.
@@ -35,6 +39,17 @@ pub const MONITOR: &[Keyword] = &[
         accepts: &["monitor-net 192.168.0.252/31", "monitor-net 10.0.0.1"],
         refuses: &["monitor-net", "monitor-net 10.0.0.0/33"],
         ..Keyword::new("monitor-net", DFL, net)
+    },
+    Keyword {
+        ignored_in: BACKEND,
+        arguments: "if|unless condition",
+        status: Status::Accepted,
+        accepts: &["monitor fail if { nbsrv lt 2 }"],
+        refuses: &["monitor fail", "monitor fail TRUE"],
+        ..Keyword::new("monitor fail", FL, |a| {
+            let condition = required_condition(a)?;
+            Ok(Statement::Monitor(Monitor::Fail(Box::new(condition))))
+        })
     },
 ];
 

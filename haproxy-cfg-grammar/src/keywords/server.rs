@@ -1,12 +1,17 @@
 //! `server` and `dispatch`. Manual 1.4, sections 4.2 and 5.
 
+use serde::Serialize;
+
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::Keyword;
-use crate::section::LB;
+use crate::keyword::{Keyword, Status};
+use crate::keywords::bind::unknown_option;
+use crate::keywords::later;
+use crate::keywords::source::SourceStatement;
+use crate::section::{DLB, LB, NOWHERE};
 use crate::value::address::{self, Endpoint, PortRules};
 use crate::value::number;
-use crate::value::time::Milliseconds;
+use crate::value::time::{Milliseconds, Unit};
 use crate::{Dialect, Span, Statement, Word, version};
 
 /// One `server` line.
@@ -57,7 +62,66 @@ pub struct ServerSettings {
     pub port: Option<u16>,
     /// `slowstart`.
     pub slowstart: Option<Milliseconds>,
+    /// `addr`: of checks.
+    pub addr: Option<(Endpoint, Span)>,
+    /// `error-limit`.
+    pub error_limit: Option<u32>,
+    /// `observe`.
+    pub observe: Option<(Observe, Span)>,
+    /// `on-error`.
+    pub on_error: Option<OnError>,
+    /// `redir`: a prefix to which clients are sent instead.
+    pub redir: Option<Word>,
+    /// `source`.
+    pub source: Option<Box<SourceStatement>>,
+    /// `track`: `[backend/]server`.
+    pub track: Option<Word>,
+    /// Where `check` is written.
+    pub check_span: Option<Span>,
+    /// Where `id` is written.
+    pub id_span: Option<Span>,
 }
+
+/// `observe`: what of the traffic counts as an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Observe {
+    /// Connections that fail.
+    Layer4,
+    /// Responses that are invalid as well.
+    Layer7,
+}
+
+/// `on-error`: what follows from too many errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// Check more often.
+    Fastinter,
+    /// Count as a failed check.
+    FailCheck,
+    /// One failed check more and it is down.
+    SuddenDeath,
+    /// It is down.
+    MarkDown,
+}
+
+/// The options that `default-server` takes in 1.4.
+const DEFAULT_OPTIONS: [&str; 13] = [
+    "downinter",
+    "error-limit",
+    "fall",
+    "fastinter",
+    "inter",
+    "maxconn",
+    "maxqueue",
+    "minconn",
+    "on-error",
+    "port",
+    "rise",
+    "slowstart",
+    "weight",
+];
 
 const OPTIONS: [&str; 23] = [
     "addr",
@@ -103,6 +167,21 @@ pub const SERVER: &[Keyword] = &[
             "server s1 10.0.0.1:80 weight 257",
         ],
         ..Keyword::new("server", LB, server)
+    },
+    Keyword {
+        ignored_in: NOWHERE,
+        arguments: "server options",
+        status: Status::Accepted,
+        accepts: &[
+            "default-server inter 5s fall 3",
+            "default-server weight 10 maxconn 100",
+        ],
+        refuses: &[
+            "default-server",
+            "default-server bogus",
+            "default-server weight 300",
+        ],
+        ..Keyword::new("default-server", DLB, default_server)
     },
     Keyword {
         arguments: "addr:port",
@@ -165,7 +244,7 @@ fn server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         address::endpoint(&address_word.bytes, rules)
     };
     let address = parsed.map_err(|e| bad_address(address_word, e))?;
-    let settings = settings(arguments)?;
+    let settings = settings(arguments, false)?;
     Ok(Statement::Server(Box::new(ServerStatement {
         name: name.clone(),
         address,
@@ -174,59 +253,178 @@ fn server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     })))
 }
 
-fn settings(arguments: &mut Arguments<'_>) -> Result<ServerSettings, Diagnostic> {
+fn default_server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    // 1.4 wants two words at least, whatever they are.
+    if arguments.dialect == Dialect::V1_4 && arguments.peek_second().is_none() {
+        return Err(arguments.missing("an option and its value"));
+    }
+    let settings = settings(arguments, true)?;
+    Ok(Statement::DefaultServer(Box::new(settings)))
+}
+
+fn settings(arguments: &mut Arguments<'_>, default: bool) -> Result<ServerSettings, Diagnostic> {
     let mut s = ServerSettings::default();
+    let only = default && arguments.dialect == Dialect::V1_4;
     while let Some(word) = arguments.next_word() {
-        match word.text() {
-            "weight" => {
-                let value = arguments.require("a number after 'weight'")?;
-                let weight = number::atol(&value.bytes).0;
-                s.weight = match u16::try_from(weight).ok().filter(|w| *w <= 256) {
-                    Some(weight) => Some(weight),
-                    None => {
-                        return Err(Diagnostic::new(
-                            Code::OutOfRange,
-                            value.span,
-                            format!(
-                                "a weight is a number from 0 to 256, not '{}'",
-                                value.shown()
-                            ),
-                        ));
-                    }
-                };
-            }
-            "backup" => s.backup = true,
-            "disabled" => s.disabled = true,
-            "check" => s.check = true,
-            "maxconn" => s.maxconn = Some(count(arguments)?),
-            "minconn" => s.minconn = Some(count(arguments)?),
-            "maxqueue" => s.maxqueue = Some(count(arguments)?),
-            "cookie" => s.cookie = Some(arguments.require("a value after 'cookie'")?.clone()),
-            "id" => {
-                let value = arguments.require("a number after 'id'")?;
-                let id = number::atol(&value.bytes).0;
-                s.id = Some(super::mode::positive_id(id, value.span)?);
-            }
-            "inter" => s.inter = Some(arguments.milliseconds("a time after 'inter'")?),
-            "fastinter" => s.fastinter = Some(arguments.milliseconds("a time after 'fastinter'")?),
-            "downinter" => s.downinter = Some(arguments.milliseconds("a time after 'downinter'")?),
-            "slowstart" => s.slowstart = Some(arguments.milliseconds("a time after 'slowstart'")?),
-            "rise" => s.rise = Some(count(arguments)?),
-            "fall" => s.fall = Some(count(arguments)?),
-            "port" => s.port = u16::try_from(count(arguments)?).ok(),
-            _ => {
-                return Err(super::bind::unknown_option(
-                    word,
-                    "server",
-                    OPTIONS.into_iter(),
-                ));
-            }
+        let text = word.text();
+        if only && !DEFAULT_OPTIONS.contains(&text) {
+            return Err(unknown_option(
+                word,
+                "default-server",
+                DEFAULT_OPTIONS.into_iter(),
+            ));
+        }
+        if !option(arguments, &mut s, word)? {
+            return Err(match later::find(later::SERVER_OPTIONS, text) {
+                Some(row) => row.refusal(word.span, "delete it"),
+                None => unknown_option(word, "server", OPTIONS.into_iter()),
+            });
         }
     }
     Ok(s)
 }
 
+/// Reads one option and its values; false when there is no such option.
+fn option(
+    arguments: &mut Arguments<'_>,
+    s: &mut ServerSettings,
+    word: &Word,
+) -> Result<bool, Diagnostic> {
+    match word.text() {
+        "weight" => s.weight = Some(weight(arguments)?),
+        "backup" => s.backup = true,
+        "disabled" => s.disabled = true,
+        "check" => {
+            s.check = true;
+            s.check_span = Some(word.span);
+        }
+        "maxconn" => s.maxconn = Some(count(arguments)?),
+        "minconn" => s.minconn = Some(count(arguments)?),
+        "maxqueue" => s.maxqueue = Some(count(arguments)?),
+        "cookie" => s.cookie = Some(value(arguments)),
+        "redir" => s.redir = Some(value(arguments)),
+        "track" => s.track = Some(arguments.require("a server after 'track'")?.clone()),
+        "id" => {
+            let value = arguments.require("a number after 'id'")?;
+            let id = number::atol(&value.bytes).0;
+            s.id = Some(super::mode::positive_id(id, value.span)?);
+            s.id_span = Some(value.span);
+        }
+        "inter" => s.inter = Some(positive_time(arguments)?),
+        "fastinter" => s.fastinter = Some(positive_time(arguments)?),
+        "downinter" => s.downinter = Some(positive_time(arguments)?),
+        "slowstart" => s.slowstart = Some(slowstart(arguments)?),
+        "rise" => s.rise = Some(positive(arguments)?),
+        "fall" => s.fall = Some(positive(arguments)?),
+        "error-limit" => s.error_limit = Some(positive(arguments)?),
+        "port" => s.port = Some(u16::try_from(count(arguments)? & 0xffff).unwrap_or(0)),
+        "addr" => {
+            let word = arguments.next_word();
+            let bytes = word.map_or(&[][..], |w| &w.bytes);
+            let parsed = match arguments.dialect {
+                Dialect::V1_4 => address::endpoint_v4(bytes),
+                _ => address::endpoint(bytes, PortRules::default()),
+            };
+            let span = word.map_or_else(|| arguments.here(), |w| w.span);
+            s.addr = Some((
+                parsed.map_err(|e| {
+                    Diagnostic::new(
+                        Code::BadAddress,
+                        span,
+                        format!("this is not an address: {e}"),
+                    )
+                })?,
+                span,
+            ));
+        }
+        "observe" => {
+            let value = arguments.require("'none', 'layer4' or 'layer7'")?;
+            s.observe = match value.text() {
+                "none" => None,
+                "layer4" => Some((Observe::Layer4, value.span)),
+                "layer7" => Some((Observe::Layer7, value.span)),
+                _ => return Err(arguments.bad(value, "'none', 'layer4' or 'layer7'")),
+            };
+        }
+        "on-error" => {
+            let what = "'fastinter', 'fail-check', 'sudden-death' or 'mark-down'";
+            let value = arguments.require(what)?;
+            s.on_error = Some(match value.text() {
+                "fastinter" => OnError::Fastinter,
+                "fail-check" => OnError::FailCheck,
+                "sudden-death" => OnError::SuddenDeath,
+                "mark-down" => OnError::MarkDown,
+                _ => return Err(arguments.bad(value, what)),
+            });
+        }
+        "source" => s.source = Some(Box::new(super::source::read(arguments, true)?)),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// A word that 1.4 takes even when it is missing.
+fn value(arguments: &mut Arguments<'_>) -> Word {
+    arguments.next_word().cloned().unwrap_or(Word {
+        span: arguments.here(),
+        bytes: Box::default(),
+    })
+}
+
+fn weight(arguments: &mut Arguments<'_>) -> Result<u16, Diagnostic> {
+    let value = value(arguments);
+    let weight = number::atol(&value.bytes).0;
+    u16::try_from(number::to_int(weight))
+        .ok()
+        .filter(|w| *w <= 256)
+        .ok_or_else(|| {
+            Diagnostic::new(
+                Code::OutOfRange,
+                value.span,
+                format!(
+                    "a weight is a number from 0 to 256, not '{}'",
+                    value.shown()
+                ),
+            )
+        })
+}
+
+fn positive(arguments: &mut Arguments<'_>) -> Result<u32, Diagnostic> {
+    let value = value(arguments);
+    match u32::try_from(number::to_int(number::atol(&value.bytes).0)) {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(Diagnostic::new(
+            Code::OutOfRange,
+            value.span,
+            format!(
+                "this must be a number greater than 0, not '{}'",
+                value.shown()
+            ),
+        )),
+    }
+}
+
+fn positive_time(arguments: &mut Arguments<'_>) -> Result<Milliseconds, Diagnostic> {
+    let value = value(arguments);
+    let time = arguments.time_of(&value, Unit::Millisecond)?;
+    if time.0 == 0 {
+        return Err(Diagnostic::new(
+            Code::OutOfRange,
+            value.span,
+            format!("'{}' must be more than 0", value.shown()),
+        ));
+    }
+    Ok(time)
+}
+
+/// `slowstart` is rounded up to seconds.
+fn slowstart(arguments: &mut Arguments<'_>) -> Result<Milliseconds, Diagnostic> {
+    let value = value(arguments);
+    arguments.time_of(&value, Unit::Millisecond)
+}
+
 fn count(arguments: &mut Arguments<'_>) -> Result<u32, Diagnostic> {
-    let value = arguments.lax_integer("a number")?;
+    let value = value(arguments);
+    let value = arguments.lax_integer_of(&value);
     Ok(super::limits::count(value))
 }

@@ -78,3 +78,13 @@ pub(crate) fn required_condition(
         .help("write: if ACL... , where ACL is a name or { criterion patterns }")),
     }
 }
+
+/// A condition, if there are words left; any word but `if` and `unless` is refused.
+pub(crate) fn optional_condition(
+    arguments: &mut Arguments<'_>,
+) -> Result<Option<ConditionSyntax>, Diagnostic> {
+    if arguments.is_empty() {
+        return Ok(None);
+    }
+    required_condition(arguments).map(Some)
+}

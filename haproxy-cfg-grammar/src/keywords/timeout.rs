@@ -50,6 +50,7 @@ const fn timer(
 const fn old(base: Keyword, instead: &'static str) -> Keyword {
     Keyword {
         instead: Some(instead),
+        warned_since: version::V1_5,
         ..base
     }
 }

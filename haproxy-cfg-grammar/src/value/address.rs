@@ -81,6 +81,15 @@ pub fn host_v4(bytes: &[u8]) -> Result<Host, AddressError> {
             None => Err(AddressError::Host),
         };
     }
+    // Some resolvers would take hexadecimal numbers for an address; HAProxy does not.
+    let hexadecimal = |part: &str| {
+        part.strip_prefix("0x")
+            .or_else(|| part.strip_prefix("0X"))
+            .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    if text.split('.').any(hexadecimal) {
+        return Err(AddressError::Host);
+    }
     name(text)
 }
 
@@ -108,6 +117,20 @@ pub fn endpoint_v4(bytes: &[u8]) -> Result<Endpoint, AddressError> {
         host: host_v4(host)?,
         port,
     })
+}
+
+/// `addr[:port[-port]]`: the address that connections of one server come from.
+pub fn source_range_v1_4(bytes: &[u8]) -> Result<Endpoint, AddressError> {
+    let mut endpoint = endpoint_v4(bytes)?;
+    let port = memchr::memrchr(b':', bytes).map_or(&[][..], |at| &bytes[at + 1..]);
+    if let Some(at) = memchr::memchr(b'-', port) {
+        let number = |bytes| u16::try_from(number::atol(bytes).0).ok().filter(|n| *n > 0);
+        match (number(&port[..at]), number(&port[at + 1..])) {
+            (Some(low), Some(high)) if low <= high => endpoint.port = Port::Range(low, high),
+            _ => return Err(AddressError::Port),
+        }
+    }
+    Ok(endpoint)
 }
 
 /// The address of a `server` for 1.4: the first colon splits (so that no IPv6 address can be

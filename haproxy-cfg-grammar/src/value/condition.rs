@@ -3,6 +3,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::nearest;
+use crate::keywords::later;
 use crate::value::criterion::{self, CRITERIA, Criterion};
 use crate::value::expression::{self, Call};
 use crate::value::pattern::{self, MatchMethod, PatternSyntax};
@@ -29,6 +30,8 @@ pub struct AclSyntax {
     pub files: Vec<Word>,
     /// Where the criterion is.
     pub span: Span,
+    /// Something that is hardly meant.
+    pub warning: Option<Diagnostic>,
 }
 
 /// `if` or `unless`.
@@ -111,7 +114,9 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         }
         None => return Err(unknown_criterion(first, &call.name)),
     };
+    let call_has_no_argument = call.argument.is_none();
     let mut syntax = AclSyntax {
+        warning: None,
         criterion,
         argument: call.argument,
         converters,
@@ -123,7 +128,6 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         span: first.span,
     };
     let mut rest = rest;
-    let mut method_given = false;
     while let Some((word, after)) = rest.split_first() {
         match word.text() {
             "--" => {
@@ -156,14 +160,28 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                     .help("one of: found, bool, int, ip, len, str, beg, end, sub, dir, dom, reg"));
                 };
                 syntax.method = method;
-                method_given = true;
                 rest = after;
             }
             "-n" if dialect != Dialect::V1_4 => rest = after,
             _ => break,
         }
     }
-    let _ = method_given;
+    let spaced =
+        call_has_no_argument && words.get(1).is_some_and(|w| w.bytes.first() == Some(&b'('));
+    if spaced && let Some(word) = words.get(1) {
+        syntax.warning = Some(
+            Diagnostic::whole(
+                Code::BadAcl,
+                Some(word.span),
+                format!(
+                    "'{}' is a pattern here, for there is a blank before it",
+                    word.shown()
+                ),
+            )
+            .severity(crate::Severity::Warning)
+            .help("delete the blank, or write -- before the pattern"),
+        );
+    }
     match pattern::parse_all(syntax.method, rest) {
         Ok(patterns) => syntax.patterns = patterns,
         Err(word) => {
@@ -213,6 +231,9 @@ fn method_of(name: &str) -> Option<MatchMethod> {
 }
 
 fn unknown_criterion(word: &Word, name: &str) -> Diagnostic {
+    if let Some(row) = later::find(later::FETCHES, name) {
+        return row.refusal(word.span, "");
+    }
     let diagnostic = Diagnostic::new(
         Code::UnknownFetch,
         word.span,

@@ -11,8 +11,10 @@ pub enum Needs {
     Nothing,
     /// The first bytes of the connection.
     RequestBytes,
-    /// A parsed request.
+    /// A parsed request, for as long as its bytes are there.
     Request,
+    /// A request; the value is remembered to the end of the transaction.
+    Remembered,
     /// A parsed response.
     Response,
     /// A response, or what is left after the request was sent.
@@ -78,7 +80,7 @@ const fn later(base: Criterion, since: Version) -> Criterion {
     Criterion { since, ..base }
 }
 
-use Needs::{Request, RequestBytes, Response, ServerChosen};
+use Needs::{Remembered, Request, RequestBytes, Response, ServerChosen};
 use Takes::{Backend, Cookie, Frontend, Header, Server, UrlParameter, Userlist};
 
 const NONE: Takes = Takes::Nothing;
@@ -172,16 +174,16 @@ pub const CRITERIA: &[Criterion] = &[
     row("hdr_reg", "req.hdr", Header, Regex, Request),
     row("hdr_sub", "req.hdr", Header, Substring, Request),
     row("hdr_val", "req.hdr_val", Header, Integer, Request),
-    row("http_auth", "http_auth", Userlist, Bool, Request),
+    row("http_auth", "http_auth", Userlist, Bool, Remembered),
     row(
         "http_auth_group",
         "http_auth_group",
         Userlist,
         Group,
-        Request,
+        Remembered,
     ),
-    row("http_first_req", "http_first_req", NONE, Bool, Request),
-    row("method", "method", NONE, Exact, Request),
+    row("http_first_req", "http_first_req", NONE, Bool, Remembered),
+    row("method", "method", NONE, Exact, Remembered),
     row("nbsrv", "nbsrv", Backend, Integer, ANY_TIME),
     row("path", "path", NONE, Exact, Request),
     row("path_beg", "path", NONE, Prefix, Request),
@@ -194,10 +196,6 @@ pub const CRITERIA: &[Criterion] = &[
     row("queue", "queue", Backend, Integer, ANY_TIME),
     later(
         row("req.cook", "req.cook", Cookie, Exact, Request),
-        version::V1_5,
-    ),
-    later(
-        row("req.fhdr", "req.fhdr", Header, Exact, Request),
         version::V1_5,
     ),
     later(
@@ -221,7 +219,7 @@ pub const CRITERIA: &[Criterion] = &[
         version::V1_5,
     ),
     later(
-        row("req.proto_http", "req.proto_http", NONE, Bool, RequestBytes),
+        row("req.proto_http", "req.proto_http", NONE, Bool, Remembered),
         version::V1_5,
     ),
     later(
@@ -249,7 +247,7 @@ pub const CRITERIA: &[Criterion] = &[
         version::V1_5,
     ),
     row("req_len", "req.len", NONE, Integer, RequestBytes),
-    row("req_proto_http", "req.proto_http", NONE, Bool, RequestBytes),
+    row("req_proto_http", "req.proto_http", NONE, Bool, Remembered),
     row(
         "req_rdp_cookie",
         "req.rdp_cookie",
@@ -338,7 +336,7 @@ pub const CRITERIA: &[Criterion] = &[
     row("url_port", "url_port", NONE, Integer, Request),
     row("url_reg", "url", NONE, Regex, Request),
     row("url_sub", "url", NONE, Substring, Request),
-    row("wait_end", "wait_end", NONE, Bool, RequestBytes),
+    row("wait_end", "wait_end", NONE, Bool, Remembered),
 ];
 
 /// The criterion of that name.

@@ -17,6 +17,27 @@ pub fn atol(bytes: &[u8]) -> (i64, bool) {
     (sign * value, length > 0 && length == digits.len())
 }
 
+/// A word that is a whole number in C's notation: decimal, `0x` hexadecimal or `0` octal, with a
+/// sign or without. Too large ones become the largest.
+pub fn strtol(bytes: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (negative, text) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (radix, digits) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None if text.len() > 1 && text.starts_with('0') => (8, &text[1..]),
+        None => (10, text),
+    };
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+        return None;
+    }
+    let value = i64::from_str_radix(digits, radix).unwrap_or(i64::MAX);
+    Some(if negative { -value } else { value })
+}
+
 /// A word that is nothing but digits, no more than fit.
 pub fn digits(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {

@@ -35,6 +35,8 @@ pub struct Time {
     pub value: Milliseconds,
     /// It was more than 32 bits and lost the upper ones.
     pub wrapped: bool,
+    /// Something follows the unit; HAProxy does not look at it.
+    pub junk: bool,
 }
 
 /// Why a word is not a time.
@@ -69,8 +71,9 @@ impl Unit {
 /// Reads a time; `default` is the unit of a bare number. The result is rounded up to whole units
 /// of a millisecond.
 pub fn parse(bytes: &[u8], default: Unit) -> Result<Time, TimeError> {
-    let total = parse_in(bytes, default, Unit::Millisecond)?;
+    let (total, junk) = parse_in(bytes, default, Unit::Millisecond)?;
     Ok(Time {
+        junk,
         value: Milliseconds(wrap(total)),
         // The sign bit counts: a timer of more than 31 bits lies in the past for HAProxy.
         wrapped: total > u64::from(u32::MAX),
@@ -79,26 +82,25 @@ pub fn parse(bytes: &[u8], default: Unit) -> Result<Time, TimeError> {
 
 /// Reads a time in seconds, as cookie lifetimes and `stats refresh` are; bare numbers are seconds.
 pub fn parse_seconds(bytes: &[u8]) -> Result<u32, TimeError> {
-    parse_in(bytes, Unit::Second, Unit::Second).map(wrap)
+    parse_in(bytes, Unit::Second, Unit::Second).map(|(value, _)| wrap(value))
 }
 
-fn parse_in(bytes: &[u8], default: Unit, result: Unit) -> Result<u64, TimeError> {
+fn parse_in(bytes: &[u8], default: Unit, result: Unit) -> Result<(u64, bool), TimeError> {
     let (digits, unit) = split(bytes);
     let value = digits.iter().fold(0_u64, |value, digit| {
         value
             .saturating_mul(10)
             .saturating_add(u64::from(digit - b'0'))
     });
-    let unit = if unit.is_empty() {
-        default
+    let (unit, junk) = if unit.is_empty() {
+        (default, false)
     } else {
-        unit_of(unit).map_err(|at| {
-            let c = unit.get(at).copied().unwrap_or(b'?');
-            TimeError::Unexpected(char::from(c))
+        unit_of(unit).ok_or_else(|| {
+            TimeError::Unexpected(char::from(unit.first().copied().unwrap_or(b'?')))
         })?
     };
     let micros = value.saturating_mul(unit.microseconds());
-    Ok(micros.div_ceil(result.microseconds()))
+    Ok((micros.div_ceil(result.microseconds()), junk))
 }
 
 fn wrap(value: u64) -> u32 {
@@ -116,10 +118,11 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     parsed.map_or((&[], bytes), |(_, pair)| pair)
 }
 
-/// The unit, or the offset of the character that does not belong to it.
-fn unit_of(bytes: &[u8]) -> Result<Unit, usize> {
+/// The unit, and whether something follows it. Only its first letters count.
+fn unit_of(bytes: &[u8]) -> Option<(Unit, bool)> {
     let parsed: nom::IResult<&[u8], Unit> = alt((
         value(Unit::Microsecond, tag(&b"us"[..])),
+        value(Unit::Microsecond, tag(&b"u"[..])),
         value(Unit::Millisecond, tag(&b"ms"[..])),
         value(Unit::Second, tag(&b"s"[..])),
         value(Unit::Minute, tag(&b"m"[..])),
@@ -127,11 +130,7 @@ fn unit_of(bytes: &[u8]) -> Result<Unit, usize> {
         value(Unit::Day, tag(&b"d"[..])),
     ))
     .parse(bytes);
-    match parsed {
-        Ok(([], unit)) => Ok(unit),
-        Ok((left, _)) => Err(bytes.len() - left.len()),
-        Err(_) => Err(0),
-    }
+    parsed.ok().map(|(left, unit)| (unit, !left.is_empty()))
 }
 
 #[cfg(test)]
@@ -150,6 +149,6 @@ mod tests {
         assert_eq!(ms(""), Ok(0));
         assert_eq!(ms("5x"), Err(TimeError::Unexpected('x')));
         assert_eq!(ms("-1s"), Err(TimeError::Unexpected('-')));
-        assert_eq!(ms("1s5"), Err(TimeError::Unexpected('5')));
+        assert_eq!(ms("1s5"), Ok(1000), "what follows the unit does not count");
     }
 }

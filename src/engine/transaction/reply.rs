@@ -3,8 +3,6 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use tokio::time::Instant;
-
 use super::Transaction;
 use crate::engine::deadline::after;
 use crate::engine::session::Session;
@@ -28,7 +26,11 @@ impl Transaction {
         let timeout = session.proxy().timeouts.client;
         poll_fn(|cx| {
             while self.down.is_pending() && !session.client.write_closed {
-                if self.down.poll_send(cx, &mut session.client).is_pending() {
+                if self
+                    .down
+                    .poll_send(cx, &mut session.client, &session.worker)
+                    .is_pending()
+                {
                     let at = after(session.client.active, timeout);
                     return session.deadline.poll(cx, at);
                 }
@@ -36,7 +38,7 @@ impl Transaction {
             Poll::Ready(())
         })
         .await;
-        session.client.active = Instant::now();
+        session.client.active = session.worker.now();
         // Should the client still be sending, a RST would take the answer with it.
         if !session.client.read_closed {
             session.client.finish();

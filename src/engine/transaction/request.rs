@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
-use tokio::time::Instant;
 
 use super::{End, Transaction};
 use crate::engine::deadline::{after, earlier};
@@ -91,7 +90,7 @@ impl Transaction {
             }
             return Err(end);
         }
-        self.timing.received = Some(Instant::now());
+        self.timing.received = Some(session.worker.now());
         self.note_request(session);
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The response: received, judged, and made ready to leave.
 
 use haproxy_cfg_grammar::Dialect;
-use tokio::time::Instant;
 
 use super::Transaction;
 use crate::engine::exchange::Outcome;
@@ -57,7 +56,7 @@ impl Transaction {
     }
 
     fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
-        self.timing.answered = Some(Instant::now());
+        self.timing.answered = Some(session.worker.now());
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);

@@ -1,0 +1,290 @@
+//! `stick`, `stick-table`. Manual 1.4, section 4.2.
+
+use crate::arguments::Arguments;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::keyword::{Keyword, Status};
+use crate::keywords::switching::required_condition;
+use crate::section::{DFLB, FRONTEND, LB};
+use crate::value::condition::ConditionSyntax;
+use crate::value::expression::{self, Call};
+use crate::value::time::Milliseconds;
+use crate::value::{number, size};
+use crate::{Dialect, Statement, Word};
+
+/// What a rule does with the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StickAction {
+    /// `match`: look it up.
+    Match,
+    /// `on`: look it up, and remember the server that is chosen.
+    On,
+    /// `store-request`: remember the server that is chosen.
+    StoreRequest,
+    /// `store-response` (1.5 and later): remember it with a key of the response.
+    StoreResponse,
+}
+
+/// One `stick` line.
+#[derive(Clone, Debug)]
+pub struct StickRule {
+    /// What is done.
+    pub action: StickAction,
+    /// The key.
+    pub fetch: Call,
+    /// What is done with the key.
+    pub converters: Vec<Call>,
+    /// Where the key is written.
+    pub span: crate::Span,
+    /// `table`: of another proxy.
+    pub table: Option<Word>,
+    /// When.
+    pub condition: Option<ConditionSyntax>,
+}
+
+/// The type of a table's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    /// IPv4 addresses.
+    Ip,
+    /// IPv6 addresses (1.5 and later).
+    Ipv6,
+    /// 32-bit integers.
+    Integer,
+    /// Strings of at most this many bytes. Default 32.
+    String(u32),
+    /// Bytes, at most this many (1.5 and later).
+    Binary(u32),
+}
+
+/// One `stick-table` line.
+#[derive(Clone, Debug)]
+pub struct StickTable {
+    /// The type of the keys.
+    pub key: KeyType,
+    /// How many entries.
+    pub size: u32,
+    /// `expire`.
+    pub expire: Option<Milliseconds>,
+    /// `nopurge`: a full table takes no new entries.
+    pub nopurge: bool,
+}
+
+/// The fetches that 1.4 knows here, and whether they can be had of a response.
+const FETCHES: [&str; 5] = ["src", "dst", "dst_port", "hdr", "rdp_cookie"];
+
+const fn stick(
+    name: &'static str,
+    parse: crate::keyword::Parser,
+    accepts: &'static [&'static str],
+    refuses: &'static [&'static str],
+) -> Keyword {
+    Keyword {
+        ignored_in: FRONTEND,
+        unread_when_ignored: true,
+        arguments: "pattern [table name] [condition]",
+        status: Status::Accepted,
+        accepts,
+        refuses,
+        ..Keyword::new(name, LB, parse)
+    }
+}
+
+/// The family.
+pub const STICK: &[Keyword] = &[
+    stick(
+        "stick match",
+        |a| rule(a, StickAction::Match),
+        &["stick match src table other if TRUE"],
+        &["stick match", "stick match bogus"],
+    ),
+    stick(
+        "stick on",
+        |a| rule(a, StickAction::On),
+        &["stick on src"],
+        &["stick on", "stick on src bogus"],
+    ),
+    stick(
+        "stick store-request",
+        |a| rule(a, StickAction::StoreRequest),
+        &["stick store-request dst"],
+        &["stick store-request"],
+    ),
+    stick(
+        "stick store-response",
+        |a| rule(a, StickAction::StoreResponse),
+        &[],
+        &["stick store-response", "stick store-response src"],
+    ),
+    Keyword {
+        arguments: "type t size n [expire t] [nopurge]",
+        status: Status::Accepted,
+        accepts: &[
+            "stick-table type ip size 200k expire 30m",
+            "stick-table type string len 32 size 1m nopurge",
+        ],
+        refuses: &[
+            "stick-table",
+            "stick-table type ip",
+            "stick-table size 1k",
+            "stick-table type bogus size 1k",
+            "stick-table type ip size x",
+        ],
+        ..Keyword::new("stick-table", DFLB, table)
+    },
+];
+
+fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement, Diagnostic> {
+    let word = arguments.require("what to look at, as 'src'")?;
+    let expression = match arguments.dialect {
+        Dialect::V1_4 => Some(expression::Expression {
+            fetch: expression::parse_v1_4(&word.bytes),
+            converters: Vec::new(),
+        }),
+        _ => expression::parse(&word.bytes),
+    };
+    let Some(mut expression) = expression else {
+        return Err(unknown_fetch(word));
+    };
+    let known = match arguments.dialect {
+        Dialect::V1_4 => FETCHES.contains(&expression.fetch.name.as_str()),
+        _ => {
+            FETCHES.contains(&expression.fetch.name.as_str())
+                || crate::value::criterion::find(&expression.fetch.name).is_some()
+        }
+    };
+    let trailing = memchr::memchr(b')', &word.bytes).is_some_and(|at| at + 1 != word.bytes.len());
+    let strict = arguments.dialect == Dialect::V1_4;
+    if !known || (strict && (trailing || expression.fetch.name == "rdp_cookie")) {
+        return Err(unknown_fetch(word));
+    }
+    if action == StickAction::StoreResponse && !expression.fetch.name.starts_with("res.") {
+        return Err(Diagnostic::new(
+            Code::UnknownFetch,
+            word.span,
+            format!("'{}' cannot be had of a response", expression.fetch.name),
+        ));
+    }
+    if arguments.dialect == Dialect::V1_4 {
+        while let Some(next) = arguments.peek() {
+            let Some(name) = CONVERTERS.iter().find(|c| {
+                next.bytes.starts_with(c.as_bytes())
+                    && matches!(next.bytes.get(c.len()), None | Some(b'('))
+            }) else {
+                break;
+            };
+            let call = expression::parse_v1_4(&next.bytes);
+            if *name == "ipmask"
+                && call
+                    .argument
+                    .as_deref()
+                    .and_then(crate::value::address::netmask)
+                    .is_none()
+            {
+                return Err(arguments.bad(next, "a mask in parentheses: ipmask(255.255.255.0)"));
+            }
+            expression.converters.push(call);
+            arguments.next_word();
+        }
+    }
+    let mut table = None;
+    if arguments.take("table").is_some() {
+        table = Some(arguments.next_word().cloned().unwrap_or(Word {
+            span: arguments.here(),
+            bytes: Box::default(),
+        }));
+    }
+    let condition = match arguments.peek() {
+        None => None,
+        Some(word) if word.is("if") || word.is("unless") => Some(required_condition(arguments)?),
+        Some(word) => return Err(arguments.bad(word, "'table NAME' or a condition")),
+    };
+    Ok(Statement::Stick(Box::new(StickRule {
+        action,
+        fetch: expression.fetch,
+        converters: expression.converters,
+        span: word.span,
+        table,
+        condition,
+    })))
+}
+
+/// The converters that 1.4 knows: words after the fetch.
+const CONVERTERS: [&str; 3] = ["ipmask", "lower", "upper"];
+
+fn unknown_fetch(word: &Word) -> Diagnostic {
+    Diagnostic::new(
+        Code::UnknownFetch,
+        word.span,
+        format!("a table cannot be keyed with '{}'", word.shown()),
+    )
+    .help("one of: src, dst, dst_port, hdr(name)")
+}
+
+fn table(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let lax = arguments.dialect == Dialect::V1_4;
+    let (mut key, mut entries, mut expire, mut nopurge) = (None, None, None, false);
+    while let Some(word) = arguments.next_word() {
+        match word.text() {
+            "type" => key = Some(key_type(arguments)?),
+            "size" => {
+                let value = arguments.require("a number after 'size'")?;
+                entries = Some(size::parse(&value.bytes, lax).ok_or_else(|| {
+                    arguments.bad(value, "a number, with k, m or g, after 'size'")
+                })?);
+            }
+            "expire" => expire = Some(arguments.milliseconds("a time after 'expire'")?),
+            "nopurge" => nopurge = true,
+            "store" | "peers" => {
+                return Err(Diagnostic::new(
+                    Code::LaterKeyword,
+                    word.span,
+                    format!(
+                        "'{}' of stick tables came with HAProxy 1.5; hapax does not have it",
+                        word.shown()
+                    ),
+                ));
+            }
+            _ => return Err(arguments.bad(word, "'type', 'size', 'expire' or 'nopurge'")),
+        }
+    }
+    let missing = |what: &str| {
+        Diagnostic::new(
+            Code::MissingArgument,
+            arguments.line_span(),
+            format!("'stick-table' needs '{what}'"),
+        )
+    };
+    let size = entries.filter(|n| *n > 0).ok_or_else(|| missing("size"))?;
+    let key = key.ok_or_else(|| missing("type"))?;
+    Ok(Statement::StickTable(StickTable {
+        key,
+        size,
+        expire,
+        nopurge,
+    }))
+}
+
+fn key_type(arguments: &mut Arguments<'_>) -> Result<KeyType, Diagnostic> {
+    let what = "'ip', 'integer' or 'string'";
+    let word = arguments.require(what)?;
+    let later = arguments.dialect != Dialect::V1_4;
+    Ok(match word.text() {
+        "ip" => KeyType::Ip,
+        "integer" => KeyType::Integer,
+        "ipv6" if later => KeyType::Ipv6,
+        "string" => KeyType::String(length(arguments)?.unwrap_or(32)),
+        "binary" if later => KeyType::Binary(length(arguments)?.unwrap_or(32)),
+        _ => return Err(arguments.bad(word, what)),
+    })
+}
+
+fn length(arguments: &mut Arguments<'_>) -> Result<Option<u32>, Diagnostic> {
+    if arguments.take("len").is_none() {
+        return Ok(None);
+    }
+    let word = arguments.require("a length after 'len'")?;
+    match u32::try_from(number::atol(&word.bytes).0) {
+        Ok(n) if n > 0 => Ok(Some(n)),
+        _ => Err(arguments.bad(word, "a length greater than 0 after 'len'")),
+    }
+}

@@ -1,0 +1,89 @@
+//! `tcp-request`. Manual 1.4, section 4.2.
+
+use serde::Serialize;
+
+use crate::arguments::Arguments;
+use crate::diagnostic::Diagnostic;
+use crate::keyword::{Keyword, Status};
+use crate::keywords::later;
+use crate::keywords::switching::optional_condition;
+use crate::section::{BACKEND, DEFAULTS, FL, FLB};
+use crate::value::condition::ConditionSyntax;
+use crate::{Statement, version};
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TcpAction {
+    /// Go on.
+    Accept,
+    /// Close.
+    Reject,
+}
+
+/// One `tcp-request content` line.
+#[derive(Clone, Debug)]
+pub struct TcpRule {
+    /// What is done.
+    pub action: TcpAction,
+    /// When.
+    pub condition: Option<ConditionSyntax>,
+}
+
+/// The family.
+pub const TCP_REQUEST: &[Keyword] = &[
+    Keyword {
+        arguments: "accept|reject [condition]",
+        status: Status::Accepted,
+        accepts: &[
+            "tcp-request content accept",
+            "tcp-request content reject if { req_len gt 0 }",
+        ],
+        refuses: &["tcp-request content", "tcp-request content bogus"],
+        ..Keyword::new("tcp-request content", FLB, content)
+    },
+    Keyword {
+        ignored_in: BACKEND,
+        unread_when_ignored: true,
+        arguments: "time",
+        status: Status::Accepted,
+        accepts: &["tcp-request inspect-delay 5s"],
+        refuses: &["tcp-request inspect-delay", "tcp-request inspect-delay -1s"],
+        ..Keyword::new("tcp-request inspect-delay", FL, |a| {
+            let time = a.milliseconds("a time")?;
+            a.end(version::V1_8)?;
+            Ok(Statement::InspectDelay(time))
+        })
+    },
+    // In `defaults` 1.4 takes the word `tcp-request` and looks no further.
+    Keyword {
+        until: Some(version::V1_5),
+        arguments: "(ignored)",
+        status: Status::Accepted,
+        ..Keyword::new("tcp-request", DEFAULTS, |a| {
+            a.ignore_rest();
+            Ok(Statement::Nothing)
+        })
+    },
+];
+
+fn content(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let what = "'accept' or 'reject'";
+    let word = arguments.require(what)?;
+    let action = match word.text() {
+        "accept" => TcpAction::Accept,
+        "reject" => TcpAction::Reject,
+        text => {
+            return Err(
+                match later::find(later::ACTIONS, &format!("tcp-request content {text}")) {
+                    Some(row) => row.refusal(word.span, "hapax has: accept, reject"),
+                    None => arguments.bad(word, what),
+                },
+            );
+        }
+    };
+    Ok(Statement::TcpContent(Box::new(TcpRule {
+        action,
+        condition: optional_condition(arguments)?,
+    })))
+}

@@ -1,0 +1,23 @@
+//! Format strings: literals and sample expressions. The log formats of 1.4 are constants of this
+//! type; `log-format` of later versions is read into it.
+
+use serde::Serialize;
+
+use super::{ByteString, Sample};
+
+/// A text with values in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FormatString {
+    /// The parts, in order.
+    pub parts: Vec<FormatPart>,
+}
+
+/// One part of a format string.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormatPart {
+    /// As it is.
+    Literal(ByteString),
+    /// The value of a sample, empty when there is none.
+    Sample(Sample),
+}

@@ -1,0 +1,125 @@
+//! Regular expressions: the fast kind where it can express the pattern, PCRE for look-around and
+//! back-references. Which one is decided by the pattern, not by the build.
+//!
+//! Patterns are bytes; `.` and classes know nothing of Unicode, as in HAProxy built with PCRE.
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub enum Regex {
+    /// Linear in the length of the text.
+    Fast(regex::bytes::Regex),
+    /// Everything that PCRE can do.
+    Full(pcre2::bytes::Regex),
+}
+
+impl Regex {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with it, in PCRE's words.
+    pub fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, String> {
+        if let Ok(text) = std::str::from_utf8(pattern) {
+            let fast = regex::bytes::RegexBuilder::new(text)
+                .unicode(false)
+                .case_insensitive(ignore_case)
+                .size_limit(1 << 20)
+                .build();
+            // What `regex` alone refuses or understands differently goes to PCRE.
+            if let Ok(fast) = fast
+                && !differs(text)
+            {
+                return Ok(Self::Fast(fast));
+            }
+        }
+        let text: String = match std::str::from_utf8(pattern) {
+            Ok(text) => text.to_owned(),
+            // The builder wants text; without Unicode each byte can be given by its number.
+            Err(_) => pattern.iter().map(|b| escape_byte(*b)).collect(),
+        };
+        pcre2::bytes::RegexBuilder::new()
+            .caseless(ignore_case)
+            .jit_if_available(true)
+            .build(&text)
+            .map(Self::Full)
+            .map_err(|e| match e.offset() {
+                Some(offset) => format!("{} at byte {offset}", message(&e)),
+                None => message(&e),
+            })
+    }
+
+    /// Whether the pattern is found somewhere in the text.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Fast(regex) => regex.is_match(text),
+            Self::Full(regex) => regex.is_match(text).unwrap_or(false),
+        }
+    }
+
+    /// Where the whole match and the groups 1 to 9 are in the text; `None` when it does not match.
+    pub fn captures(&self, text: &[u8]) -> Option<[Option<(usize, usize)>; 10]> {
+        let mut groups = [None; 10];
+        match self {
+            Self::Fast(regex) => {
+                let found = regex.captures(text)?;
+                for (n, group) in groups.iter_mut().enumerate() {
+                    *group = found.get(n).map(|m| (m.start(), m.end()));
+                }
+            }
+            Self::Full(regex) => {
+                let found = regex.captures(text).ok().flatten()?;
+                for (n, group) in groups.iter_mut().enumerate() {
+                    *group = found.get(n).map(|m| (m.start(), m.end()));
+                }
+            }
+        }
+        Some(groups)
+    }
+}
+
+/// Whether PCRE reads the pattern otherwise than the `regex` crate, although both accept it: set
+/// operations in classes, and words and spaces written between less and greater signs.
+fn differs(pattern: &str) -> bool {
+    [
+        "&&", "--", "~~", "[[", "\\<", "\\>", "\\b{", "(?x", "(?u", "(?R",
+    ]
+    .iter()
+    .any(|p| pattern.contains(p))
+}
+
+fn escape_byte(byte: u8) -> String {
+    if byte.is_ascii() {
+        char::from(byte).to_string()
+    } else {
+        format!("\\x{byte:02x}")
+    }
+}
+
+/// PCRE's sentence without the frame that the crate puts around it.
+fn message(error: &pcre2::Error) -> String {
+    let text = error.to_string();
+    text.rsplit(": ").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds() {
+        let fast = Regex::new(b"^/a(.*)$", false).unwrap();
+        assert!(matches!(fast, Regex::Fast(_)));
+        assert_eq!(fast.captures(b"/abc").unwrap()[1], Some((2, 4)));
+        let full = Regex::new(b"^(?!/a)(.)\\1", true).unwrap();
+        assert!(matches!(full, Regex::Full(_)));
+        assert!(full.is_match(b"xX"));
+        assert!(!full.is_match(b"/a"));
+    }
+
+    #[test]
+    fn mistakes() {
+        for pattern in ["((", "[a", "a{2,1}", "*a"] {
+            assert!(Regex::new(pattern.as_bytes(), false).is_err(), "{pattern}");
+        }
+        assert!(Regex::new(b"\xff+", false).unwrap().is_match(b"\xff"));
+    }
+}

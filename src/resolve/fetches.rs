@@ -1,0 +1,157 @@
+//! Names and arguments of criteria into typed fetches.
+
+use haproxy_cfg_grammar::value::criterion::{self, Criterion};
+use haproxy_cfg_grammar::value::expression::Call;
+use haproxy_cfg_grammar::value::{address, number};
+use haproxy_cfg_grammar::{Code, Diagnostic, Span};
+
+use crate::plan::{ByteString, Converter, Fetch, ProxyRef, UserlistId};
+
+/// A fetch, and the name that is still to be looked up.
+pub(super) struct Resolving {
+    pub(super) fetch: Fetch,
+    /// A user list, or `backend/server`.
+    pub(super) name: Option<String>,
+}
+
+/// The fetch of a criterion.
+pub(super) fn of_criterion(criterion: &Criterion, argument: &[u8]) -> Option<Resolving> {
+    of(criterion.fetch, argument)
+}
+
+/// The fetch of that name since 1.5.
+fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
+    let mut arguments = argument.split(|b| *b == b',');
+    let first: ByteString = arguments.next().unwrap_or_default().into();
+    let occurrence = arguments
+        .next()
+        .map_or(0, |n| number::to_int(number::atol(n).0));
+    let name_of = first.clone();
+    let name_arg = move || name_of;
+    let proxy = || ProxyRef {
+        name: first.to_string(),
+        id: None,
+    };
+    let pending = |fetch: Fetch| {
+        Some(Resolving {
+            fetch,
+            name: Some(first.to_string()),
+        })
+    };
+    let fetch = match name {
+        "always_true" => Fetch::AlwaysTrue,
+        "always_false" => Fetch::AlwaysFalse,
+        "avg_queue" => Fetch::AverageQueue(proxy()),
+        "base" => Fetch::Base,
+        "be_conn" => Fetch::BackendConnections(proxy()),
+        "be_id" => Fetch::BackendId,
+        "be_sess_rate" => Fetch::BackendRate(proxy()),
+        "connslots" => Fetch::ConnectionSlots(proxy()),
+        "dst" => Fetch::Destination,
+        "dst_conn" => Fetch::DestinationConnections,
+        "dst_port" => Fetch::DestinationPort,
+        "fe_conn" => Fetch::FrontendConnections(proxy()),
+        "fe_id" => Fetch::FrontendId,
+        "fe_sess_rate" => Fetch::FrontendRate(proxy()),
+        "http_auth" => {
+            return pending(Fetch::HttpAuth {
+                userlist: UserlistId(0),
+            });
+        }
+        "http_auth_group" => {
+            return pending(Fetch::HttpAuthGroup {
+                userlist: UserlistId(0),
+            });
+        }
+        "http_first_req" => Fetch::FirstRequest,
+        "method" => Fetch::Method,
+        "nbsrv" => Fetch::UsableServers(proxy()),
+        "path" => Fetch::Path,
+        "queue" => Fetch::Queue(proxy()),
+        "req.cook" => Fetch::RequestCookie { name: name_arg() },
+        "req.cook_cnt" => Fetch::RequestCookieCount { name: name_arg() },
+        "req.hdr" => Fetch::RequestHeader {
+            name: name_arg(),
+            occurrence,
+        },
+        "req.hdr_cnt" => Fetch::RequestHeaderCount { name: name_arg() },
+        "req.hdr_ip" => Fetch::RequestHeaderAddress { name: name_arg() },
+        "req.hdr_val" => Fetch::RequestHeaderValue { name: name_arg() },
+        "req.len" => Fetch::RequestLength,
+        "req.proto_http" => Fetch::RequestIsHttp,
+        "req.rdp_cookie" => Fetch::RdpCookie { name: name_arg() },
+        "req.rdp_cookie_cnt" => Fetch::RdpCookieCount { name: name_arg() },
+        "req.ssl_ver" => Fetch::RequestSslVersion,
+        "req.ver" => Fetch::RequestVersion,
+        "res.hdr" => Fetch::ResponseHeader {
+            name: name_arg(),
+            occurrence,
+        },
+        "res.hdr_cnt" => Fetch::ResponseHeaderCount { name: name_arg() },
+        "res.hdr_ip" => Fetch::ResponseHeaderAddress { name: name_arg() },
+        "res.hdr_val" => Fetch::ResponseHeaderValue { name: name_arg() },
+        "res.ver" => Fetch::ResponseVersion,
+        "so_id" => Fetch::ListenerId,
+        "src" => Fetch::Source,
+        "src_port" => Fetch::SourcePort,
+        "srv_id" => Fetch::ServerNumericId,
+        "srv_is_up" => return pending(Fetch::AlwaysFalse),
+        "status" => Fetch::Status,
+        "url" => Fetch::Url,
+        "url_ip" => Fetch::UrlAddress,
+        "url_param" => Fetch::UrlParameter { name: name_arg() },
+        "url_port" => Fetch::UrlPort,
+        "wait_end" => Fetch::WaitEnd,
+        _ => return None,
+    };
+    Some(Resolving { fetch, name: None })
+}
+
+/// The fetch of a `stick` rule.
+pub(super) fn of_stick(call: &Call, span: Span) -> Result<Fetch, Diagnostic> {
+    let argument = call.argument.as_deref().unwrap_or_default();
+    let found = criterion::find(&call.name).and_then(|c| of_criterion(c, argument));
+    let found = match (found, call.name.as_str()) {
+        (None, "rdp_cookie") => of("req.rdp_cookie", argument),
+        (found, _) => found,
+    };
+    found.map(|f| f.fetch).ok_or_else(|| {
+        Diagnostic::new(
+            Code::UnknownFetch,
+            span,
+            format!("a table cannot be keyed with '{}'", call.name),
+        )
+    })
+}
+
+/// A converter with its argument.
+pub(super) fn converter(call: &Call, span: Span) -> Result<Converter, Diagnostic> {
+    let argument = call.argument.as_deref().unwrap_or_default();
+    match call.name.as_str() {
+        "lower" => Ok(Converter::Lower),
+        "upper" => Ok(Converter::Upper),
+        "ipmask" => address::netmask(argument)
+            .map(Converter::IpMask)
+            .ok_or_else(|| {
+                Diagnostic::new(
+                    Code::BadValue,
+                    span,
+                    "'ipmask' needs a mask in parentheses: ipmask(255.255.255.0)",
+                )
+            }),
+        other => Err(unknown_converter(other, span)),
+    }
+}
+
+fn unknown_converter(name: &str, span: Span) -> Diagnostic {
+    use haproxy_cfg_grammar::keywords::later;
+    match later::find(later::CONVERTERS, name) {
+        Some(row) => row.refusal(span, "hapax has: ipmask, lower, upper"),
+        None => Diagnostic::new(
+            Code::UnknownConverter,
+            span,
+            format!("there is no converter '{name}'"),
+        )
+        .help("hapax has: ipmask, lower, upper"),
+    }
+}

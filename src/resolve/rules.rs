@@ -1,0 +1,243 @@
+//! Rules over requests and responses, and the warnings about their order.
+
+use haproxy_cfg_grammar::keywords::header_rules::{self, AddLine, Side};
+use haproxy_cfg_grammar::keywords::http_request::{HttpAction, HttpRequestRule};
+use haproxy_cfg_grammar::keywords::redirect::RedirectRule;
+use haproxy_cfg_grammar::keywords::stick::{self, StickAction};
+use haproxy_cfg_grammar::value::condition::ConditionSyntax;
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
+
+use super::conditions::{self, Moment, Reader};
+use super::draft::{Draft, PendingStick};
+use super::fetches;
+use crate::plan::{
+    ByteString, Condition, HttpRequestAction, LineAction, LineRule, ProxyId, Redirect, Rule, Sample,
+};
+
+/// The families whose order in the file is not the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    /// `tcp-request content` (since 1.5 only).
+    TcpContent,
+    /// `block`
+    Block,
+    /// `http-request` (since 1.5 only).
+    HttpRequest,
+    /// `reqrep` and the others.
+    RequestLines,
+    /// `reqadd`
+    RequestAdditions,
+    /// `redirect`
+    Redirect,
+    /// `use_backend`
+    UseBackend,
+}
+
+impl Family {
+    fn name(self) -> &'static str {
+        match self {
+            Self::TcpContent => "tcp-request content",
+            Self::Block => "block",
+            Self::HttpRequest => "http-request",
+            Self::RequestLines => "req*",
+            Self::RequestAdditions => "reqadd",
+            Self::Redirect => "redirect",
+            Self::UseBackend => "use_backend",
+        }
+    }
+}
+
+/// The warning about a rule that runs before a rule that is written above it, if there is one.
+pub(super) fn order(
+    draft: &mut Draft,
+    family: Family,
+    span: Span,
+    dialect: Dialect,
+) -> Option<Diagnostic> {
+    // 1.4 says nothing about these two.
+    let silent = |f: Family| {
+        dialect != Dialect::V1_8 && matches!(f, Family::TcpContent | Family::HttpRequest)
+    };
+    if silent(family) {
+        return None;
+    }
+    let after = draft
+        .families
+        .iter()
+        .find(|(f, _)| *f > family && !silent(*f))
+        .copied();
+    if !draft.families.iter().any(|(f, _)| *f == family) {
+        draft.families.push((family, span));
+    }
+    let (first, place) = after?;
+    Some(
+        Diagnostic::new(
+            Code::RuleOrder,
+            span,
+            format!(
+                "this '{}' rule runs before the '{}' rule above it",
+                family.name(),
+                first.name()
+            ),
+        )
+        .related(place, "this one runs later")
+        .help("write the rules in the order in which they run: block, req*, reqadd, redirect, use_backend"),
+    )
+}
+
+impl Reader<'_> {
+    /// A condition that may be missing; its warning goes to the draft.
+    pub(super) fn optional(
+        &self,
+        draft: &mut Draft,
+        syntax: Option<&ConditionSyntax>,
+        moment: Moment,
+    ) -> Result<Option<Condition>, Diagnostic> {
+        syntax.map(|s| self.required(draft, s, moment)).transpose()
+    }
+
+    /// A condition; its warning goes to the draft.
+    pub(super) fn required(
+        &self,
+        draft: &mut Draft,
+        syntax: &ConditionSyntax,
+        moment: Moment,
+    ) -> Result<Condition, Diagnostic> {
+        let (condition, warning) = self.condition(draft, syntax, moment)?;
+        draft.warnings.extend(warning);
+        Ok(condition)
+    }
+
+    pub(super) fn http_request(
+        &self,
+        draft: &mut Draft,
+        rule: &HttpRequestRule,
+    ) -> Result<Rule<HttpRequestAction>, Diagnostic> {
+        let condition = self.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+        let action = match rule.action {
+            HttpAction::Allow => HttpRequestAction::Allow,
+            HttpAction::Deny => HttpRequestAction::Deny,
+            HttpAction::Auth => HttpRequestAction::Auth {
+                realm: rule.realm.as_ref().map(bytes),
+            },
+        };
+        Ok(Rule { action, condition })
+    }
+
+    pub(super) fn redirect(
+        &self,
+        draft: &mut Draft,
+        rule: &RedirectRule,
+    ) -> Result<(), Diagnostic> {
+        let condition = self.optional(draft, rule.condition.as_ref(), Moment::Unchecked)?;
+        let cookie = match (&rule.set_cookie, &rule.clear_cookie) {
+            (Some(set), _) => Some(with_path(&set.bytes, b"; path=/;")),
+            (None, Some(clear)) => Some(with_path(&clear.bytes, b"; path=/; Max-Age=0;")),
+            (None, None) => None,
+        };
+        let action = Redirect {
+            kind: rule.kind,
+            value: bytes(&rule.value),
+            code: rule.code,
+            cookie,
+            drop_query: rule.drop_query,
+            append_slash: rule.append_slash,
+        };
+        draft
+            .proxy
+            .http_rules
+            .redirects
+            .push(Rule { action, condition });
+        Ok(())
+    }
+
+    pub(super) fn line_rule(
+        &self,
+        draft: &mut Draft,
+        rule: &header_rules::LineRule,
+    ) -> Result<(), Diagnostic> {
+        let pattern = conditions::regex(&rule.pattern.bytes, rule.ignore_case, rule.pattern.span)?;
+        let moment = match rule.side {
+            Side::Request => Moment::Request,
+            Side::Response => Moment::Response,
+        };
+        let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
+        let value = || rule.value.as_ref().map(bytes).unwrap_or_default();
+        let action = match rule.action {
+            header_rules::LineAction::Allow => LineAction::Allow,
+            header_rules::LineAction::Deny => LineAction::Deny,
+            header_rules::LineAction::Delete => LineAction::Delete,
+            header_rules::LineAction::Pass => LineAction::Pass,
+            header_rules::LineAction::Replace => LineAction::Replace(value()),
+            header_rules::LineAction::Tarpit => LineAction::Tarpit,
+            header_rules::LineAction::SetBackend => {
+                let index = draft.proxy.http_rules.request_lines.len();
+                if let Some(name) = &rule.value {
+                    draft.pending_backends.push((index, name.clone()));
+                }
+                LineAction::SetBackend(ProxyId(0))
+            }
+        };
+        let rule_of = Rule {
+            action: LineRule {
+                pattern,
+                ignore_case: rule.ignore_case,
+                action,
+            },
+            condition,
+        };
+        match rule.side {
+            Side::Request => draft.proxy.http_rules.request_lines.push(rule_of),
+            Side::Response => draft.proxy.http_rules.response_lines.push(rule_of),
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_line(&self, draft: &mut Draft, rule: &AddLine) -> Result<(), Diagnostic> {
+        let moment = match rule.side {
+            Side::Request => Moment::Request,
+            Side::Response => Moment::Response,
+        };
+        let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
+        let rule_of = Rule {
+            action: bytes(&rule.line),
+            condition,
+        };
+        match rule.side {
+            Side::Request => draft.proxy.http_rules.request_additions.push(rule_of),
+            Side::Response => draft.proxy.http_rules.response_additions.push(rule_of),
+        }
+        Ok(())
+    }
+
+    pub(super) fn stick(
+        &self,
+        draft: &mut Draft,
+        rule: &stick::StickRule,
+    ) -> Result<(), Diagnostic> {
+        let fetch = fetches::of_stick(&rule.fetch, rule.span)?;
+        let mut converters = Vec::with_capacity(rule.converters.len());
+        for call in &rule.converters {
+            converters.push(fetches::converter(call, rule.span)?);
+        }
+        let condition = self.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+        draft.pending_sticks.push(PendingStick {
+            matches: matches!(rule.action, StickAction::Match | StickAction::On),
+            stores: rule.action != StickAction::Match,
+            key: Sample { fetch, converters },
+            table: rule.table.clone(),
+            span: rule.span,
+            condition,
+        });
+        Ok(())
+    }
+}
+
+/// The bytes of a word.
+pub(super) fn bytes(word: &Word) -> ByteString {
+    (&*word.bytes).into()
+}
+
+fn with_path(cookie: &[u8], end: &[u8]) -> ByteString {
+    [cookie, end].concat().into()
+}
