@@ -78,6 +78,11 @@ impl Ratchet {
         &self.path
     }
 
+    /// The listed cases.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
+    }
+
     /// Compares a run, or a part of one, with the list.
     pub fn judge<'a>(
         &self,
