@@ -5,11 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use crate::http1::framing::elements;
 use crate::http1::{Head, uri};
 use crate::plan::{Acl, Condition, Fetch, MatchMethod, Pattern, Polarity};
+use crate::regular_expression::{BadRegex, Regex};
 
 /// What a rule can look at.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +41,7 @@ impl AclSet {
     ///
     /// # Errors
     /// A regular expression that cannot be compiled.
-    pub fn compile(acls: &[Acl]) -> Result<Self, regex::Error> {
+    pub fn compile(acls: &[Acl]) -> Result<Self, BadRegex> {
         let acls = acls.iter().map(Compiled::new).collect::<Result<_, _>>()?;
         Ok(Self { acls })
     }
@@ -64,16 +63,11 @@ impl AclSet {
 }
 
 impl Compiled {
-    fn new(acl: &Acl) -> Result<Self, regex::Error> {
+    fn new(acl: &Acl) -> Result<Self, BadRegex> {
         let mut regexes = Vec::new();
         for pattern in &acl.patterns {
             if let Pattern::Regex(text) = pattern {
-                regexes.push(
-                    RegexBuilder::new(&String::from_utf8_lossy(text))
-                        .unicode(false)
-                        .case_insensitive(acl.ignore_case)
-                        .build()?,
-                );
+                regexes.push(Regex::new(text, acl.ignore_case)?);
             }
         }
         Ok(Self {
@@ -248,7 +242,10 @@ mod tests {
         head.scan(&mut bytes, Tolerance::default());
         let acl = Acl {
             name: String::new(),
-            sample: Sample { fetch },
+            sample: Sample {
+                fetch,
+                converters: Vec::new(),
+            },
             matching,
             ignore_case,
             patterns: vec![pattern],
@@ -267,6 +264,7 @@ mod tests {
         let text = |text: &str| Pattern::Text(text.into());
         let host = || Fetch::RequestHeader {
             name: "host".into(),
+            occurrence: 0,
         };
         for (name, fetch, matching, ignore_case, pattern, expected) in [
             (

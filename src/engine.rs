@@ -44,7 +44,7 @@ pub enum EngineError {
     Listen(#[from] ListenError),
     /// A regular expression of an ACL.
     #[error("an ACL has an invalid regular expression: {0}")]
-    Regex(#[from] regex::Error),
+    Regex(#[from] crate::regular_expression::BadRegex),
     /// A worker thread.
     #[error("cannot start a worker: {0}")]
     Worker(#[from] io::Error),

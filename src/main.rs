@@ -5,10 +5,12 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use hapax::boot::{self, Event, OldProcesses};
-use hapax::command_line::{self, Check, Command, CommandLine, Explain, Format, Run};
+use hapax::command_line::{
+    self, Check, Command, CommandLine, Explain, Format, KeywordFormat, Keywords, Run,
+};
 use hapax::configuration::{self, Configuration, Overrides};
-use hapax::{demo, explain, report, resolve};
-use haproxy_cfg_grammar::{Dialect, Severity};
+use hapax::{demo, explain, keyword_list, report, resolve};
+use haproxy_cfg_grammar::{Code, Dialect, Severity};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
@@ -25,10 +27,7 @@ fn main() -> ExitCode {
         Command::Check(check) => self::check(&check, dialect),
         Command::Explain(explain) => self::explain(&explain, dialect),
         Command::Demo => demo(),
-        Command::Keywords(_) => {
-            eprintln!("not built yet");
-            ExitCode::FAILURE
-        }
+        Command::Keywords(keywords) => self::keywords(&keywords),
     }
 }
 
@@ -73,6 +72,13 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
         .iter()
         .filter(|d| !quiet || d.severity >= Severity::Alert)
         .cloned()
+        .map(|mut d| {
+            // What hapax does not do yet is no fault of the file: a check does not count it.
+            if run.check && d.code == Code::NotBuilt {
+                d.severity = Severity::Notice;
+            }
+            d
+        })
         .collect();
     eprint!("{}", report::haproxy_lines(&shown, sources));
     if configuration.plan.is_none() {
@@ -195,6 +201,17 @@ fn check(check: &Check, dialect: Dialect) -> ExitCode {
     }
 }
 
+/// `hapax keywords`.
+fn keywords(keywords: &Keywords) -> ExitCode {
+    let entries = keyword_list::with_status(keywords.status.as_deref());
+    match keywords.format {
+        KeywordFormat::Text => print!("{}", keyword_list::text(&entries)),
+        KeywordFormat::Markdown => print!("{}", keyword_list::markdown()),
+        KeywordFormat::Json => println!("{}", keyword_list::json(&entries)),
+    }
+    ExitCode::SUCCESS
+}
+
 /// `hapax explain`.
 fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
     let Some(configuration) = load(&explain.files, dialect, Overrides::default()) else {
@@ -209,9 +226,10 @@ fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
         );
         return ExitCode::FAILURE;
     };
-    print!(
-        "{}",
-        explain::text(plan, &configuration.provenance, sources, &explain.proxies)
-    );
+    let (provenance, only) = (&configuration.provenance, &explain.proxies);
+    match explain.format {
+        Format::Text => print!("{}", explain::text(plan, provenance, sources, only)),
+        Format::Json => println!("{}", explain::json(plan, provenance, sources, only)),
+    }
     ExitCode::SUCCESS
 }

@@ -3,6 +3,11 @@
 //!
 //! Patterns are bytes; `.` and classes know nothing of Unicode, as in HAProxy built with PCRE.
 
+/// A pattern that does not compile, in PCRE's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadRegex(String);
+
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub enum Regex {
@@ -17,7 +22,7 @@ impl Regex {
     ///
     /// # Errors
     /// What is wrong with it, in PCRE's words.
-    pub fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, String> {
+    pub fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, BadRegex> {
         if let Ok(text) = std::str::from_utf8(pattern) {
             let fast = regex::bytes::RegexBuilder::new(text)
                 .unicode(false)
@@ -41,9 +46,11 @@ impl Regex {
             .jit_if_available(true)
             .build(&text)
             .map(Self::Full)
-            .map_err(|e| match e.offset() {
-                Some(offset) => format!("{} at byte {offset}", message(&e)),
-                None => message(&e),
+            .map_err(|e| {
+                BadRegex(match e.offset() {
+                    Some(offset) => format!("{} at byte {offset}", message(&e)),
+                    None => message(&e),
+                })
             })
     }
 

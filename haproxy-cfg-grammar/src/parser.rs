@@ -111,7 +111,7 @@ impl Parser {
         let (mut words, mistakes) = words::split(text, at, self.dialect, &sources.variables);
         let broken = !mistakes.is_empty();
         self.diagnostics.extend(mistakes);
-        if self.dialect == Dialect::V1_4
+        if self.dialect != Dialect::Hapax
             && let Some(first) = words.get(WORD_LIMIT)
         {
             let first_span = first.span;
@@ -120,7 +120,7 @@ impl Parser {
                 Diagnostic::new(
                     Code::TooManyWords,
                     first_span.to(last),
-                    format!("HAProxy 1.4 takes {WORD_LIMIT} words from a line; these are too many"),
+                    format!("HAProxy takes {WORD_LIMIT} words from a line; these are too many"),
                 )
                 .help("split the line, or put the patterns into a file and use -f"),
             );
@@ -131,18 +131,15 @@ impl Parser {
             if first.is("no") {
                 prefix = Prefix::No;
                 skip = 1;
-            } else if first.is("default") && self.dialect == Dialect::V1_4 {
+            } else if first.is("default") {
                 prefix = Prefix::Default;
                 skip = 1;
             }
         }
-        let limit = words
-            .len()
-            .min(WORD_LIMIT.max(if self.dialect == Dialect::V1_4 {
-                0
-            } else {
-                usize::MAX
-            }));
+        let limit = match self.dialect {
+            Dialect::Hapax => words.len(),
+            _ => words.len().min(WORD_LIMIT),
+        };
         // Words are borrowed while the line is read, and stored afterwards.
         let taken = std::mem::take(&mut words);
         let mut statement = None;
@@ -180,12 +177,10 @@ impl Parser {
                 format!("'{}' stands before any section", first.shown()),
             )
             .help("begin with 'global', 'defaults', 'frontend', 'listen' or 'backend'");
-            if self.lost {
-                diagnostic = diagnostic.follows();
-            } else if let Some(near) =
-                crate::keyword::nearest(first.text(), SECTION_WORDS.into_iter())
-            {
+            if let Some(near) = crate::keyword::nearest(first.text(), SECTION_WORDS.into_iter()) {
                 diagnostic = diagnostic.help(format!("did you mean the section '{near}'?"));
+            } else if self.lost {
+                diagnostic = diagnostic.follows();
             }
             self.lost = true;
             self.diagnostics.push(diagnostic);
@@ -288,7 +283,7 @@ impl Parser {
             }
         } else if words.len() > 1 {
             let skip = if kind == SectionKind::Defaults { 2 } else { 1 };
-            if words.len() > skip {
+            if words.len() > skip && !matches!(kind, SectionKind::Later(..)) {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
                 if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
@@ -338,7 +333,8 @@ impl Parser {
         let refused = self.check_prefix(keyword, words, prefix).is_none();
         if refused {
             if let Some(last) = self.diagnostics.last_mut() {
-                last.stops = keyword.stops;
+                // 1.4 goes on to read the line, and trips over this one.
+                last.stops = keyword.stops && keyword.name != "description";
             }
             return None;
         }
@@ -348,7 +344,7 @@ impl Parser {
             return None;
         }
         let span = words[0].span.to(words[keyword.word_count() - 1].span);
-        let allowed = keyword.sections.contains(section);
+        let allowed = keyword.sections_in(self.dialect).contains(section);
         if !allowed && !keyword.ignored_in.contains(section) {
             self.diagnostics.push(
                 Diagnostic::new(

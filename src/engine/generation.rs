@@ -41,7 +41,10 @@ impl Generation {
     ///
     /// # Errors
     /// A regular expression that cannot be compiled.
-    pub(crate) fn new(plan: Arc<Plan>, registry: &Registry) -> Result<Self, regex::Error> {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        registry: &Registry,
+    ) -> Result<Self, crate::regular_expression::BadRegex> {
         // Everything that can fail first: adopting changes what the running plan uses.
         let acls = plan
             .proxies

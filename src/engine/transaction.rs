@@ -18,7 +18,7 @@ use super::connect;
 use super::exchange::{Exchange, Flow, Outcome, Response};
 use super::live::Server;
 use super::session::{Line, Session, millis};
-use crate::http1::{Head, Intent, Kind, Method, Policy, head::Version};
+use crate::http1::{Framing, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::{HttpPart, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
 
@@ -77,7 +77,7 @@ pub(crate) struct Transaction {
     pub(crate) retries: u32,
     /// Whether another server was tried.
     pub(crate) redispatched: bool,
-    /// How many were ahead in the queue.
+    /// How many were in the queue, this one included; 0 when it did not wait.
     pub(crate) queued: u32,
     /// The server that was chosen.
     pub(crate) server: Option<Arc<Server>>,
@@ -88,6 +88,7 @@ pub(crate) struct Transaction {
     request: Head,
     response: Head,
     policy: Policy,
+    framing: Framing,
     intent: Intent,
     method: Method,
     version: Version,
@@ -99,6 +100,10 @@ pub(crate) struct Transaction {
     replay: Vec<u8>,
     /// The server has upgraded the connection, or accepted a CONNECT.
     upgraded: bool,
+    /// The response was complete before the request.
+    pub(crate) answered_early: bool,
+    /// The connection to the server ends with a FIN, not a RST.
+    parts_gently: bool,
 }
 
 impl Default for Transaction {
@@ -116,6 +121,7 @@ impl Default for Transaction {
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
             policy: Policy::default(),
+            framing: Framing::Empty,
             intent: Intent::default(),
             method: Method::default(),
             version: Version::default(),
@@ -123,6 +129,8 @@ impl Default for Transaction {
             request_line: Vec::new(),
             replay: Vec::new(),
             upgraded: false,
+            parts_gently: false,
+            answered_early: false,
         }
     }
 }
@@ -137,7 +145,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
         Err(end) => end.conclude(session, transaction).await,
     };
     if next == Next::Close {
-        session.close_server(true);
+        session.close_server(!transaction.parts_gently);
         session.close_client();
     }
     session.in_backend = None;
@@ -196,6 +204,8 @@ impl Transaction {
         self.request_line.clear();
         self.replay.clear();
         self.upgraded = false;
+        self.parts_gently = false;
+        self.answered_early = false;
     }
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
@@ -213,6 +223,7 @@ impl Transaction {
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let mut tunnel = false;
         let mut response = Response::Awaited;
         loop {
@@ -220,9 +231,10 @@ impl Transaction {
             let exchange = Exchange {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
-                no_half_close: session.generation.plan.dialect != Dialect::V1_4,
-                watches_client: session.generation.plan.dialect != Dialect::V1_4,
+                no_half_close: !v1_4,
+                watches_client: !v1_4 && self.intent != Intent::Close,
                 response,
+                noted: None,
             };
             let outcome = exchange.run(session, self).await;
             match outcome {
@@ -230,9 +242,14 @@ impl Transaction {
                     self.replay(session).await?;
                     response = Response::Awaited;
                 }
-                Outcome::Failed(termination, status) => return Err(End::new(termination, status)),
-                Outcome::Closed => {
-                    self.log(session, Termination::default(), counts);
+                Outcome::Failed(termination, status) => {
+                    // 1.4 resets the server only when it gives up on an answer.
+                    self.parts_gently = v1_4 && status.is_none() && !session.client.broken;
+                    return Err(End::new(termination, status));
+                }
+                Outcome::Closed(termination) => {
+                    self.parts_gently = v1_4;
+                    self.log(session, termination, counts);
                     return Ok(Next::Close);
                 }
                 Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
@@ -242,6 +259,10 @@ impl Transaction {
                     response = Response::Begun;
                 }
                 Outcome::Complete => {
+                    // Since 1.5 an answer that did not wait for the request is the last one.
+                    if self.answered_early && !v1_4 {
+                        self.intent = Intent::Close;
+                    }
                     // What the server sent beyond its response is not part of it.
                     if self.intent == Intent::KeepAlive {
                         self.down.read -= self.down.buffer.len() as u64;
@@ -340,7 +361,10 @@ impl Transaction {
             },
             bytes: self.down.read,
             termination,
-            counts,
+            counts: crate::log::Counts {
+                backend_queue: self.queued,
+                ..counts
+            },
             retries: self.retries,
             redispatched: self.redispatched,
             http: Some(HttpPart {

@@ -157,7 +157,7 @@ impl Needs {
 }
 
 /// The condition of a rule.
-fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
+pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
     match statement {
         Statement::UseBackend(rule) => rule.condition.as_ref(),
         Statement::HttpRequest(rule) => rule.condition.as_ref(),

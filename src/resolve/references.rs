@@ -3,23 +3,20 @@
 use std::collections::HashMap;
 
 use haproxy_cfg_grammar::keyword::nearest;
-use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
+use haproxy_cfg_grammar::{Code, Diagnostic, Span, Word};
 
 use super::draft::{Draft, Drafts, switching_rule};
 use crate::plan::{
-    Fetch, KeyType, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, Role, ServerId,
-    StickRule, Tracked,
+    Fetch, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, ServerId, StickRule, Tracked,
 };
 
 /// What other proxies need to know about one.
 struct Known {
     name: String,
-    role: Role,
     mode: Mode,
-    disabled: bool,
     servers: Vec<String>,
     checked: Vec<bool>,
-    key: Option<KeyType>,
+    has_table: bool,
 }
 
 /// Every proxy by name.
@@ -34,7 +31,6 @@ struct Index {
 pub(super) fn link(drafts: &mut Drafts<'_>) {
     let index = Index::new(&drafts.proxies);
     let mut diagnostics = Vec::new();
-    let dialect = drafts.dialect;
     for (number, draft) in drafts.proxies.iter_mut().enumerate() {
         let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
         if draft.broken {
@@ -44,7 +40,7 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         if draft.proxy.disabled {
             continue;
         }
-        link_backends(draft, &index, dialect, &mut diagnostics);
+        link_backends(draft, &index, &mut diagnostics);
         link_sticks(draft, id, &index, &mut diagnostics);
         link_tracks(draft, id, &index, &mut diagnostics);
     }
@@ -73,12 +69,10 @@ impl Index {
             }
             index.known.push(Known {
                 name: proxy.name.clone(),
-                role: proxy.role,
                 mode: proxy.mode,
-                disabled: proxy.disabled,
                 servers: proxy.servers.iter().map(|s| s.name.clone()).collect(),
                 checked: proxy.servers.iter().map(|s| s.check.is_some()).collect(),
-                key: proxy.persistence.table.as_ref().map(|t| t.key),
+                has_table: proxy.persistence.table.is_some(),
             });
         }
         index
@@ -163,12 +157,7 @@ fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-fn link_backends(
-    draft: &mut Draft,
-    index: &Index,
-    dialect: Dialect,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn link_backends(draft: &mut Draft, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
     let frontend = draft.proxy.name.clone();
     let mode = draft.proxy.mode;
     let mut find = |name: &Word, keyword| index.target(&frontend, mode, name, keyword, diagnostics);
@@ -190,7 +179,6 @@ fn link_backends(
             rule.action.action = LineAction::SetBackend(target);
         }
     }
-    let _ = dialect;
 }
 
 fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
@@ -207,16 +195,8 @@ fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
             diagnostics.push(mistake(format!("no proxy '{name}' has a stick table")));
             continue;
         };
-        let Some(key) = index.known(id).and_then(|k| k.key) else {
+        if !index.known(id).is_some_and(|k| k.has_table) {
             diagnostics.push(mistake(format!("'{name}' has no 'stick-table' line")));
-            continue;
-        };
-        if !fits(&rule.key.fetch, key) {
-            diagnostics.push(Diagnostic::whole(
-                Code::UnknownTable,
-                Some(rule.span),
-                format!("the stick table of '{name}' has another type than this key"),
-            ));
             continue;
         }
         let of = StickRule {
@@ -230,16 +210,6 @@ fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
         if rule.stores {
             draft.proxy.persistence.stick_store.push(of);
         }
-    }
-}
-
-/// Whether a sample can become a key: addresses, integers and strings turn into each other, but
-/// neither an integer nor a string becomes an address in 1.4.
-fn fits(fetch: &Fetch, key: KeyType) -> bool {
-    match (fetch, key) {
-        (Fetch::Source | Fetch::Destination, _) => true,
-        (Fetch::DestinationPort, KeyType::Ip | KeyType::Ipv6) => true,
-        _ => true,
     }
 }
 

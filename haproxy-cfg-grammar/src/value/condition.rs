@@ -197,6 +197,22 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             ));
         }
     }
+    let empty = syntax.patterns.is_empty() && syntax.files.is_empty();
+    let needs_patterns = !matches!(syntax.method, MatchMethod::Bool | MatchMethod::Found);
+    if empty && needs_patterns && dialect != Dialect::V1_4 && syntax.warning.is_none() {
+        syntax.warning = Some(
+            Diagnostic::whole(
+                Code::BadAcl,
+                Some(syntax.span),
+                format!(
+                    "'{}' never matches without a value to compare with",
+                    criterion.name
+                ),
+            )
+            .severity(crate::Severity::Warning)
+            .help("add a value, or -m found to ask whether there is one"),
+        );
+    }
     syntax.pattern_spans = rest.iter().map(|w| w.span).collect();
     Ok(syntax)
 }
