@@ -158,8 +158,10 @@ async fn attempt(
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
+    let mut side = Side::new(socket, session.worker.now());
+    side.nolinger = session.backend().options.nolinger;
     session.server = Some(Link {
-        side: Side::new(socket, session.worker.now()),
+        side,
         server: Arc::clone(&slot.server),
         backend: session.backend,
         slot: Some(slot),

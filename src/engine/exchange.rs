@@ -9,6 +9,8 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use super::buffer::Buffer;
 use super::connect;
 use super::deadline::{after, earlier};
@@ -381,6 +383,14 @@ impl Exchange {
             return failed(Cause::Proxy, Stage::Data, None);
         }
         if !begun {
+            let gives_up = session
+                .generation
+                .proxy(session.backend)
+                .options
+                .abortonclose;
+            if gives_up && client.left {
+                return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
+            }
             if server.read_closed
                 && self.watches_client
                 && (client.left || client.socket.has_ended())
@@ -422,10 +432,20 @@ impl Exchange {
             return Poll::Pending;
         };
         let (up, down) = (&transaction.up, &transaction.down);
+        let independent = session
+            .generation
+            .proxy(session.frontend)
+            .options
+            .independant_streams
+            || session
+                .generation
+                .proxy(session.backend)
+                .options
+                .independant_streams;
         let server_open = !link.side.read_closed;
         let timeout = session.generation.proxy(session.backend).timeouts.server;
         let server_at = (server_open || up.is_pending())
-            .then(|| after(link.side.active, timeout))
+            .then(|| after(since(&link.side, up.is_pending(), independent), timeout))
             .flatten();
         // A client that owes the rest of its request is left to the server's patience.
         let awaits_client = if self.tunnel {
@@ -435,7 +455,12 @@ impl Exchange {
         };
         let timeout = session.generation.proxy(session.frontend).timeouts.client;
         let client_at = awaits_client
-            .then(|| after(session.client.active, timeout))
+            .then(|| {
+                after(
+                    since(&session.client, down.is_pending(), independent),
+                    timeout,
+                )
+            })
             .flatten();
         let at = earlier(client_at, server_at);
         if session.deadline.poll(cx, at).is_pending() {
@@ -469,6 +494,16 @@ impl Exchange {
     }
 }
 
+/// From when on a side is inactive: from the last byte either way, or from the last that has come
+/// with independent streams.
+fn since(side: &Side, sending: bool, independent: bool) -> Instant {
+    if independent && !sending {
+        side.received
+    } else {
+        side.active
+    }
+}
+
 /// `mode tcp`: connects to a server and relays until both sides have closed.
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
@@ -491,6 +526,8 @@ pub(crate) async fn relay(session: &mut Session) {
         http: None,
     };
     session.log(&line);
+    let broken = session.client.broken;
+    session.close_server(broken);
     let worker: &Worker = &session.worker;
     worker.give_transaction(transaction);
 }

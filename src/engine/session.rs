@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Local};
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
@@ -20,7 +21,7 @@ use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Counts, HttpPart, Record, Termination, Timers};
-use crate::plan::{LogFormat, Mode, Proxy, ProxyId, Severity};
+use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, Severity};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -42,6 +43,10 @@ pub(crate) struct Side {
     pub(crate) socket: Socket,
     /// When bytes last moved here: inactivity timeouts count from then.
     pub(crate) active: Instant,
+    /// When bytes last came from here: with `option independant-streams` they count from then.
+    pub(crate) received: Instant,
+    /// `option nolinger`: this side is closed at once, by a RST, when there is nothing more to send.
+    pub(crate) nolinger: bool,
     /// The peer has sent its FIN, or the connection is broken.
     pub(crate) read_closed: bool,
     /// A FIN was sent, or the connection is broken.
@@ -60,6 +65,8 @@ impl Side {
         Self {
             socket,
             active: now,
+            received: now,
+            nolinger: false,
             read_closed: false,
             write_closed: false,
             broken: false,
@@ -90,6 +97,7 @@ impl Side {
             Poll::Ready(Ok(n)) => {
                 buffer.filled(n);
                 self.active = worker.now();
+                self.received = self.active;
                 Poll::Ready(n)
             }
             Poll::Ready(Err(_)) => {
@@ -142,7 +150,12 @@ impl Side {
     pub(crate) fn finish(&mut self) {
         if !self.write_closed {
             self.write_closed = true;
-            self.socket.shutdown_write();
+            if self.nolinger {
+                self.read_closed = true;
+                self.socket.reset_on_close();
+            } else {
+                self.socket.shutdown_write();
+            }
         }
     }
 
@@ -242,9 +255,15 @@ async fn http(session: &mut Session) {
     buffer.clear(&session.worker.pool);
 }
 
-/// `mode health`: says OK and closes.
+/// `mode health`: says that all is well and closes.
 async fn health(session: &mut Session) {
-    let mut rest: &[u8] = b"OK\n";
+    let is_http = matches!(session.proxy().check.method, CheckMethod::Http { .. });
+    let answer: &[u8] = if is_http {
+        b"HTTP/1.0 200 OK\r\n\r\n"
+    } else {
+        b"OK\n"
+    };
+    let mut rest = answer;
     let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
     poll_fn(|cx| {
         while !rest.is_empty() && !session.client.broken {
@@ -256,6 +275,25 @@ async fn health(session: &mut Session) {
         Poll::Ready(())
     })
     .await;
+    // 1.4 logs such a connection like any other.
+    if session.generation.plan.dialect == Dialect::V1_4 {
+        session.log(&Line {
+            server: None,
+            timers: Timers {
+                request: -1,
+                queue: -1,
+                connect: -1,
+                response: -1,
+                total: session.elapsed(session.worker.now()),
+            },
+            bytes: (answer.len() - rest.len()) as u64,
+            termination: Termination::default(),
+            counts: session.counts(),
+            retries: 0,
+            redispatched: false,
+            http: None,
+        });
+    }
 }
 
 impl Session {
@@ -284,7 +322,8 @@ impl Session {
         self.generation.is_retired() || self.worker.draining.get()
     }
 
-    fn set_client_options(&self) {
+    fn set_client_options(&mut self) {
+        self.client.nolinger = self.proxy().options.nolinger;
         if self.proxy().options.clitcpka {
             // A socket that cannot be kept alive works all the same.
             let _ = rustix::net::sockopt::set_socket_keepalive(self.client.socket.fd(), true);

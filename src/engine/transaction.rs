@@ -18,7 +18,7 @@ use super::connect;
 use super::exchange::{Exchange, Flow, Outcome, Response};
 use super::live::Server;
 use super::session::{Line, Session, millis};
-use crate::http1::{Head, Intent, Kind, Method, Policy, head::Version};
+use crate::http1::{Framing, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::{HttpPart, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
 
@@ -88,6 +88,7 @@ pub(crate) struct Transaction {
     request: Head,
     response: Head,
     policy: Policy,
+    framing: Framing,
     intent: Intent,
     method: Method,
     version: Version,
@@ -120,6 +121,7 @@ impl Default for Transaction {
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
             policy: Policy::default(),
+            framing: Framing::Empty,
             intent: Intent::default(),
             method: Method::default(),
             version: Version::default(),
@@ -230,7 +232,8 @@ impl Transaction {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
                 no_half_close: !v1_4,
-                watches_client: !v1_4 && self.intent != Intent::Close,
+                watches_client: (!v1_4 && self.intent != Intent::Close)
+                    || session.backend().options.abortonclose,
                 response,
                 noted: None,
             };

@@ -244,10 +244,14 @@ impl Chunk {
                         Self::Size(size << 4 | digit)
                     }
                 },
-                Self::Extension(size) => match memchr::memchr(b'\n', &bytes[i..]) {
+                Self::Extension(size) => match memchr::memchr2(b'\r', b'\n', &bytes[i..]) {
                     Some(n) => {
                         i += n;
-                        Self::after_size(size)
+                        if bytes[i] == b'\n' {
+                            Self::after_size(size)
+                        } else {
+                            Self::SizeLf(size)
+                        }
                     }
                     None => return Ok((bytes.len(), Some(state))),
                 },

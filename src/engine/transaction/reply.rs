@@ -4,6 +4,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::Transaction;
+use haproxy_cfg_grammar::Dialect;
+
 use crate::engine::deadline::after;
 use crate::engine::session::Session;
 use crate::http1::response;
@@ -20,6 +22,10 @@ impl Transaction {
         self.down.head = response::error(&session.backend().error_pages, status, dialect);
         self.down.read = read + self.down.head.len() as u64;
         self.status = status as i32;
+        if session.client.broken {
+            self.down.read = read;
+            return;
+        }
         self.send_reply(session).await;
     }
 
@@ -40,8 +46,9 @@ impl Transaction {
         })
         .await;
         session.client.active = session.worker.now();
-        // Should the client still be sending, a RST would take the answer with it.
-        if !session.client.read_closed {
+        // Should the client still be sending, a RST would take the answer with it; 1.4 lets it.
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        if !session.client.read_closed && !v1_4 {
             session.client.finish();
             session.client.socket.drain();
         }

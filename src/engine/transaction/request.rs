@@ -12,10 +12,20 @@ use crate::http1::connection_header::{self, RequestFacts};
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{ErrorStatus, LogFormat};
+use crate::plan::{ErrorStatus, LogFormat, Tune};
 
 /// Longest part of a request line that a log line shows.
 const LOGGED_LINE: usize = 1023;
+
+/// How many header lines a head may have: `tune.http.maxhdr` since 1.5, derived from the size of
+/// the buffer in 1.4.
+pub(super) fn max_lines(tune: &Tune, v1_4: bool) -> usize {
+    if v1_4 {
+        (tune.bufsize as usize).div_ceil(80)
+    } else {
+        100
+    }
+}
 
 /// What stands in a log for a request that ends before its head.
 fn end(cause: Cause, status: ErrorStatus) -> End {
@@ -31,11 +41,14 @@ impl Transaction {
     ) -> Result<(), End> {
         let tune = &session.generation.plan.global.tune;
         let limit = (tune.bufsize - tune.maxrewrite) as usize;
-        let max_lines = (tune.bufsize as usize).div_ceil(80);
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let max_lines = max_lines(tune, v1_4);
         let proxy = session.generation.proxy(session.frontend);
         let (http_request, client) = (proxy.timeouts.http_request, proxy.timeouts.client);
         let tolerance = Tolerance {
             accept_invalid: proxy.options.accept_invalid_http_request,
+            wide_uri: v1_4,
+            rtsp: !v1_4,
         };
         let whole = after(session.started, http_request);
         let result = poll_fn(|cx| {
@@ -90,13 +103,13 @@ impl Transaction {
             }
             return Err(end);
         }
+        self.note_request(session)?;
         self.timing.received = Some(session.worker.now());
-        self.note_request(session);
         Ok(())
     }
 
     /// Notes what is asked of the head once it is complete.
-    fn note_request(&mut self, session: &Session) {
+    fn note_request(&mut self, session: &Session) -> Result<(), End> {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
@@ -106,6 +119,13 @@ impl Transaction {
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
         }
+        let dialect = session.generation.plan.dialect;
+        if self.version == Version::Http09 && dialect != Dialect::V1_4 {
+            return Err(end(Cause::Proxy, ErrorStatus::S400));
+        }
+        self.framing = Framing::of_request(&self.request, bytes, self.version, dialect)
+            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        Ok(())
     }
 
     /// Whether this is the request that `monitor-uri` answers.
@@ -124,8 +144,7 @@ impl Transaction {
         self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
-        let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
-            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        let framing = self.framing;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
@@ -167,11 +186,10 @@ impl Transaction {
         }
         let bytes = self.up.buffer.bytes();
         let target = self.request.second_word(bytes);
-        if dialect != Dialect::V1_4 || self.method != Method::Get || target.is_empty() {
+        if dialect != Dialect::V1_4 || target.is_empty() {
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
-        let mut line = b"GET ".to_vec();
-        line.extend_from_slice(target);
+        let mut line = self.request.received_start_line(bytes).to_vec();
         line.extend_from_slice(b" HTTP/1.0\r\n");
         self.request.set_start_line(&line);
         Ok(())

@@ -26,13 +26,18 @@ impl Transaction {
         );
         let tolerance = Tolerance {
             accept_invalid: session.backend().options.accept_invalid_http_response,
+            wide_uri: false,
+            rtsp: session.generation.plan.dialect != Dialect::V1_4,
         };
         let dialect = session.generation.plan.dialect;
+        let tune = &session.generation.plan.global.tune;
+        let max_lines = super::request::max_lines(tune, dialect == Dialect::V1_4);
         loop {
             match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
                 Scan::Partial if full => return Err(invalid),
                 Scan::Partial => return Ok(false),
                 Scan::Invalid(_) => return Err(invalid),
+                Scan::Complete(_) if self.response.line_count() > max_lines => return Err(invalid),
                 Scan::Complete(len) => {
                     let status = self.response.status(self.down.buffer.bytes());
                     let interim = match dialect {
@@ -56,7 +61,6 @@ impl Transaction {
     }
 
     fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
-        self.timing.answered = Some(session.worker.now());
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
@@ -69,6 +73,7 @@ impl Transaction {
             status,
         )
         .map_err(|_| ())?;
+        self.timing.answered = Some(session.worker.now());
         if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
             self.response.remove_all(bytes, b"Content-Length");
         }
