@@ -49,7 +49,8 @@ pub(super) fn check(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<D
         .source
         .as_ref()
         .is_some_and(|s| matches!(s.transparent, Some(TransparentSource::Header { .. })));
-    if header && role.is_backend() {
+    let own = draft.provenance.own.iter().any(|(n, _)| *n == "source");
+    if header && own && role.is_backend() {
         ignored("'source' with an address from a header");
     }
     if !proxy.http_rules.request_lines.is_empty() {
