@@ -83,10 +83,6 @@ impl Transaction {
         } else {
             self.version
         };
-        // What was kept ends here, and the client is told.
-        if session.is_stopping() && self.intent.keeps_client() {
-            self.intent = Intent::Close;
-        }
         if self.upgraded {
             self.intent = Intent::Tunnel;
         } else if status >= 200 {
