@@ -82,6 +82,15 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if run.check {
+        let active = |p: &hapax::plan::Proxy| !p.disabled && !p.listeners.is_empty();
+        let idle = configuration
+            .plan
+            .as_ref()
+            .is_some_and(|plan| !plan.proxies.iter().any(active));
+        if line.dialect == Dialect::V1_8 && idle {
+            // 1.5 to 1.8 tell a file without listeners from a valid one by this code.
+            return ExitCode::from(2);
+        }
         if !quiet {
             println!("Configuration file is valid");
         }
