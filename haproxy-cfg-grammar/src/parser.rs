@@ -325,6 +325,17 @@ impl Parser {
                 return None;
             }
             Lookup::Unknown => {
+                if first_is_unread(words, section) {
+                    self.diagnostics.push(Diagnostic::new(
+                        Code::WithoutEffect,
+                        words[0].span,
+                        format!(
+                            "'{}' has no effect in a '{section}' section and is ignored",
+                            words[0].shown()
+                        ),
+                    ));
+                    return None;
+                }
                 self.diagnostics
                     .push(keywords::unknown(words, section, prefix, self.dialect));
                 return None;
@@ -334,7 +345,9 @@ impl Parser {
         if refused {
             if let Some(last) = self.diagnostics.last_mut() {
                 // 1.4 goes on to read the line, and trips over this one.
-                last.stops = keyword.stops && keyword.name != "description";
+                last.stops = keyword.stops
+                    && keyword.name != "description"
+                    && keyword.sections_in(self.dialect).contains(section);
             }
             return None;
         }
@@ -446,6 +459,11 @@ fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
         format!("'{name}' sections came with HAProxy {since}; hapax does not have them"),
     )
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
+}
+
+/// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
+fn first_is_unread(words: &[Word], section: SectionKind) -> bool {
+    words[0].is("stick") && section == SectionKind::Frontend
 }
 
 fn later_keyword(words: &[Word], later: &crate::keyword::LaterKeyword) -> Diagnostic {

@@ -383,6 +383,14 @@ impl Exchange {
             return failed(Cause::Proxy, Stage::Data, None);
         }
         if !begun {
+            let gives_up = session
+                .generation
+                .proxy(session.backend)
+                .options
+                .abortonclose;
+            if gives_up && client.left {
+                return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
+            }
             if server.read_closed
                 && self.watches_client
                 && (client.left || client.socket.has_ended())

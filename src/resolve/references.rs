@@ -161,9 +161,8 @@ fn link_backends(draft: &mut Draft, index: &Index, diagnostics: &mut Vec<Diagnos
     let frontend = draft.proxy.name.clone();
     let mode = draft.proxy.mode;
     let mut find = |name: &Word, keyword| index.target(&frontend, mode, name, keyword, diagnostics);
-    if let Some(name) = draft.default_backend.take()
-        && draft.proxy.role.is_frontend()
-    {
+    // A backend has no use for it, but the name must exist all the same.
+    if let Some(name) = draft.default_backend.take() {
         draft.proxy.default_backend = find(&name, "default_backend");
     }
     for (name, condition) in std::mem::take(&mut draft.switching) {
@@ -172,6 +171,10 @@ fn link_backends(draft: &mut Draft, index: &Index, diagnostics: &mut Vec<Diagnos
         }
     }
     for (number, name) in std::mem::take(&mut draft.pending_backends) {
+        if mode != Mode::Http {
+            // The rules of a TCP proxy are not looked at.
+            continue;
+        }
         let target = find(&name, "reqsetbe");
         if let (Some(target), Some(rule)) =
             (target, draft.proxy.http_rules.request_lines.get_mut(number))

@@ -8,7 +8,7 @@ use haproxy_cfg_grammar::keywords::server::Observe;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
 
 use super::draft::{Draft, Drafts};
-use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role};
+use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role, TransparentSource};
 
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
@@ -38,7 +38,7 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
             );
             diagnostic.follows |= missing && draft.mistaken;
         }
-        servers(draft, &mut diagnostics);
+        servers(draft, dialect, &mut diagnostics);
         doubles(draft, dialect, &mut diagnostics);
         tunnel(draft, dialect, &mut diagnostics);
         tidy(draft);
@@ -308,9 +308,16 @@ fn mode(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) 
     if proxy.stats.is_some() {
         ignored("'stats'");
     }
-    if matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf) && role.is_frontend() {
+    if matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf) {
         ignored("'option httplog'");
         proxy.log_format = LogFormat::Tcp;
+    }
+    let header = proxy
+        .source
+        .as_ref()
+        .is_some_and(|s| matches!(s.transparent, Some(TransparentSource::Header { .. })));
+    if header && role.is_backend() {
+        ignored("'source' with an address from a header");
     }
     if !proxy.http_rules.request_lines.is_empty() {
         ignored("a 'req*' rule");
@@ -448,9 +455,28 @@ fn timeouts(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn servers(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
+fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
     let section = draft.provenance.section;
     let http = draft.proxy.mode == Mode::Http;
+    let moving = draft.proxy.servers.iter().zip(&draft.server_spans);
+    let moving = moving.into_iter().find(|(s, _)| s.minconn != 0);
+    if let Some((server, spans)) = moving
+        && draft.proxy.role == Role::Backend
+        && draft.proxy.fullconn == 0
+        && dialect == Dialect::V1_4
+    {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::MissingArgument,
+                Some(spans.line),
+                format!(
+                    "'minconn' of the server '{}' needs 'fullconn' in the backend",
+                    server.name
+                ),
+            )
+            .help("add 'fullconn N': how many connections make the limit reach 'maxconn'"),
+        );
+    }
     if let Some(stats) = &draft.proxy.stats
         && !stats.http_request.is_empty()
         && (!stats.auth.is_empty() || stats.realm.is_some())
@@ -472,7 +498,7 @@ fn servers(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
         return;
     }
     for (server, spans) in draft.proxy.servers.iter_mut().zip(&draft.server_spans) {
-        if server.redir.is_some() {
+        if server.redir.as_ref().is_some_and(|r| !r.is_empty()) {
             diagnostics.push(Diagnostic::whole(
                 Code::Conflict,
                 Some(spans.line),
@@ -487,6 +513,20 @@ fn servers(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
                 Some(spans.line),
                 format!(
                     "the cookie of the server '{}' means nothing without HTTP mode",
+                    server.name
+                ),
+            ));
+        }
+        let header = server
+            .source
+            .as_ref()
+            .is_some_and(|s| matches!(s.transparent, Some(TransparentSource::Header { .. })));
+        if header {
+            diagnostics.push(Diagnostic::whole(
+                Code::IgnoredInMode,
+                Some(spans.line),
+                format!(
+                    "the server '{}' cannot take its source from a header without HTTP mode",
                     server.name
                 ),
             ));

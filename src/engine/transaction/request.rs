@@ -23,7 +23,7 @@ pub(super) fn max_lines(tune: &Tune, v1_4: bool) -> usize {
     if v1_4 {
         (tune.bufsize as usize).div_ceil(80)
     } else {
-        101
+        100
     }
 }
 
