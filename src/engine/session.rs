@@ -1,5 +1,6 @@
 //! One client connection, from accept to its last log line.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub(crate) struct Accepted {
     pub(crate) peer: Option<SocketAddr>,
     /// The frontend.
     pub(crate) proxy: ProxyId,
+    /// Which of its listeners.
+    pub(crate) listener: usize,
     /// Its places in process and frontend.
     pub(crate) entered: (Entered, Entered),
 }
@@ -174,6 +177,10 @@ pub(crate) struct Session {
     pub(crate) generation: Arc<Generation>,
     /// Its frontend.
     pub(crate) frontend: ProxyId,
+    /// The listener, an index into those of the frontend.
+    pub(crate) listener: usize,
+    /// A password that the client has shown, with the user whose it is.
+    pub(crate) shown: RefCell<Option<((usize, usize), Vec<u8>)>>,
     /// Its backend; the frontend until another is chosen.
     pub(crate) backend: ProxyId,
     /// The client.
@@ -198,6 +205,8 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         worker,
         generation,
         frontend: accepted.proxy,
+        listener: accepted.listener,
+        shown: RefCell::default(),
         backend: accepted.proxy,
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
@@ -208,6 +217,7 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         _entered: accepted.entered,
     };
     session.set_client_options();
+    session.frontend_handles().frontend.rate.count(now);
     session.log_connect();
     match session.proxy().mode {
         Mode::Http => http(&mut session).await,
@@ -274,6 +284,18 @@ impl Session {
     /// What the backend has adopted.
     pub(crate) fn backend_handles(&self) -> &Handles {
         self.generation.handles(self.backend)
+    }
+
+    /// The address that the client connected to.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        self.client.socket.local_addr()
+    }
+
+    /// Whether rules over the response may look at the request.
+    pub(crate) fn response_sees_request(&self) -> bool {
+        [self.frontend, self.backend]
+            .iter()
+            .any(|id| self.generation.handles(*id).rules.acts_on_responses())
     }
 
     /// Whether kept connections should end: another plan has taken over, or the process stops.

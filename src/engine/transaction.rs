@@ -6,7 +6,10 @@
 mod reply;
 mod request;
 mod response;
+mod rules;
 mod switching;
+mod tarpit;
+mod world;
 
 use std::sync::Arc;
 
@@ -18,7 +21,8 @@ use super::connect;
 use super::exchange::{Exchange, Flow, Outcome, Response};
 use super::live::Server;
 use super::session::{Line, Session, millis};
-use crate::http1::{Head, Intent, Kind, Method, Policy, head::Version};
+use crate::http1::connection_header::{RequestConnection, Stage as Look};
+use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::{HttpPart, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
 
@@ -88,7 +92,18 @@ pub(crate) struct Transaction {
     request: Head,
     response: Head,
     policy: Policy,
+    connection: RequestConnection,
     intent: Intent,
+    /// The body of the request as its head announces it.
+    body: Body,
+    /// Whether the end of that body is known without a close.
+    length_known: bool,
+    /// It is the first request of its connection.
+    first: bool,
+    /// A rule has chosen the backend.
+    switched: bool,
+    /// The bytes of the request head, when rules over the response may look at them.
+    request_bytes: Vec<u8>,
     method: Method,
     version: Version,
     /// Sent to the client; -1 before.
@@ -116,7 +131,13 @@ impl Default for Transaction {
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
             policy: Policy::default(),
+            connection: RequestConnection::default(),
             intent: Intent::default(),
+            body: Body::Done,
+            length_known: true,
+            first: true,
+            switched: false,
+            request_bytes: Vec::new(),
             method: Method::default(),
             version: Version::default(),
             status: -1,
@@ -191,7 +212,10 @@ impl Transaction {
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
         self.response.reset(Kind::Response);
+        self.connection = RequestConnection::default();
         self.intent = Intent::default();
+        self.switched = false;
+        self.request_bytes.clear();
         self.status = -1;
         self.request_line.clear();
         self.replay.clear();
@@ -204,7 +228,17 @@ impl Transaction {
             self.reply_error(session, ErrorStatus::S200).await;
             return Ok(Next::Close);
         }
+        self.first = first;
+        self.measure_request(session)?;
+        if let Some(next) = self.request_rules(session, Look::Frontend).await? {
+            return Ok(next);
+        }
         self.switch(session);
+        if session.backend != session.frontend {
+            if let Some(next) = self.request_rules(session, Look::Joint).await? {
+                return Ok(next);
+            }
+        }
         self.prepare_request(session)?;
         connect::connect(session, self)
             .await

@@ -8,11 +8,12 @@ use haproxy_cfg_grammar::Dialect;
 use super::{End, Transaction};
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
-use crate::http1::connection_header::{self, RequestFacts};
+use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, LogFormat};
+use crate::rewrite::forwarded_for;
 
 /// Longest part of a request line that a log line shows.
 const LOGGED_LINE: usize = 1023;
@@ -116,12 +117,9 @@ impl Transaction {
         })
     }
 
-    /// Fixes what happens to the connections and how long the body is, and lets what is at hand
-    /// leave.
-    pub(super) fn prepare_request(&mut self, session: &mut Session) -> Result<(), End> {
+    /// Finds out how long the body is. What rules do to the head does not change it.
+    pub(super) fn measure_request(&mut self, session: &Session) -> Result<(), End> {
         let plan = &session.generation.plan;
-        let (frontend, backend) = (session.proxy(), session.backend());
-        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
         let framing = Framing::of_request(&self.request, bytes, self.version)
@@ -129,12 +127,46 @@ impl Transaction {
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
+        self.length_known = framing != Framing::UntilClose;
+        self.body = Body::new(framing);
+        Ok(())
+    }
+
+    /// Fixes what happens to the connections, and lets what is at hand leave.
+    pub(super) fn prepare_request(&mut self, session: &mut Session) -> Result<(), End> {
+        let plan = &session.generation.plan;
+        let (frontend, backend) = (session.proxy(), session.backend());
+        let bytes = self.up.buffer.bytes();
+        forwarded_for::add(
+            &mut self.request,
+            bytes,
+            frontend.forwarded_for.as_ref(),
+            backend.forwarded_for.as_ref(),
+            session.peer,
+        );
+        forwarded_for::add(
+            &mut self.request,
+            bytes,
+            frontend.original_to.as_ref(),
+            backend.original_to.as_ref(),
+            session.destination(),
+        );
+        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         let facts = RequestFacts {
             version: self.version,
-            length_known: framing != Framing::UntilClose,
+            length_known: self.length_known,
             stopping: session.is_stopping(),
         };
-        self.intent = connection_header::edit_request(&mut self.request, bytes, self.policy, facts);
+        self.connection
+            .look(&mut self.request, bytes, self.policy, Look::Joint, facts);
+        self.intent = self
+            .connection
+            .finish(&mut self.request, bytes, self.policy, facts);
+        if session.response_sees_request() {
+            self.request_bytes.clear();
+            self.request_bytes
+                .extend_from_slice(&bytes[..self.request.received_len()]);
+        }
 
         let leading = self.request.leading();
         let len = self.request.received_len();
@@ -145,7 +177,7 @@ impl Transaction {
             self.up.buffer.consume(leading);
             self.up.scheduled = len - leading;
         }
-        self.up.body = Body::new(framing);
+        self.up.body = self.body;
         if self.up.schedule().is_err() {
             return Err(End::new(
                 Termination::new(Cause::Proxy, Stage::Headers),
@@ -172,7 +204,7 @@ impl Transaction {
         }
         let mut line = b"GET ".to_vec();
         line.extend_from_slice(target);
-        line.extend_from_slice(b" HTTP/1.0\r\n");
+        line.extend_from_slice(b" HTTP/1.0");
         self.request.set_start_line(&line);
         Ok(())
     }

@@ -6,9 +6,10 @@ use super::Transaction;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header};
+use crate::http1::{Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header::ResponseConnection};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::ErrorStatus;
+use crate::rule::ResponseVerdict;
 
 impl Transaction {
     /// Scans what has come of the response. `true` when its head is complete and on its way.
@@ -75,19 +76,27 @@ impl Transaction {
         if session.is_stopping() && self.intent.keeps_client() {
             self.intent = Intent::Close;
         }
-        if self.upgraded {
-            self.intent = Intent::Tunnel;
-        } else if status >= 200 {
-            let known = framing != Framing::UntilClose;
-            self.intent = connection_header::edit_response(
+        let connection = (!self.upgraded && status >= 200).then(|| {
+            ResponseConnection::look(
                 &mut self.response,
                 bytes,
                 self.intent,
                 self.policy,
                 request,
                 version,
-                known,
-            );
+                framing != Framing::UntilClose,
+            )
+        });
+        match self.response_rules(session) {
+            ResponseVerdict::Pass => {}
+            ResponseVerdict::Deny | ResponseVerdict::Invalid => return Err(()),
+        }
+        let bytes = self.down.buffer.bytes();
+        self.status = i32::from(self.response.status(bytes));
+        if self.upgraded {
+            self.intent = Intent::Tunnel;
+        } else if let Some(connection) = connection {
+            self.intent = connection.finish(&mut self.response, bytes);
         }
         let leading = self.response.leading();
         let len = self.response.received_len();
