@@ -135,10 +135,12 @@ impl Compiled {
         } else {
             Vec::new()
         };
+        // Methods are told apart by case, whatever the flags.
+        let ignore_case = acl.ignore_case && acl.sample.fetch != Fetch::Method;
         Ok(Self {
             fetch: acl.sample.fetch.clone(),
             converters: acl.sample.converters.clone(),
-            patterns: PatternSet::compile(acl.matching, acl.ignore_case, &acl.patterns)?,
+            patterns: PatternSet::compile(acl.matching, ignore_case, &acl.patterns)?,
             groups,
         })
     }
@@ -171,7 +173,8 @@ impl Compiled {
             return Verdict::Fails;
         };
         let mut scratch = Vec::new();
-        let Some((name, password)) = http::credentials(request, &mut scratch) else {
+        let Some((name, password)) = http::credentials(request, facts.as_proxy, &mut scratch)
+        else {
             return Verdict::Fails;
         };
         let wanted = |group: &str| self.groups.iter().any(|g| g == group);

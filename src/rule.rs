@@ -4,6 +4,8 @@
 //! then the question for a password, then `redirect`. The frontend's rules come first, then the
 //! backend's; for responses it is the other way around.
 
+use haproxy_cfg_grammar::Dialect;
+
 use crate::acl::AclSet;
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
@@ -47,6 +49,15 @@ pub enum ResponseVerdict {
     Deny,
     /// 502: a rule has made nonsense of it.
     Invalid,
+}
+
+/// What rules leave behind besides their verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effects {
+    /// A rule has let the message pass: none refuses it any more, of the other proxy neither.
+    pub allowed: bool,
+    /// A rule has set the backend.
+    pub backend: Option<ProxyId>,
 }
 
 /// What one run over a request goes by.
@@ -102,19 +113,19 @@ impl HttpRules {
         self.acts_on_responses
     }
 
-    /// Runs the rules of one proxy over a request. The backend that a rule has set is put into
-    /// `backend`.
+    /// Runs the rules of one proxy over a request.
     pub fn request<'p>(
         &self,
         moment: Moment<'p, '_>,
         head: &mut Head,
         bytes: &[u8],
         between: &mut dyn Between,
-        backend: &mut Option<ProxyId>,
+        effects: &mut Effects,
     ) -> Verdict<'p> {
         let Moment {
             rules, acls, base, ..
         } = moment;
+        let allowed = &mut effects.allowed;
         if !self.acts_on_requests && moment.statistics.is_none() {
             between.after_lines(head, bytes);
             return Verdict::Pass;
@@ -126,24 +137,44 @@ impl HttpRules {
         {
             return Verdict::Deny;
         }
+        // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
+        // are looked at, and decide at once.
+        let v1_4 = base.dialect == Dialect::V1_4;
         let mut realm = moment.statistics.and_then(|page| page.challenge);
-        let decided = moment
-            .statistics
-            .map_or(&rules.http_request[..], |page| page.rules)
-            .iter()
-            .find(|rule| acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)));
-        match decided.map(|rule| &rule.action) {
-            Some(HttpRequestAction::Deny) => return Verdict::Deny,
-            Some(HttpRequestAction::Auth { realm: wanted }) => {
-                realm = Some(wanted.as_ref().map(|text| text.as_bytes()));
+        let families = match moment.statistics {
+            Some(page) if v1_4 => [page.rules, &[]],
+            Some(page) => [&rules.http_request[..], page.rules],
+            None => [&rules.http_request[..], &[]],
+        };
+        for family in families {
+            let decided = family.iter().find(|rule| {
+                acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes))
+            });
+            match decided.map(|rule| &rule.action) {
+                Some(HttpRequestAction::Deny) => return Verdict::Deny,
+                Some(HttpRequestAction::Auth { realm: wanted }) => {
+                    let wanted = wanted.as_ref().map(|text| text.as_bytes());
+                    if !v1_4 {
+                        return Verdict::Authenticate(wanted);
+                    }
+                    realm = Some(wanted);
+                }
+                Some(HttpRequestAction::Allow) | None => {}
             }
-            Some(HttpRequestAction::Allow) | None => {}
+        }
+        if !v1_4 {
+            if let Some(realm) = realm {
+                return Verdict::Authenticate(realm);
+            }
+            if moment.statistics.is_some() {
+                return Verdict::Statistics;
+            }
         }
         if !self.request_lines.is_empty() {
             let outcome = self
                 .request_lines
-                .run(head, bytes, acls, base, Kind::Request);
-            *backend = outcome.backend;
+                .run(head, bytes, acls, base, Kind::Request, allowed);
+            effects.backend = outcome.backend;
             if outcome.invalid {
                 return Verdict::Invalid;
             }
@@ -181,6 +212,7 @@ impl HttpRules {
         head: &mut Head,
         base: Facts<'_>,
         bytes: &[u8],
+        allowed: &mut bool,
     ) -> ResponseVerdict {
         if !self.acts_on_responses {
             return ResponseVerdict::Pass;
@@ -188,7 +220,7 @@ impl HttpRules {
         if !self.response_lines.is_empty() {
             let outcome = self
                 .response_lines
-                .run(head, bytes, acls, base, Kind::Response);
+                .run(head, bytes, acls, base, Kind::Response, allowed);
             if outcome.invalid {
                 return ResponseVerdict::Invalid;
             }

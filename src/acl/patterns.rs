@@ -63,7 +63,8 @@ impl PatternSet {
                 value.integer().is_some_and(|n| self.numbers.contains(n))
             }
             MatchMethod::Length => with_text(value, |text| {
-                self.numbers.contains(i64::try_from(text.len()).unwrap_or(i64::MAX))
+                self.numbers
+                    .contains(i64::try_from(text.len()).unwrap_or(i64::MAX))
             }),
             MatchMethod::Address => value
                 .address()

@@ -36,6 +36,7 @@ fn matches(fetch: Fetch, matching: MatchMethod, ignore_case: bool, pattern: Patt
         },
         source: Some("10.1.2.3:99".parse().unwrap()),
         destination: None,
+        as_proxy: false,
         first_request: true,
         world: &Nowhere,
     };

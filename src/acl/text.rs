@@ -231,7 +231,11 @@ mod tests {
             (MatchMethod::Domain, "", "", false),
         ] {
             let set = TextSet::compile(method, false, &[pattern.as_bytes()]).unwrap();
-            assert_eq!(set.matches(text.as_bytes()), expected, "{pattern} in {text}");
+            assert_eq!(
+                set.matches(text.as_bytes()),
+                expected,
+                "{pattern} in {text}"
+            );
         }
     }
 }

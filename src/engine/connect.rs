@@ -45,7 +45,7 @@ pub(crate) async fn connect(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     let attempts = session.backend().retries;
-    let mut only: Option<Arc<Server>> = None;
+    let mut only: Option<Arc<Server>> = transaction.sticky.clone();
     let mut failed: Option<Arc<Server>> = None;
     loop {
         let slot = obtain(session, transaction, only.as_deref(), failed.as_deref()).await?;
@@ -84,6 +84,7 @@ pub(crate) async fn connect(
         if session.backend().options.redispatch && transaction.retries == attempts {
             transaction.redispatched = true;
             only = None;
+            transaction.lose_persistence();
             failed = Some(server);
         } else {
             only = Some(server);

@@ -291,13 +291,6 @@ impl Session {
         self.client.socket.local_addr()
     }
 
-    /// Whether rules over the response may look at the request.
-    pub(crate) fn response_sees_request(&self) -> bool {
-        [self.frontend, self.backend]
-            .iter()
-            .any(|id| self.generation.handles(*id).rules.acts_on_responses())
-    }
-
     /// Whether kept connections should end: another plan has taken over, or the process stops.
     pub(crate) fn is_stopping(&self) -> bool {
         self.generation.is_retired() || self.worker.draining.get()
@@ -435,7 +428,10 @@ impl Session {
         };
         let mut text = Vec::with_capacity(256);
         match (&line.http, proxy.log_format) {
-            (Some(http), LogFormat::Http | LogFormat::Clf) => record.http(http, &mut text),
+            (Some(http), LogFormat::Http) => record.http(http, &mut text),
+            (Some(http), LogFormat::Clf) => {
+                record.clf(http, self.generation.plan.dialect, &mut text);
+            }
             _ => record.tcp(&mut text),
         }
         let abnormal = !line.termination.is_normal();

@@ -262,14 +262,14 @@ impl Head {
 
     /// Replaces a line, given without terminator; without a colon it is all name.
     pub fn replace(&mut self, index: usize, line: &[u8]) {
-        self.lines[index] = self.store(&[line]);
+        self.lines[index] = self.store_ending(&[line], self.ending(index));
     }
 
     /// Replaces the value of a line and keeps its name and the blanks before the value.
     pub fn replace_value(&mut self, bytes: &[u8], index: usize, value: &[u8]) {
         let old = self.lines[index];
         let prefix = self.text(bytes, old.start, old.value_start).to_vec();
-        self.lines[index] = self.store(&[&prefix, value]);
+        self.lines[index] = self.store_ending(&[&prefix, value], self.ending(index));
     }
 
     /// Adds a line at the end, given without terminator.
@@ -283,7 +283,21 @@ impl Head {
         self.lines.push(line);
     }
 
+    /// The line end of a line: a replacement keeps it.
+    fn ending(&self, index: usize) -> &'static [u8] {
+        let line = &self.lines[index];
+        if line.end.wrapping_sub(line.value_end) == 1 {
+            b"\n"
+        } else {
+            b"\r\n"
+        }
+    }
+
     fn store(&mut self, parts: &[&[u8]]) -> HeaderLine {
+        self.store_ending(parts, b"\r\n")
+    }
+
+    fn store_ending(&mut self, parts: &[&[u8]], ending: &[u8]) -> HeaderLine {
         self.edited = true;
         let start = self.arena.len();
         for part in parts {
@@ -296,14 +310,14 @@ impl Head {
             .take_while(|b| matches!(b, b' ' | b'\t'))
             .count();
         let value_end = self.arena.len();
-        self.arena.extend_from_slice(b"\r\n");
+        self.arena.extend_from_slice(ending);
         let at = |offset: usize| ARENA | offset as u32;
         HeaderLine {
             start: at(start),
             colon: at(start + colon),
             value_start: at((start + colon + 1 + blanks).min(value_end)),
             value_end: at(value_end),
-            end: at(value_end + 2),
+            end: at(value_end + ending.len()),
         }
     }
 

@@ -98,7 +98,7 @@ pub fn error(pages: [&ErrorPages; 2], status: ErrorStatus, dialect: Dialect) -> 
 
 fn location(status: &str, url: &[u8]) -> Vec<u8> {
     let mut answer =
-        format!("HTTP/1.0 {status}\r\nCache-Control: no-cache\r\nConnection: close\r\nLocation: ")
+        format!("HTTP/1.1 {status}\r\nCache-Control: no-cache\r\nContent-length: 0\r\nLocation: ")
             .into_bytes();
     answer.extend_from_slice(url);
     answer.extend_from_slice(b"\r\n\r\n");
@@ -140,7 +140,11 @@ pub fn redirect(redirect: &Redirect, head: &Head, bytes: &[u8], out: &mut Vec<u8
     };
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status);
-    out.extend_from_slice(b"\r\nCache-Control: no-cache\r\nContent-length: 0\r\nLocation: ");
+    // What has moved for good may be kept.
+    if !matches!(redirect.code, 301 | 308) {
+        out.extend_from_slice(b"\r\nCache-Control: no-cache");
+    }
+    out.extend_from_slice(b"\r\nContent-length: 0\r\nLocation: ");
     location_of(redirect, head, bytes, out);
     if let Some(cookie) = &redirect.cookie {
         out.extend_from_slice(b"\r\nSet-Cookie: ");

@@ -77,7 +77,8 @@ impl LineRules {
         self.rules.is_empty()
     }
 
-    /// Runs the rules over a head; `base` are the facts without it.
+    /// Runs the rules over a head; `base` are the facts without it. `allowed` is kept from one
+    /// proxy's rules to the other's.
     ///
     /// A rule that matches the first line does not look at the others. After `allow`, only rules
     /// that change lines still act.
@@ -88,27 +89,29 @@ impl LineRules {
         acls: &AclSet,
         base: Facts<'_>,
         kind: Kind,
+        allowed: &mut bool,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut allowed = false;
         let mut line = Vec::new();
         for rule in &self.rules {
             let edits = matches!(
                 rule.action,
                 Action::Delete | Action::Replace(_) | Action::SetBackend(_)
             );
-            if allowed && !edits {
+            if *allowed && !edits {
                 continue;
             }
-            if rule.condition.is_some() && !acls.applies(rule.condition.as_ref(), &facts(base, kind, head, bytes)) {
+            if rule.condition.is_some()
+                && !acls.applies(rule.condition.as_ref(), &facts(base, kind, head, bytes))
+            {
                 continue;
             }
-            if first_line(rule, head, bytes, &mut line, &mut outcome, &mut allowed) {
+            if first_line(rule, head, bytes, &mut line, &mut outcome, allowed) {
                 if outcome.invalid {
                     return outcome;
                 }
             } else {
-                header_lines(rule, head, bytes, &mut line, &mut outcome, &mut allowed);
+                header_lines(rule, head, bytes, &mut line, &mut outcome, allowed);
             }
             if outcome.denied || outcome.tarpitted {
                 break;

@@ -42,6 +42,8 @@ pub struct Facts<'a> {
     pub source: Option<SocketAddr>,
     /// The address that the client connected to.
     pub destination: Option<SocketAddr>,
+    /// The client takes this for a proxy (`option http-use-proxy-header`).
+    pub as_proxy: bool,
     /// It is the first request of its connection.
     pub first_request: bool,
     /// What lives outside of the session.
@@ -134,13 +136,7 @@ impl World for Nowhere {
         None
     }
 
-    fn admits(
-        &self,
-        _: UserlistId,
-        _: &[u8],
-        _: &[u8],
-        _: Option<&dyn Fn(&str) -> bool>,
-    ) -> bool {
+    fn admits(&self, _: UserlistId, _: &[u8], _: &[u8], _: Option<&dyn Fn(&str) -> bool>) -> bool {
         false
     }
 }

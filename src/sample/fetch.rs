@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::content::{self, Found};
 use super::facts::ProxyFact;
-use super::value::{address_of, leading_integer};
+use super::value::{header_integer, leading_address, leading_integer};
 use super::{Facts, Message, Value, http};
 use crate::http1::uri;
 use crate::plan::{Fetch, ProxyRef};
@@ -72,6 +74,10 @@ pub fn fetch(
         | Fetch::RdpCookie { .. }
         | Fetch::RdpCookieCount { .. } => return first_bytes(fetch, facts, visit),
         _ => {
+            // Since 1.5 a header fetch without a name finds nothing.
+            if facts.dialect == Dialect::V1_8 && names_no_header(fetch) {
+                return Certainty::Final;
+            }
             if let Some(response) = facts.response
                 && of_response(fetch, response, visit)
             {
@@ -142,6 +148,18 @@ fn changing(may_grow: bool) -> Certainty {
     }
 }
 
+fn names_no_header(fetch: &Fetch) -> bool {
+    match fetch {
+        Fetch::RequestHeader { name, .. }
+        | Fetch::RequestHeaderAddress { name }
+        | Fetch::RequestHeaderValue { name }
+        | Fetch::ResponseHeader { name, .. }
+        | Fetch::ResponseHeaderAddress { name }
+        | Fetch::ResponseHeaderValue { name } => name.is_empty(),
+        _ => false,
+    }
+}
+
 /// Answers whether the fetch is one of responses.
 fn of_response(
     fetch: &Fetch,
@@ -189,11 +207,11 @@ fn of_request(
             visit(Value::Text(head.second_word(bytes)));
         }
         Fetch::UrlAddress => {
-            let (address, _) = http::url_authority(head.second_word(bytes));
+            let (address, _) = http::url_authority(head.second_word(bytes), facts.dialect);
             visit(Value::Address(address));
         }
         Fetch::UrlPort => {
-            let (_, port) = http::url_authority(head.second_word(bytes));
+            let (_, port) = http::url_authority(head.second_word(bytes), facts.dialect);
             visit(Value::Integer(i64::from(port)));
         }
         Fetch::UrlParameter { name } => {
@@ -239,7 +257,8 @@ fn of_request(
         }
         Fetch::HttpAuth { userlist } => {
             let mut scratch = Vec::new();
-            if let Some((name, password)) = http::credentials(request, &mut scratch) {
+            if let Some((name, password)) = http::credentials(request, facts.as_proxy, &mut scratch)
+            {
                 visit(Value::Bool(
                     facts.world.admits(*userlist, name, password, None),
                 ));
@@ -274,24 +293,19 @@ fn each<'a>(
     }
 }
 
-fn header_addresses(
-    message: Message<'_>,
-    name: &[u8],
-    visit: &mut dyn FnMut(Value<'_>) -> bool,
-) {
+fn header_addresses(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
     header(message, name, 0, &mut |value| match value {
         Value::Text(text) => {
-            address_of(text).is_some_and(|address| visit(Value::Address(address)))
+            leading_address(text).is_some_and(|address| visit(Value::Address(address)))
         }
         _ => false,
     });
 }
 
 fn header_numbers(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
-    header(message, name, 0, &mut |value| {
-        value
-            .integer()
-            .is_some_and(|number| visit(Value::Integer(number)))
+    header(message, name, 0, &mut |value| match value {
+        Value::Text(text) => visit(Value::Integer(header_integer(text))),
+        _ => false,
     });
 }
 

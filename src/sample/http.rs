@@ -1,5 +1,7 @@
 //! Values in HTTP heads: header values apart, cookies, parameters, credentials.
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::Message;
 
 /// The values of a header, over all lines of that name, commas apart and blanks trimmed. Commas
@@ -110,11 +112,16 @@ pub fn url_parameter<'a>(url: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The address and port in an absolute URL that names an address; zeros otherwise.
-pub fn url_authority(url: &[u8]) -> (std::net::Ipv4Addr, u16) {
+pub fn url_authority(url: &[u8], dialect: Dialect) -> (std::net::Ipv4Addr, u16) {
     let nothing = (std::net::Ipv4Addr::UNSPECIFIED, 0);
     let Some(start) = url.windows(3).position(|w| w == b"://") else {
         return nothing;
     };
+    let https = url[..start].eq_ignore_ascii_case(b"https");
+    // 1.4 knows no other scheme than http.
+    if dialect == Dialect::V1_4 && !url[..start].eq_ignore_ascii_case(b"http") {
+        return nothing;
+    }
     let rest = &url[start + 3..];
     let end = rest
         .iter()
@@ -125,16 +132,20 @@ pub fn url_authority(url: &[u8]) -> (std::net::Ipv4Addr, u16) {
     };
     let port = match rest.get(end) {
         Some(b':') => super::value::leading_integer(&rest[end + 1..]) as u16,
+        _ if https => 443,
         _ => 80,
     };
     (address, port)
 }
 
-/// Name and password of a `Basic` authorization; `scratch` keeps them.
-pub fn credentials<'s>(message: Message<'_>, scratch: &'s mut Vec<u8>) -> Option<(&'s [u8], &'s [u8])> {
-    let target = message.head.second_word(message.bytes);
-    // A request for an absolute URL was sent to a proxy.
-    let header: &[u8] = if target.first().is_some_and(|b| *b != b'/' && *b != b'*') {
+/// Name and password of a `Basic` authorization; `scratch` keeps them. A proxy is told in another
+/// header.
+pub fn credentials<'s>(
+    message: Message<'_>,
+    as_proxy: bool,
+    scratch: &'s mut Vec<u8>,
+) -> Option<(&'s [u8], &'s [u8])> {
+    let header: &[u8] = if as_proxy {
         b"Proxy-Authorization"
     } else {
         b"Authorization"
@@ -193,8 +204,8 @@ mod tests {
     fn parameters() {
         assert_eq!(url_parameter(b"/a?x=1&yy=2;z=3", b"yy"), Some(&b"2"[..]));
         assert_eq!(url_parameter(b"/a?x=1", b"y"), None);
-        assert_eq!(url_authority(b"http://10.0.0.1:81/").1, 81);
-        assert_eq!(url_authority(b"http://10.0.0.1/").1, 80);
-        assert_eq!(url_authority(b"/a").1, 0);
+        assert_eq!(url_authority(b"http://10.0.0.1:81/", Dialect::V1_4).1, 81);
+        assert_eq!(url_authority(b"http://10.0.0.1/", Dialect::V1_4).1, 80);
+        assert_eq!(url_authority(b"/a", Dialect::V1_4).1, 0);
     }
 }

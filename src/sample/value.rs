@@ -62,6 +62,38 @@ pub fn leading_integer(text: &[u8]) -> i64 {
     if negative { -value } else { value }
 }
 
+/// A number as header values are read: 32 bits that wrap, up to the first byte above `9`. Bytes
+/// below `0` count as negative digits, so that `5.5` is 485. HAProxy has read them so since 1.3.
+pub fn header_integer(text: &[u8]) -> i64 {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let mut value = 0i32;
+    for byte in digits {
+        if *byte > b'9' {
+            break;
+        }
+        let digit = i32::from(*byte) - i32::from(b'0');
+        value = value.wrapping_mul(10);
+        value = if negative {
+            value.wrapping_sub(digit)
+        } else {
+            value.wrapping_add(digit)
+        };
+    }
+    i64::from(value)
+}
+
+/// The dotted address that a text begins with, whatever follows it: `10.0.0.1:80` has one.
+pub fn leading_address(text: &[u8]) -> Option<Ipv4Addr> {
+    let end = text
+        .iter()
+        .position(|b| !(b.is_ascii_digit() || *b == b'.'))
+        .unwrap_or(text.len());
+    address_of(&text[..end])
+}
+
 /// A dotted address, all of the text.
 pub fn address_of(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = text.split(|b| *b == b'.');

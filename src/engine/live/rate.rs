@@ -1,7 +1,7 @@
 //! How many a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 

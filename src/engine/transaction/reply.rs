@@ -24,10 +24,8 @@ impl Transaction {
 
     /// Sends 401, or 407 to a client that takes this for a proxy.
     pub(super) async fn ask_for_password(&mut self, session: &mut Session, realm: &[u8]) -> Next {
-        let target = self.request.second_word(self.up.buffer.bytes());
-        let as_proxy = target.first().is_some_and(|b| *b != b'/' && *b != b'*');
         let dialect = session.generation.plan.dialect;
-        let (message, status) = response::authenticate(realm, as_proxy, dialect);
+        let (message, status) = response::authenticate(realm, self.as_proxy, dialect);
         let counts = session.counts();
         self.reply(session, message, status, false).await;
         self.log(
@@ -54,8 +52,7 @@ impl Transaction {
             && self.body == Body::Done
             && (local || !v1_4)
             && !session.client.read_closed;
-        let as_proxy = self.is_for_proxy(session);
-        let header: &[u8] = match (keeps, as_proxy) {
+        let header: &[u8] = match (keeps, self.as_proxy) {
             (true, _) if self.version == Version::Http11 => b"",
             (true, true) => b"Proxy-Connection: keep-alive\r\n",
             (true, false) => b"Connection: keep-alive\r\n",
@@ -79,7 +76,7 @@ impl Transaction {
     }
 
     /// Whether the client speaks to this as to a proxy, and is answered so.
-    fn is_for_proxy(&self, session: &Session) -> bool {
+    pub(super) fn is_for_proxy(&self, session: &Session) -> bool {
         let target = self.request.second_word(self.up.buffer.bytes());
         session.proxy().options.http_use_proxy_header
             && target.first().is_some_and(|b| *b != b'/' && *b != b'*')
@@ -95,9 +92,11 @@ impl Transaction {
     ) {
         // What was not sent of a response is void.
         self.down.buffer.clear(&session.worker.pool);
+        // What the server has sent counts all the same.
+        let read = self.down.read;
         self.down.restart();
         self.down.head = message;
-        self.down.read = self.down.head.len() as u64;
+        self.down.read = read + self.down.head.len() as u64;
         self.status = status;
         let timeout = session.proxy().timeouts.client;
         poll_fn(|cx| {

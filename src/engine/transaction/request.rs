@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::cookies::capture_headers;
 use super::{End, Transaction};
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
@@ -106,6 +107,12 @@ impl Transaction {
             let line = self.request.received_start_line(bytes);
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
+            capture_headers(
+                &proxy.captures.request_headers,
+                &self.request,
+                bytes,
+                &mut self.captured.request_headers,
+            );
         }
     }
 
@@ -162,11 +169,6 @@ impl Transaction {
         self.intent = self
             .connection
             .finish(&mut self.request, bytes, self.policy, facts);
-        if session.response_sees_request() {
-            self.request_bytes.clear();
-            self.request_bytes
-                .extend_from_slice(&bytes[..self.request.received_len()]);
-        }
 
         let leading = self.request.leading();
         let len = self.request.received_len();

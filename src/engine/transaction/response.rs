@@ -3,10 +3,13 @@
 use haproxy_cfg_grammar::Dialect;
 
 use super::Transaction;
+use super::cookies::capture_headers;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header::ResponseConnection};
+use crate::http1::{
+    Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header::ResponseConnection,
+};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::ErrorStatus;
 use crate::rule::ResponseVerdict;
@@ -44,8 +47,20 @@ impl Transaction {
                         return self.prepare_response(session, status).map_err(|()| invalid);
                     }
                     // Interim responses pass as they are; the response is still to come.
-                    let bytes = &self.down.buffer.bytes()[self.response.leading()..len];
-                    self.down.head.extend_from_slice(bytes);
+                    // Since 1.5 interim responses pass as they are.
+                    if dialect == Dialect::V1_4
+                        && self.response_rules(session) != ResponseVerdict::Pass
+                    {
+                        self.refuse_response();
+                        return Err(invalid);
+                    }
+                    let bytes = self.down.buffer.bytes();
+                    if self.response.is_edited() {
+                        self.response.write_to(bytes, &mut self.down.head);
+                    } else {
+                        let bytes = &bytes[self.response.leading()..len];
+                        self.down.head.extend_from_slice(bytes);
+                    }
                     self.down.buffer.consume(len);
                     self.response.reset(Kind::Response);
                     if self.down.buffer.is_empty() {
@@ -61,6 +76,12 @@ impl Transaction {
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
+        capture_headers(
+            &session.proxy().captures.response_headers,
+            &self.response,
+            bytes,
+            &mut self.captured.response_headers,
+        );
         let framing = Framing::of_response(&self.response, bytes, version, self.method, status)
             .map_err(|_| ())?;
         if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
@@ -89,10 +110,19 @@ impl Transaction {
         });
         match self.response_rules(session) {
             ResponseVerdict::Pass => {}
-            ResponseVerdict::Deny | ResponseVerdict::Invalid => return Err(()),
+            ResponseVerdict::Deny | ResponseVerdict::Invalid => {
+                self.refuse_response();
+                return Err(());
+            }
         }
         let bytes = self.down.buffer.bytes();
-        self.status = i32::from(self.response.status(bytes));
+        let status = self.response.status(bytes);
+        self.status = i32::from(status);
+        if status >= 200 && !self.response_cookies(session, status) {
+            self.refuse_response();
+            return Err(());
+        }
+        let bytes = self.down.buffer.bytes();
         if self.upgraded {
             self.intent = Intent::Tunnel;
         } else if let Some(connection) = connection {
@@ -113,6 +143,11 @@ impl Transaction {
             self.down.tunnel();
         }
         Ok(true)
+    }
+
+    /// A response that a rule refuses counts as none in the log.
+    fn refuse_response(&mut self) {
+        self.timing.answered = None;
     }
 
     /// Whether bytes are relayed unseen from the response head on.

@@ -6,7 +6,7 @@ use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as 
 use crate::http1::{Head, Policy};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, ProxyId};
-use crate::rule::{Between, Moment, ResponseVerdict, Statistics, Verdict, with_request};
+use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
 use crate::sample::{Content, Facts, Message, http};
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
@@ -40,6 +40,7 @@ impl Transaction {
             content,
             source: session.peer,
             destination: session.destination(),
+            as_proxy: self.as_proxy,
             first_request: self.first,
             world: session,
         }
@@ -72,7 +73,10 @@ impl Transaction {
             length_known: self.length_known,
             stopping: session.is_stopping(),
         };
-        let mut set_backend = None;
+        let mut effects = Effects {
+            allowed: self.request_allowed,
+            backend: None,
+        };
         let bytes = self.up.buffer.bytes();
         let verdict = {
             let handles = session.generation.handles(id);
@@ -85,7 +89,7 @@ impl Transaction {
                 rules: &proxy.http_rules,
                 acls: &handles.acls,
                 base,
-                statistics: statistics(proxy, message),
+                statistics: statistics(proxy, message, self.as_proxy),
             };
             let mut between = Connection {
                 connection: &mut self.connection,
@@ -93,16 +97,13 @@ impl Transaction {
                 stage: look,
                 facts,
             };
-            handles.rules.request(
-                moment,
-                &mut self.request,
-                bytes,
-                &mut between,
-                &mut set_backend,
-            )
+            handles
+                .rules
+                .request(moment, &mut self.request, bytes, &mut between, &mut effects)
         };
         self.method = crate::http1::Method::from_token(self.request.first_word(bytes));
-        if let Some(backend) = set_backend
+        self.request_allowed = effects.allowed;
+        if let Some(backend) = effects.backend
             && look == Look::Frontend
         {
             super::switching::enter(session, backend);
@@ -114,6 +115,8 @@ impl Transaction {
             Verdict::Invalid => Err(refused(ErrorStatus::S400)),
             Verdict::Tarpit => {
                 self.tarpit(session).await;
+                // The log of a held request does not say when it was complete.
+                self.timing.held = self.timing.received.take();
                 Err(End::new(
                     Termination::new(Cause::Proxy, Stage::Tarpit),
                     Some(ErrorStatus::S500),
@@ -129,6 +132,7 @@ impl Transaction {
 
     /// Runs the rules over the response: the backend's, then the frontend's.
     pub(super) fn response_rules(&mut self, session: &Session) -> ResponseVerdict {
+        let mut allowed = false;
         let (frontend, backend) = (session.frontend, session.backend);
         for id in [Some(backend), (frontend != backend).then_some(frontend)] {
             let Some(id) = id else {
@@ -138,15 +142,15 @@ impl Transaction {
             if !handles.rules.acts_on_responses() {
                 continue;
             }
-            let content = whole(&[]);
-            let base = self.facts(session, id, content);
-            let base = with_request(base, &self.request, &self.request_bytes);
+            // The request is gone by now: what looks at it has no value.
+            let base = self.facts(session, id, whole(&[]));
             let verdict = handles.rules.response(
                 &session.generation.proxy(id).http_rules,
                 &handles.acls,
                 &mut self.response,
                 base,
                 self.down.buffer.bytes(),
+                &mut allowed,
             );
             if verdict != ResponseVerdict::Pass {
                 return verdict;
@@ -170,17 +174,22 @@ pub(super) fn whole(bytes: &[u8]) -> Content<'_> {
 }
 
 /// What guards the statistics page, when the request is one for it.
-fn statistics<'p>(proxy: &'p crate::plan::Proxy, request: Message<'_>) -> Option<Statistics<'p>> {
+fn statistics<'p>(
+    proxy: &'p crate::plan::Proxy,
+    request: Message<'_>,
+    as_proxy: bool,
+) -> Option<Statistics<'p>> {
     let page = proxy.stats.as_ref()?;
     let target = request.head.second_word(request.bytes);
     if !target.starts_with(&page.uri) {
         return None;
     }
     let mut scratch = Vec::new();
-    let known = http::credentials(request, &mut scratch).is_some_and(|(name, password)| {
-        let pair = [name, b":", password].concat();
-        page.auth.iter().any(|user| user.as_bytes() == pair)
-    });
+    let known =
+        http::credentials(request, as_proxy, &mut scratch).is_some_and(|(name, password)| {
+            let pair = [name, b":", password].concat();
+            page.auth.iter().any(|user| user.as_bytes() == pair)
+        });
     let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
     Some(Statistics {
         rules: &page.http_request,
