@@ -8,6 +8,7 @@
 //! and editing lines), [`framing`] (how much of what follows belongs to the message) and
 //! [`connection_header`] (what a connection mode does to one message).
 
+pub mod base64;
 pub mod connection_header;
 pub mod framing;
 pub mod head;

@@ -23,3 +23,7 @@ pub mod plan;
 pub mod regular_expression;
 pub mod report;
 pub mod resolve;
+pub mod rewrite;
+pub mod rule;
+pub mod sample;
+pub mod userlist;

@@ -7,6 +7,8 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadRegex(String);
+/// Where the whole match and the groups 1 to 9 are.
+pub type Groups = [Option<(usize, usize)>; 10];
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
@@ -63,7 +65,7 @@ impl Regex {
     }
 
     /// Where the whole match and the groups 1 to 9 are in the text; `None` when it does not match.
-    pub fn captures(&self, text: &[u8]) -> Option<[Option<(usize, usize)>; 10]> {
+    pub fn captures(&self, text: &[u8]) -> Option<Groups> {
         let mut groups = [None; 10];
         match self {
             Self::Fast(regex) => {
@@ -80,6 +82,56 @@ impl Regex {
             }
         }
         Some(groups)
+    }
+}
+
+/// Many patterns, of which any will do.
+#[derive(Debug, Default)]
+pub struct RegexSet {
+    /// Those that can be searched for together, when there are enough of them.
+    together: Option<regex::bytes::RegexSet>,
+    alone: Vec<Regex>,
+}
+
+/// From how many patterns on searching for all at once is worth its memory.
+const TOGETHER: usize = 4;
+
+impl RegexSet {
+    /// Joins patterns.
+    pub fn new(regexes: Vec<Regex>, ignore_case: bool) -> Self {
+        let fast = |r: &Regex| matches!(r, Regex::Fast(_));
+        if regexes.iter().filter(|r| fast(r)).count() >= TOGETHER {
+            let (fast, full): (Vec<_>, Vec<_>) = regexes.into_iter().partition(fast);
+            let sources = fast.iter().filter_map(|regex| match regex {
+                Regex::Fast(regex) => Some(regex.as_str()),
+                Regex::Full(_) => None,
+            });
+            let together = regex::bytes::RegexSetBuilder::new(sources)
+                .unicode(false)
+                .case_insensitive(ignore_case)
+                .size_limit(64 << 20)
+                .build();
+            return match together {
+                Ok(set) => Self {
+                    together: Some(set),
+                    alone: full,
+                },
+                Err(_) => Self {
+                    together: None,
+                    alone: fast.into_iter().chain(full).collect(),
+                },
+            };
+        }
+        Self {
+            together: None,
+            alone: regexes,
+        }
+    }
+
+    /// Whether one of them is found in the text.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.together.as_ref().is_some_and(|set| set.is_match(text))
+            || self.alone.iter().any(|regex| regex.is_match(text))
     }
 }
 

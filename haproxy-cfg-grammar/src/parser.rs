@@ -1,5 +1,7 @@
 //! Files into lines, lines into sections and statements.
 
+use std::collections::HashSet;
+
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, Line, Section};
@@ -26,6 +28,7 @@ pub fn parse(sources: &SourceSet, dialect: Dialect) -> Parsed {
         sections: Vec::new(),
         diagnostics: Vec::new(),
         lost: false,
+        deprecated: HashSet::new(),
     };
     for (index, file) in sources.files().iter().enumerate() {
         let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
@@ -53,6 +56,8 @@ struct Parser {
     diagnostics: Vec<Diagnostic>,
     /// The last section line was not understood: what follows belongs nowhere.
     lost: bool,
+    /// Old spellings that were seen.
+    deprecated: HashSet<&'static str>,
 }
 
 impl Parser {
@@ -278,7 +283,7 @@ impl Parser {
                         }
                     }
                 } else if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic);
+                    self.diagnostics.push(diagnostic.stops());
                 }
             }
         } else if words.len() > 1 {
@@ -287,7 +292,7 @@ impl Parser {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
                 if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic);
+                    self.diagnostics.push(diagnostic.stops());
                 }
             }
             if kind != SectionKind::Defaults {
@@ -391,6 +396,9 @@ impl Parser {
             } else {
                 Severity::Warning
             };
+            // 1.8 says it once.
+            let again = self.dialect == Dialect::V1_8 && !self.deprecated.insert(keyword.name);
+            let severity = if again { Severity::Notice } else { severity };
             self.diagnostics.push(
                 Diagnostic::new(
                     Code::Deprecated,
@@ -423,7 +431,9 @@ impl Parser {
     }
 
     fn check_prefix(&mut self, keyword: &Keyword, words: &[Word], prefix: Prefix) -> Option<()> {
+        let only_redispatch = self.dialect == Dialect::V1_8 && keyword.name != "option redispatch";
         let refused = match prefix {
+            Prefix::Default if only_redispatch => true,
             Prefix::None => return Some(()),
             Prefix::No => !keyword.no_prefix,
             Prefix::Default => !keyword.default_prefix,

@@ -40,7 +40,7 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
         match net::acceptfrom_with(fd.get_ref().as_fd(), flags) {
             Ok((socket, peer)) => {
                 let generation = worker.generation();
-                let Some((proxy, _)) = generation.listener(&key) else {
+                let Some((proxy, listener)) = generation.listener(&key) else {
                     // Between the swap of the plan and the order to close this socket.
                     continue;
                 };
@@ -48,6 +48,7 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
                     socket: Socket::new(socket),
                     peer: peer.and_then(|address| SocketAddr::try_from(address).ok()),
                     proxy,
+                    listener,
                     entered: (process, frontend),
                 };
                 worker.spawn(session::run(Rc::clone(&worker), generation, accepted));

@@ -46,7 +46,7 @@ pub(crate) async fn connect(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     let attempts = session.backend().retries;
-    let mut only: Option<Arc<Server>> = None;
+    let mut only: Option<Arc<Server>> = transaction.sticky.clone();
     let mut failed: Option<Arc<Server>> = None;
     loop {
         let slot = obtain(session, transaction, only.as_deref(), failed.as_deref()).await?;
@@ -94,6 +94,7 @@ pub(crate) async fn connect(
         if elsewhere {
             transaction.redispatched = true;
             only = None;
+            transaction.lose_persistence();
             failed = Some(server);
         } else {
             only = Some(server);

@@ -8,6 +8,7 @@ use super::live::{Backend, Frontend, Registry, Server};
 use super::reload::ListenerKey;
 use crate::acl::AclSet;
 use crate::plan::{Plan, Proxy, ProxyId};
+use crate::rule::HttpRules;
 
 /// A plan in service.
 #[derive(Debug)]
@@ -27,13 +28,11 @@ pub(crate) struct Handles {
     /// Its backend side.
     pub(crate) backend: Arc<Backend>,
     /// Its servers, indexed like those of the plan.
-    #[expect(
-        dead_code,
-        reason = "servers stay known for as long as a generation has them"
-    )]
     pub(crate) servers: Vec<Arc<Server>>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
+    /// Its rules over requests and responses.
+    pub(crate) rules: HttpRules,
 }
 
 impl Generation {
@@ -49,13 +48,16 @@ impl Generation {
         let acls = plan
             .proxies
             .iter()
-            .map(|proxy| AclSet::compile(&proxy.acls))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|proxy| {
+                let rules = HttpRules::compile(&proxy.http_rules)?;
+                Ok((AclSet::compile(&proxy.acls)?, rules))
+            })
+            .collect::<Result<Vec<_>, crate::regular_expression::BadRegex>>()?;
         let handles = plan
             .proxies
             .iter()
             .zip(acls)
-            .map(|(proxy, acls)| {
+            .map(|(proxy, (acls, rules))| {
                 let backend = registry.backend(&proxy.name);
                 let servers = if proxy.role.is_backend() {
                     backend.adopt(&proxy.servers)
@@ -67,6 +69,7 @@ impl Generation {
                     backend,
                     servers,
                     acls,
+                    rules,
                 }
             })
             .collect();

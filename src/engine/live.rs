@@ -5,10 +5,12 @@
 
 mod backend;
 mod frontend;
+mod rate;
 mod server;
 
 pub(crate) use backend::{Backend, Choice, Slot};
 pub(crate) use frontend::Frontend;
+pub(crate) use rate::Rate;
 pub(crate) use server::Server;
 
 use std::collections::HashMap;

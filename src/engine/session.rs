@@ -1,5 +1,6 @@
 //! One client connection, from accept to its last log line.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub(crate) struct Accepted {
     pub(crate) peer: Option<SocketAddr>,
     /// The frontend.
     pub(crate) proxy: ProxyId,
+    /// Which of its listeners.
+    pub(crate) listener: usize,
     /// Its places in process and frontend.
     pub(crate) entered: (Entered, Entered),
 }
@@ -190,6 +193,10 @@ pub(crate) struct Session {
     pub(crate) generation: Arc<Generation>,
     /// Its frontend.
     pub(crate) frontend: ProxyId,
+    /// The listener, an index into those of the frontend.
+    pub(crate) listener: usize,
+    /// A password that the client has shown, with the user whose it is.
+    pub(crate) shown: RefCell<Option<((usize, usize), Vec<u8>)>>,
     /// Its backend; the frontend until another is chosen.
     pub(crate) backend: ProxyId,
     /// The client.
@@ -214,6 +221,8 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         worker,
         generation,
         frontend: accepted.proxy,
+        listener: accepted.listener,
+        shown: RefCell::default(),
         backend: accepted.proxy,
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
@@ -224,6 +233,7 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         _entered: accepted.entered,
     };
     session.set_client_options();
+    session.frontend_handles().frontend.rate.count(now);
     session.log_connect();
     match session.proxy().mode {
         Mode::Http => http(&mut session).await,
@@ -315,6 +325,11 @@ impl Session {
     /// What the backend has adopted.
     pub(crate) fn backend_handles(&self) -> &Handles {
         self.generation.handles(self.backend)
+    }
+
+    /// The address that the client connected to.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        self.client.socket.local_addr()
     }
 
     /// Whether kept connections should end: another plan has taken over, or the process stops.
@@ -455,7 +470,10 @@ impl Session {
         };
         let mut text = Vec::with_capacity(256);
         match (&line.http, proxy.log_format) {
-            (Some(http), LogFormat::Http | LogFormat::Clf) => record.http(http, &mut text),
+            (Some(http), LogFormat::Http) => record.http(http, &mut text),
+            (Some(http), LogFormat::Clf) => {
+                record.clf(http, self.generation.plan.dialect, &mut text);
+            }
             _ => record.tcp(&mut text),
         }
         let abnormal = !line.termination.is_normal();

@@ -3,10 +3,14 @@
 //! [`run`] is that order, written once: receive the request, answer what the proxy answers itself,
 //! choose the backend, fix what happens to the connections, connect, exchange, and finish.
 
+mod cookies;
 mod reply;
 mod request;
 mod response;
+mod rules;
 mod switching;
+mod tarpit;
+mod world;
 
 use std::sync::Arc;
 
@@ -18,7 +22,9 @@ use super::connect;
 use super::exchange::{Exchange, Flow, Outcome, Response};
 use super::live::Server;
 use super::session::{Line, Session, millis};
-use crate::http1::{Framing, Head, Intent, Kind, Method, Policy, head::Version};
+use crate::http1::connection_header::{RequestConnection, Stage as Look};
+use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
+use crate::log::line::HttpCaptures;
 use crate::log::{HttpPart, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
 
@@ -36,6 +42,8 @@ pub(crate) enum Next {
 pub(crate) struct Timing {
     /// The request was complete.
     pub(crate) received: Option<Instant>,
+    /// The client was held by a tarpit.
+    pub(crate) held: Option<Instant>,
     /// A server was chosen and had room.
     pub(crate) assigned: Option<Instant>,
     /// The server accepted.
@@ -55,6 +63,15 @@ impl Timing {
     pub(crate) fn connect(&self) -> i64 {
         since(self.assigned, self.connected)
     }
+}
+
+/// How many headers of request and response the frontend captures.
+fn captured_headers(session: &Session) -> (usize, usize) {
+    let captures = &session.proxy().captures;
+    (
+        captures.request_headers.len(),
+        captures.response_headers.len(),
+    )
 }
 
 fn since(from: Option<Instant>, to: Option<Instant>) -> i64 {
@@ -88,8 +105,32 @@ pub(crate) struct Transaction {
     request: Head,
     response: Head,
     policy: Policy,
-    framing: Framing,
+    connection: RequestConnection,
     intent: Intent,
+    /// The body of the request as its head announces it.
+    body: Body,
+    /// Whether the end of that body is known without a close.
+    length_known: bool,
+    /// It is the first request of its connection.
+    first: bool,
+    /// The client takes this for a proxy.
+    as_proxy: bool,
+    /// A rule has chosen the backend.
+    switched: bool,
+    /// A rule has let the request pass: none refuses it any more.
+    request_allowed: bool,
+    /// A server was asked for.
+    connecting: bool,
+    /// What the persistence cookies have said so far.
+    cookies: crate::rewrite::cookies::State,
+    /// `force-persist`.
+    forced: bool,
+    /// The server that the client wants.
+    pub(crate) sticky: Option<Arc<Server>>,
+    /// What the log shows of the messages.
+    captured: cookies::Captured,
+    /// The log line was written when the response began.
+    logged: bool,
     method: Method,
     version: Version,
     /// Sent to the client; -1 before.
@@ -121,8 +162,20 @@ impl Default for Transaction {
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
             policy: Policy::default(),
-            framing: Framing::Empty,
+            connection: RequestConnection::default(),
             intent: Intent::default(),
+            body: Body::Done,
+            length_known: true,
+            first: true,
+            as_proxy: false,
+            switched: false,
+            request_allowed: false,
+            connecting: false,
+            cookies: crate::rewrite::cookies::State::default(),
+            forced: false,
+            sticky: None,
+            captured: cookies::Captured::default(),
+            logged: false,
             method: Method::default(),
             version: Version::default(),
             status: -1,
@@ -199,7 +252,16 @@ impl Transaction {
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
         self.response.reset(Kind::Response);
+        self.connection = RequestConnection::default();
         self.intent = Intent::default();
+        self.switched = false;
+        self.request_allowed = false;
+        self.connecting = false;
+        self.cookies = crate::rewrite::cookies::State::default();
+        self.forced = false;
+        self.sticky = None;
+        self.captured.clear();
+        self.logged = false;
         self.status = -1;
         self.request_line.clear();
         self.replay.clear();
@@ -214,8 +276,21 @@ impl Transaction {
             self.reply_error(session, ErrorStatus::S200).await;
             return Ok(Next::Close);
         }
+        self.first = first;
+        self.as_proxy = self.is_for_proxy(session);
+        if let Some(next) = self.request_rules(session, Look::Frontend).await? {
+            return Ok(next);
+        }
         self.switch(session);
+        if session.backend != session.frontend {
+            if let Some(next) = self.request_rules(session, Look::Joint).await? {
+                return Ok(next);
+            }
+        }
+        self.persist_rules(session);
+        self.request_cookies(session);
         self.prepare_request(session)?;
+        self.connecting = true;
         connect::connect(session, self)
             .await
             .map_err(|failure| End::new(failure.termination, Some(failure.status)))?;
@@ -345,6 +420,16 @@ impl Transaction {
         self.server.as_ref().map(|server| server.name.as_str())
     }
 
+    /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many
+    /// there could have been.
+    fn logged_retries(&self, session: &Session) -> u32 {
+        if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
+            self.retries
+        } else {
+            session.backend().retries
+        }
+    }
+
     fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
         let wants = &session.proxy().log_format;
         if *wants == LogFormat::Default {
@@ -355,7 +440,7 @@ impl Transaction {
             server: self.server_name(),
             timers: Timers {
                 request: since(Some(session.started), timing.received),
-                queue: since(timing.received, timing.assigned),
+                queue: since(timing.received.or(timing.held), timing.assigned),
                 connect: timing.connect(),
                 response: since(timing.connected, timing.answered),
                 total: session.elapsed(session.worker.now()),
@@ -366,10 +451,18 @@ impl Transaction {
                 backend_queue: self.queued,
                 ..counts
             },
-            retries: self.retries,
+            retries: self.logged_retries(session),
             redispatched: self.redispatched,
             http: Some(HttpPart {
                 status: self.status,
+                cookie_letters: self.cookie_letters(session),
+                captured: HttpCaptures {
+                    request_cookie: &self.captured.request_cookie,
+                    response_cookie: &self.captured.response_cookie,
+                    request_headers: &self.captured.request_headers,
+                    response_headers: &self.captured.response_headers,
+                    wanted: captured_headers(session),
+                },
                 request: (!self.request_line.is_empty()).then_some(&self.request_line[..]),
             }),
         };

@@ -134,27 +134,54 @@ impl Intent {
     }
 }
 
-/// Rewrites the `Connection` header of a request on its way to the server, and answers what the
-/// request leaves of the mode.
-pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: RequestFacts) -> Intent {
-    let is_11 = facts.version == Version::Http11;
-    let pretend = policy.pretend_keepalive;
-    let mut intent = policy.frontend;
-    let mut tokens = None;
-    // The frontend looks first, then both sides together: what the first look has turned into a
-    // close stays one, even where the backend would have tunnelled.
-    for (stage, passive) in [
-        (policy.frontend, policy.frontend_passive),
-        (policy.joint, policy.passive_close),
-    ] {
-        if policy.strength(stage) > policy.strength(intent) {
-            intent = stage;
+/// What happens to the `Connection` header of a request: it is looked at once for the frontend
+/// and once for both sides together, and says at the end what is wanted. Rules may edit the
+/// request in between.
+#[derive(Debug, Default)]
+pub struct RequestConnection {
+    intent: Option<Intent>,
+    tokens: Option<Tokens>,
+}
+
+/// Whose options a look at the request goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The frontend's alone.
+    Frontend,
+    /// Those of both sides together.
+    Joint,
+}
+
+impl RequestConnection {
+    /// Looks at the request: notes what its `Connection` header says, and takes out what is not
+    /// for the server.
+    pub fn look(
+        &mut self,
+        head: &mut Head,
+        bytes: &[u8],
+        policy: Policy,
+        stage: Stage,
+        facts: RequestFacts,
+    ) {
+        let is_11 = facts.version == Version::Http11;
+        let (wanted, passive) = match stage {
+            Stage::Frontend => (policy.frontend, policy.frontend_passive),
+            Stage::Joint => (policy.joint, policy.passive_close),
+        };
+        // What the first look has turned into a close stays one, even where the backend would
+        // have tunnelled.
+        let mut intent = self.intent.unwrap_or(policy.frontend);
+        if policy.strength(wanted) > policy.strength(intent) {
+            intent = wanted;
         }
-        if tokens.is_none() && (intent != Intent::Tunnel || (policy.v1_4 && policy.passive_close)) {
+        if self.tokens.is_none()
+            && (intent != Intent::Tunnel || (policy.v1_4 && policy.passive_close))
+        {
             let closes = matches!(intent, Intent::ServerClose | Intent::Close);
-            tokens = Some(strip(head, bytes, !is_11, is_11 || (closes && !pretend)));
+            let drop_keep_alive = is_11 || (closes && !policy.pretend_keepalive);
+            self.tokens = Some(strip(head, bytes, !is_11, drop_keep_alive));
         }
-        let seen = tokens.unwrap_or_default();
+        let seen = self.tokens.unwrap_or_default();
         if intent.keeps_client()
             && (seen.close
                 || (!is_11 && !seen.keep_alive)
@@ -164,63 +191,108 @@ pub fn edit_request(head: &mut Head, bytes: &[u8], policy: Policy, facts: Reques
         {
             intent = Intent::Close;
         }
+        self.intent = Some(intent);
     }
-    if intent == Intent::Tunnel && !policy.passive_close {
-        return intent;
+
+    /// What the looks so far leave of the mode.
+    pub fn intent(&self) -> Intent {
+        self.intent.unwrap_or_default()
     }
-    // Since 1.5 nothing is added to a request that asks for another protocol.
-    if !policy.v1_4 && tokens.is_some_and(|tokens| tokens.upgrade) {
-        return intent;
+
+    /// Makes the request say what is wanted, and answers what it leaves of the mode.
+    pub fn finish(
+        &self,
+        head: &mut Head,
+        bytes: &[u8],
+        policy: Policy,
+        facts: RequestFacts,
+    ) -> Intent {
+        let intent = self.intent();
+        let is_11 = facts.version == Version::Http11;
+        let pretend = policy.pretend_keepalive;
+        if intent == Intent::Tunnel && !policy.passive_close {
+            return intent;
+        }
+        // Since 1.5 nothing is added to a request that asks for another protocol.
+        if !policy.v1_4 && self.tokens.is_some_and(|tokens| tokens.upgrade) {
+            return intent;
+        }
+        // HTTP/1.1 keeps by default and HTTP/1.0 closes by default: only the contrary is said.
+        let closes = matches!(intent, Intent::ServerClose | Intent::Close) || policy.passive_close;
+        let want_close = is_11 && closes && !pretend;
+        let want_keep_alive =
+            !is_11 && ((intent == Intent::KeepAlive && !policy.passive_close) || pretend);
+        announce(head, bytes, self.tokens, want_close, want_keep_alive);
+        intent
     }
-    // HTTP/1.1 keeps by default and HTTP/1.0 closes by default: only the contrary is said.
-    let closes = matches!(intent, Intent::ServerClose | Intent::Close) || policy.passive_close;
-    let want_close = is_11 && closes && !pretend;
-    let want_keep_alive =
-        !is_11 && ((intent == Intent::KeepAlive && !policy.passive_close) || pretend);
-    announce(head, bytes, tokens, want_close, want_keep_alive);
-    intent
 }
 
-/// Rewrites the `Connection` header of a response on its way to the client, and answers what the
-/// response leaves of the intent.
-pub fn edit_response(
-    head: &mut Head,
-    bytes: &[u8],
+/// What happens to the `Connection` header of a response. Rules may edit the response between
+/// the look and the end.
+#[derive(Debug)]
+pub struct ResponseConnection {
     intent: Intent,
-    policy: Policy,
-    request: Version,
-    response: Version,
-    length_known: bool,
-) -> Intent {
-    if intent == Intent::Tunnel && !policy.passive_close {
-        return intent;
+    tokens: Option<Tokens>,
+    server_11: bool,
+    both_11: bool,
+}
+
+impl ResponseConnection {
+    /// Looks at the response: notes what its `Connection` header says, and takes out what is not
+    /// for the client.
+    pub fn look(
+        head: &mut Head,
+        bytes: &[u8],
+        intent: Intent,
+        policy: Policy,
+        request: Version,
+        response: Version,
+        length_known: bool,
+    ) -> Self {
+        let server_11 = response == Version::Http11;
+        let both_11 = server_11 && request == Version::Http11;
+        if intent == Intent::Tunnel && !policy.passive_close {
+            return Self {
+                intent,
+                tokens: None,
+                server_11,
+                both_11,
+            };
+        }
+        let mut intent = intent;
+        if !length_known && intent != Intent::Tunnel {
+            intent = Intent::Close;
+        }
+        let tokens = if intent.keeps_client() {
+            strip(head, bytes, true, both_11)
+        } else {
+            strip(head, bytes, !server_11, true)
+        };
+        // A server that closes leaves nothing to keep on its side.
+        if intent == Intent::KeepAlive && (tokens.close || (!server_11 && !tokens.keep_alive)) {
+            intent = Intent::ServerClose;
+        }
+        Self {
+            intent,
+            // Since 1.5 nothing is added to an answer about another protocol.
+            tokens: (policy.v1_4 || !tokens.upgrade).then_some(tokens),
+            server_11,
+            both_11,
+        }
     }
-    let mut intent = intent;
-    if !length_known && intent != Intent::Tunnel {
-        intent = Intent::Close;
+
+    /// Makes the response say what is wanted, and answers what it leaves of the intent.
+    pub fn finish(self, head: &mut Head, bytes: &[u8]) -> Intent {
+        if self.tokens.is_some() {
+            let (close, keep_alive) = if self.intent.keeps_client() {
+                (false, !self.both_11)
+            } else {
+                (self.server_11, false)
+            };
+            announce(head, bytes, self.tokens, close, keep_alive);
+        }
+        self.intent
     }
-    let server_11 = response == Version::Http11;
-    let both_11 = server_11 && request == Version::Http11;
-    let tokens = if intent.keeps_client() {
-        strip(head, bytes, true, both_11)
-    } else {
-        strip(head, bytes, !server_11, true)
-    };
-    // Since 1.5 nothing is added to an answer about another protocol.
-    let upgrades = !policy.v1_4 && tokens.upgrade;
-    // A server that closes leaves nothing to keep on its side.
-    if intent == Intent::KeepAlive && (tokens.close || (!server_11 && !tokens.keep_alive)) {
-        intent = Intent::ServerClose;
-    }
-    if upgrades {
-        return intent;
-    }
-    if intent.keeps_client() {
-        announce(head, bytes, Some(tokens), false, !both_11);
-    } else {
-        announce(head, bytes, Some(tokens), server_11, false);
-    }
-    intent
 }
 
 /// Notes the tokens of every `Connection` line and takes out those that are asked for. A line of
@@ -344,7 +416,10 @@ mod tests {
             length_known: true,
             stopping: false,
         };
-        let intent = edit_request(&mut head, &bytes, policy, facts);
+        let mut connection = RequestConnection::default();
+        connection.look(&mut head, &bytes, policy, Stage::Frontend, facts);
+        connection.look(&mut head, &bytes, policy, Stage::Joint, facts);
+        let intent = connection.finish(&mut head, &bytes, policy, facts);
         let mut out = Vec::new();
         head.write_to(&bytes, &mut out);
         let start = "GET / HTTP/1.1\r\n".len();
@@ -570,7 +645,10 @@ mod tests {
             let mut head = Head::new(Kind::Response);
             head.scan(&mut bytes, Tolerance::default());
             let version = head.response_version(&bytes);
-            let found = edit_response(&mut head, &bytes, intent, policy, request, version, known);
+            let connection = ResponseConnection::look(
+                &mut head, &bytes, intent, policy, request, version, known,
+            );
+            let found = connection.finish(&mut head, &bytes);
             let mut out = Vec::new();
             head.write_to(&bytes, &mut out);
             assert_eq!(found, after, "{name}");

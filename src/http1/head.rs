@@ -4,8 +4,6 @@
 //! every method; added and changed lines live in an arena beside it. What was not edited leaves as
 //! the bytes that came.
 
-use std::ops::Range;
-
 use super::scan::{HeaderLine, Kind, Scan, Scanner, StartLine, Tolerance};
 
 /// The version of a message as far as it changes what the proxy does.
@@ -31,7 +29,8 @@ pub struct Head {
     scanner: Scanner,
     lines: Vec<HeaderLine>,
     arena: Vec<u8>,
-    start_line: Option<Range<usize>>,
+    /// The start line as it leaves: in the arena when it was replaced.
+    edited_start: Option<StartLine>,
     len: usize,
     edited: bool,
 }
@@ -43,7 +42,7 @@ impl Head {
             scanner: Scanner::new(kind),
             lines: Vec::new(),
             arena: Vec::new(),
-            start_line: None,
+            edited_start: None,
             len: 0,
             edited: false,
         }
@@ -54,7 +53,7 @@ impl Head {
         self.scanner = Scanner::new(kind);
         self.lines.clear();
         self.arena.clear();
-        self.start_line = None;
+        self.edited_start = None;
         self.len = 0;
         self.edited = false;
     }
@@ -107,21 +106,32 @@ impl Head {
         self.scanner.start_line
     }
 
-    /// First word of the start line as received: method or version.
-    pub fn first_word<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        &bytes[self.start().start as usize..self.start().first_end as usize]
+    fn current(&self) -> StartLine {
+        self.edited_start.unwrap_or(self.start())
     }
 
-    /// Second word of the start line as received: request target or status code.
-    pub fn second_word<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let (start, end) = self.start().second;
-        &bytes[start as usize..end as usize]
+    /// First word of the start line as it leaves: method or version.
+    pub fn first_word<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        let line = self.current();
+        self.text(bytes, line.start, line.first_end)
     }
 
-    /// Third part of the start line as received: version or reason.
-    pub fn third_part<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let (start, end) = self.start().third;
-        &bytes[start as usize..end as usize]
+    /// Second word of the start line as it leaves: request target or status code.
+    pub fn second_word<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        let (start, end) = self.current().second;
+        self.text(bytes, start, end)
+    }
+
+    /// Third part of the start line as it leaves: version or reason.
+    pub fn third_part<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        let (start, end) = self.current().third;
+        self.text(bytes, start, end)
+    }
+
+    /// The start line as it leaves, without its terminator.
+    pub fn start_line<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        let line = self.current();
+        self.text(bytes, line.start, line.third.1)
     }
 
     /// The start line as received, without its terminator.
@@ -154,12 +164,33 @@ impl Head {
         })
     }
 
-    /// Replaces the start line (given without terminator).
-    pub fn set_start_line(&mut self, line: &[u8]) {
+    /// Replaces the start line (given without terminator). `false`, and nothing is replaced, when
+    /// the line is none.
+    pub fn set_start_line(&mut self, line: &[u8]) -> bool {
         let start = self.arena.len();
         self.arena.extend_from_slice(line);
-        self.start_line = Some(start..self.arena.len());
+        self.arena.extend_from_slice(b"\r\n");
+        let mut scanner = Scanner::new(self.scanner.kind());
+        let scan = scanner.scan(
+            &mut self.arena[start..],
+            Tolerance::default(),
+            &mut Vec::new(),
+        );
+        let found = scanner.start_line;
+        if matches!(scan, Scan::Invalid(_)) || found.end == 0 {
+            self.arena.truncate(start);
+            return false;
+        }
+        let at = |offset: u32| ARENA | (start as u32 + offset);
+        self.edited_start = Some(StartLine {
+            start: at(found.start),
+            first_end: at(found.first_end),
+            second: (at(found.second.0), at(found.second.1)),
+            third: (at(found.third.0), at(found.third.1)),
+            end: at(found.end),
+        });
         self.edited = true;
+        true
     }
 
     /// The lines that are still there, by index, in order.
@@ -207,6 +238,11 @@ impl Head {
         self.text(bytes, line.start, line.value_end)
     }
 
+    /// Whether a line was removed.
+    pub fn is_removed(&self, index: usize) -> bool {
+        self.lines[index].start == REMOVED
+    }
+
     /// Removes a line.
     pub fn remove(&mut self, index: usize) {
         self.lines[index].start = REMOVED;
@@ -224,14 +260,14 @@ impl Head {
 
     /// Replaces a line, given without terminator; without a colon it is all name.
     pub fn replace(&mut self, index: usize, line: &[u8]) {
-        self.lines[index] = self.store(&[line]);
+        self.lines[index] = self.store_ending(&[line], self.ending(index));
     }
 
     /// Replaces the value of a line and keeps its name and the blanks before the value.
     pub fn replace_value(&mut self, bytes: &[u8], index: usize, value: &[u8]) {
         let old = self.lines[index];
         let prefix = self.text(bytes, old.start, old.value_start).to_vec();
-        self.lines[index] = self.store(&[&prefix, value]);
+        self.lines[index] = self.store_ending(&[&prefix, value], self.ending(index));
     }
 
     /// Adds a line at the end, given without terminator.
@@ -245,7 +281,21 @@ impl Head {
         self.lines.push(line);
     }
 
+    /// The line end of a line: a replacement keeps it.
+    fn ending(&self, index: usize) -> &'static [u8] {
+        let line = &self.lines[index];
+        if line.end.wrapping_sub(line.value_end) == 1 {
+            b"\n"
+        } else {
+            b"\r\n"
+        }
+    }
+
     fn store(&mut self, parts: &[&[u8]]) -> HeaderLine {
+        self.store_ending(parts, b"\r\n")
+    }
+
+    fn store_ending(&mut self, parts: &[&[u8]], ending: &[u8]) -> HeaderLine {
         self.edited = true;
         let start = self.arena.len();
         for part in parts {
@@ -258,14 +308,14 @@ impl Head {
             .take_while(|b| matches!(b, b' ' | b'\t'))
             .count();
         let value_end = self.arena.len();
-        self.arena.extend_from_slice(b"\r\n");
+        self.arena.extend_from_slice(ending);
         let at = |offset: usize| ARENA | offset as u32;
         HeaderLine {
             start: at(start),
             colon: at(start + colon),
             value_start: at((start + colon + 1 + blanks).min(value_end)),
             value_end: at(value_end),
-            end: at(value_end + 2),
+            end: at(value_end + ending.len()),
         }
     }
 
@@ -282,9 +332,15 @@ impl Head {
         let start = self.start();
         // What is still to be copied from `bytes`.
         let mut run = start.start as usize..start.end as usize;
-        if let Some(edited) = &self.start_line {
-            out.extend_from_slice(&self.arena[edited.clone()]);
-            run = start.third.1 as usize..start.end as usize;
+        if let Some(edited) = &self.edited_start {
+            out.extend_from_slice(self.text(bytes, edited.start, edited.third.1));
+            run = if self.has_header_part() {
+                start.third.1 as usize..start.end as usize
+            } else {
+                // The end of a line without version becomes the end of the head.
+                out.extend_from_slice(b"\r\n");
+                start.end as usize..start.end as usize
+            };
         }
         for line in &self.lines {
             if line.start == REMOVED {
@@ -308,6 +364,9 @@ impl Head {
     /// Where the empty line that ends the head begins.
     fn terminator_start(&self, bytes: &[u8]) -> usize {
         let mut start = self.len;
+        if !self.has_header_part() && self.edited_start.is_some() {
+            return self.start().third.1 as usize;
+        }
         if start > 0 && bytes.get(start - 1) == Some(&b'\n') && self.has_header_part() {
             start -= 1;
             if start > 0 && bytes[start - 1] == b'\r' {

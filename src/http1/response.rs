@@ -2,7 +2,8 @@
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::plan::{ErrorPage, ErrorPages, ErrorStatus};
+use super::{Head, uri};
+use crate::plan::{ErrorPage, ErrorPages, ErrorStatus, Redirect, RedirectKind};
 
 /// The built-in answer for a status: the whole message.
 pub fn built_in(status: ErrorStatus, dialect: Dialect) -> &'static [u8] {
@@ -80,14 +81,14 @@ pub fn built_in(status: ErrorStatus, dialect: Dialect) -> &'static [u8] {
     }
 }
 
-/// The answer for a status with the pages of a proxy.
-pub fn error(pages: &ErrorPages, status: ErrorStatus, dialect: Dialect) -> Vec<u8> {
-    match pages
-        .pages
+/// The answer for a status, with the first of some proxies' pages that there is.
+pub fn error(pages: [&ErrorPages; 2], status: ErrorStatus, dialect: Dialect) -> Vec<u8> {
+    let page = pages
         .iter()
+        .flat_map(|pages| &pages.pages)
         .find(|(s, _)| *s == status)
-        .map(|(_, page)| page)
-    {
+        .map(|(_, page)| page);
+    match page {
         None => built_in(status, dialect).to_vec(),
         Some(ErrorPage::File(message)) => message.to_vec(),
         Some(ErrorPage::Location302(url)) => location("302 Found", url),
@@ -97,9 +98,94 @@ pub fn error(pages: &ErrorPages, status: ErrorStatus, dialect: Dialect) -> Vec<u
 
 fn location(status: &str, url: &[u8]) -> Vec<u8> {
     let mut answer =
-        format!("HTTP/1.0 {status}\r\nCache-Control: no-cache\r\nConnection: close\r\nLocation: ")
+        format!("HTTP/1.1 {status}\r\nCache-Control: no-cache\r\nContent-length: 0\r\nLocation: ")
             .into_bytes();
     answer.extend_from_slice(url);
     answer.extend_from_slice(b"\r\n\r\n");
     answer
+}
+
+/// The question for a password, and its status. A client that takes this for a proxy gets 407.
+pub fn authenticate(realm: &[u8], as_proxy: bool, dialect: Dialect) -> (Vec<u8>, i32) {
+    let (status, line, header): (i32, &str, &str) = if as_proxy {
+        (407, "407 Unauthorized", "Proxy-Authenticate")
+    } else {
+        (401, "401 Unauthorized", "WWW-Authenticate")
+    };
+    let _ = dialect;
+    let mut answer = format!(
+        "HTTP/1.0 {line}\r\nCache-Control: no-cache\r\nConnection: close\r\n\
+         Content-Type: text/html\r\n{header}: Basic realm=\""
+    )
+    .into_bytes();
+    answer.extend_from_slice(realm);
+    answer.extend_from_slice(
+        format!(
+            "\"\r\n\r\n<html><body><h1>{line}</h1>\n\
+             You need a valid user and password to access this content.\n</body></html>\n"
+        )
+        .as_bytes(),
+    );
+    (answer, status)
+}
+
+/// Appends a redirect up to its `Connection` header: status line, location, cookie.
+pub fn redirect(redirect: &Redirect, head: &Head, bytes: &[u8], out: &mut Vec<u8>) {
+    let status: &[u8] = match redirect.code {
+        301 => b"301 Moved Permanently",
+        303 => b"303 See Other",
+        307 => b"307 Temporary Redirect",
+        308 => b"308 Permanent Redirect",
+        _ => b"302 Found",
+    };
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status);
+    // What has moved for good may be kept.
+    if !matches!(redirect.code, 301 | 308) {
+        out.extend_from_slice(b"\r\nCache-Control: no-cache");
+    }
+    out.extend_from_slice(b"\r\nContent-length: 0\r\nLocation: ");
+    location_of(redirect, head, bytes, out);
+    if let Some(cookie) = &redirect.cookie {
+        out.extend_from_slice(b"\r\nSet-Cookie: ");
+        out.extend_from_slice(cookie);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn location_of(redirect: &Redirect, head: &Head, bytes: &[u8], out: &mut Vec<u8>) {
+    let value: &[u8] = &redirect.value;
+    let start = out.len();
+    match redirect.kind {
+        RedirectKind::Location => {
+            out.extend_from_slice(value);
+            return;
+        }
+        // A prefix of one slash is none: it could not be told from the path's.
+        RedirectKind::Prefix if value == b"/" => {}
+        RedirectKind::Prefix => out.extend_from_slice(value),
+        RedirectKind::Scheme => {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"://");
+            if let Some(line) = head.find(bytes, b"Host", None) {
+                out.extend_from_slice(head.value(bytes, line).trim_ascii_end());
+            }
+        }
+    }
+    let target = head.second_word(bytes);
+    match uri::path_start(target) {
+        Some(path) => {
+            let mut path = &target[path..];
+            if redirect.drop_query
+                && let Some(question) = memchr::memchr(b'?', path)
+            {
+                path = &path[..question];
+            }
+            out.extend_from_slice(path);
+        }
+        None => out.push(b'/'),
+    }
+    if redirect.append_slash && out.len() > start && out.last() != Some(&b'/') {
+        out.push(b'/');
+    }
 }

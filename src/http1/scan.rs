@@ -119,6 +119,11 @@ impl Scanner {
         }
     }
 
+    /// Which start line is expected.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Whether any byte of the start line was seen (empty lines do not count).
     pub fn started(&self) -> bool {
         !matches!(self.state, State::Before | State::BeforeLf)

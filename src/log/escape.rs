@@ -14,6 +14,18 @@ pub fn escape(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The same for a captured header, where braces and bars are marks of the line, too.
+pub fn escape_header(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        if matches!(byte, b'{' | b'|' | b'}') {
+            out.push(b'#');
+            out.extend_from_slice(format!("{byte:02X}").as_bytes());
+        } else {
+            escape(std::slice::from_ref(byte), out);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

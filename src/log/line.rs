@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use chrono::{DateTime, Datelike, Local, Timelike};
 
-use super::escape::escape;
+use haproxy_cfg_grammar::Dialect;
+
+use super::escape::{escape, escape_header};
 use super::syslog::MONTHS;
 use super::termination::Termination;
 
@@ -52,6 +54,38 @@ pub struct HttpPart<'a> {
     pub status: i32,
     /// Request line; `None` when it was not understood.
     pub request: Option<&'a [u8]>,
+    /// What the persistence cookies say: the last two letters of the termination state.
+    pub cookie_letters: [u8; 2],
+    /// What `capture` has kept.
+    pub captured: HttpCaptures<'a>,
+}
+
+/// What `capture` has kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HttpCaptures<'a> {
+    /// The cookie of the request; empty when there is none.
+    pub request_cookie: &'a [u8],
+    /// The cookie of the response.
+    pub response_cookie: &'a [u8],
+    /// Headers of the request; those that were not there are empty.
+    pub request_headers: &'a [Vec<u8>],
+    /// Headers of the response.
+    pub response_headers: &'a [Vec<u8>],
+    /// How many headers of each are asked for, whether a message has come or not.
+    pub wanted: (usize, usize),
+}
+
+impl<'a> HttpCaptures<'a> {
+    /// Values of the request's and of the response's headers, one for each that is asked for.
+    fn headers(&self) -> [impl ExactSizeIterator<Item = &'a [u8]>; 2] {
+        let all = |values: &'a [Vec<u8>], wanted: usize| {
+            (0..wanted).map(move |n| values.get(n).map_or(&b""[..], |value| value))
+        };
+        [
+            all(self.request_headers, self.wanted.0),
+            all(self.response_headers, self.wanted.1),
+        ]
+    }
 }
 
 /// Everything that a line says.
@@ -146,16 +180,118 @@ impl Record<'_> {
         let [cause, stage] = self.termination.letters().map(char::from);
         let _ = write!(
             out,
-            "{}/{}/{}/{}/{early}{} {} {early}{} - - {cause}{stage}--",
+            "{}/{}/{}/{}/{early}{} {} {early}{} ",
             t.request, t.queue, t.connect, t.response, t.total, http.status, self.bytes
         );
+        for cookie in [http.captured.request_cookie, http.captured.response_cookie] {
+            out.extend_from_slice(if cookie.is_empty() { b"-" } else { cookie });
+            out.push(b' ');
+        }
+        let [third, fourth] = http.cookie_letters.map(char::from);
+        let _ = write!(out, "{cause}{stage}{third}{fourth}");
         self.counters(out);
+        for values in http.captured.headers() {
+            if values.len() == 0 {
+                continue;
+            }
+            out.extend_from_slice(b" {");
+            for (n, value) in values.enumerate() {
+                if n > 0 {
+                    out.push(b'|');
+                }
+                escape_header(value, out);
+            }
+            out.push(b'}');
+        }
         out.extend_from_slice(b" \"");
         match http.request {
             Some(line) => escape(line, out),
             None => out.extend_from_slice(b"<BADREQ>"),
         }
         out.push(b'"');
+    }
+
+    /// The line of `option httplog clf`.
+    pub fn clf(&self, http: &HttpPart<'_>, dialect: Dialect, out: &mut Vec<u8>) {
+        let v1_4 = dialect == Dialect::V1_4;
+        match self.client {
+            Some(client) => {
+                let _ = write!(out, "{}", client.ip());
+            }
+            None => out.extend_from_slice(b"unix"),
+        }
+        let at = self.accepted;
+        let _ = write!(
+            out,
+            " - - [{:02}/{}/{:04}:{:02}:{:02}:{:02} {}] \"",
+            at.day(),
+            MONTHS[at.month0() as usize % 12],
+            at.year(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            at.format("%z"),
+        );
+        match http.request {
+            Some(line) => escape(line, out),
+            None => out.extend_from_slice(b"<BADREQ>"),
+        }
+        let empty = if v1_4 { "-" } else { "" };
+        let port = self.client.map_or(0, |client| client.port());
+        let t = &self.timers;
+        let plus = if self.early { "+" } else { "" };
+        let [cause, stage] = self.termination.letters().map(char::from);
+        let [third, fourth] = http.cookie_letters.map(char::from);
+        let quote = if v1_4 { "\"" } else { "" };
+        let _ = write!(
+            out,
+            "\" {} {plus}{} \"{empty}\" \"{empty}\" {port} {} \"{}\" \"{}\" \"{}\" \
+             {} {} {} {} {plus}{} {quote}{cause}{stage}{third}{fourth}{quote}",
+            http.status,
+            self.bytes,
+            at.timestamp_subsec_millis(),
+            self.frontend,
+            self.backend,
+            self.server.unwrap_or("<NOSRV>"),
+            t.request,
+            t.queue,
+            t.connect,
+            t.response,
+            t.total,
+        );
+        let counts = &self.counts;
+        let _ = write!(
+            out,
+            " {} {} {} {} {}{} {} {}",
+            counts.process,
+            counts.frontend,
+            counts.backend,
+            counts.server,
+            if counts.redispatched { "+" } else { "" },
+            counts.retries,
+            counts.server_queue,
+            counts.backend_queue,
+        );
+        for cookie in [http.captured.request_cookie, http.captured.response_cookie] {
+            out.extend_from_slice(b" \"");
+            out.extend_from_slice(if cookie.is_empty() {
+                empty.as_bytes()
+            } else {
+                cookie
+            });
+            out.push(b'"');
+        }
+        for values in http.captured.headers() {
+            for value in values {
+                out.extend_from_slice(b" \"");
+                if value.is_empty() {
+                    out.extend_from_slice(empty.as_bytes());
+                } else {
+                    escape_header(value, out);
+                }
+                out.push(b'"');
+            }
+        }
     }
 
     /// The line when neither `tcplog` nor `httplog` was asked for: that a client has connected.
@@ -219,6 +355,8 @@ mod tests {
             &HttpPart {
                 status: 200,
                 request: Some(b"GET / HTTP/1.1"),
+                cookie_letters: *b"--",
+                captured: HttpCaptures::default(),
             },
             &mut out,
         );

@@ -38,6 +38,8 @@ pub(super) struct Draft {
     pub(super) acl_names: HashMap<String, Vec<AclId>>,
     /// What the criterion of each ACL needs, by its index.
     pub(super) acl_needs: Vec<Needs>,
+    /// Where the criterion of each ACL is.
+    pub(super) acl_spans: Vec<Span>,
     /// Names of ACLs that had a mistake: conditions that use them are not to blame.
     pub(super) broken_acls: HashSet<String>,
     /// Warnings of conditions, not yet reported.

@@ -225,6 +225,7 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             | Number::ServerRcvbuf
             | Number::ServerSndbuf
     );
+    let once = once && !(which == Number::Nbproc && drafts.dialect == Dialect::V1_8);
     if once && given {
         note_once(name, span, drafts);
     } else {

@@ -50,7 +50,7 @@ impl Needs {
         for line in content.split(|b| *b == b'\n') {
             let line = line.trim_ascii();
             if let Some(PatternSyntax::Network(network)) =
-                pattern::parse(MatchMethod::Address, Operator::Equal, line)
+                pattern::parse(MatchMethod::Address, Operator::Equal, line, false)
             {
                 self.network(&network);
             }

@@ -45,6 +45,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         log_global: false,
         acl_names: HashMap::new(),
         acl_needs: Vec::new(),
+        acl_spans: Vec::new(),
         broken_acls: HashSet::new(),
         warnings: Vec::new(),
         families: Vec::new(),
@@ -86,7 +87,8 @@ pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'
         draft.provenance.section = line.words_span();
     }
     if let Some(Statement::Bind(bind)) = &section.header
-        && let Err(diagnostic) = listeners::add(&mut draft, bind, drafts.environment)
+        && let Err(diagnostic) =
+            listeners::add(&mut draft, bind, drafts.environment, drafts.dialect)
     {
         drafts.report(diagnostic);
     }
@@ -210,7 +212,7 @@ fn apply(
         Statement::Option(option) => {
             apply_option(option, line.prefix, span, draft, drafts)?;
         }
-        Statement::Bind(bind) => listeners::add(draft, bind, environment)?,
+        Statement::Bind(bind) => listeners::add(draft, bind, environment, dialect)?,
         Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
         Statement::DefaultServer(settings) => {
             servers::merge(Arc::make_mut(&mut draft.default_server), settings);

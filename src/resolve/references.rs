@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keyword::nearest;
-use haproxy_cfg_grammar::{Code, Diagnostic, Span, Word};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Word};
 
 use super::draft::{Draft, Drafts, switching_rule};
 use crate::plan::{
@@ -31,12 +32,20 @@ struct Index {
 pub(super) fn link(drafts: &mut Drafts<'_>) {
     let index = Index::new(&drafts.proxies);
     let mut diagnostics = Vec::new();
+    let dialect = drafts.dialect;
     for (number, draft) in drafts.proxies.iter_mut().enumerate() {
         let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
         if draft.broken {
             continue;
         }
-        link_acls(draft, id, &index, &drafts.userlists, &mut diagnostics);
+        link_acls(
+            draft,
+            id,
+            &index,
+            &drafts.userlists,
+            dialect,
+            &mut diagnostics,
+        );
         if draft.proxy.disabled {
             continue;
         }
@@ -263,15 +272,53 @@ fn link_acls(
     own: ProxyId,
     index: &Index,
     userlists: &[crate::plan::Userlist],
+    dialect: Dialect,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    for acl in &mut draft.proxy.acls {
+    let role = draft.proxy.role;
+    // Later versions name the line of an ACL that asks about nothing.
+    let placed = |mut diagnostic: Diagnostic| {
+        if dialect != Dialect::V1_4 {
+            diagnostic.place = Place::Line;
+        }
+        diagnostic
+    };
+    for (acl, span) in draft.proxy.acls.iter_mut().zip(&draft.acl_spans) {
         if let Some((reference, frontend)) = proxy_ref(&mut acl.sample.fetch) {
             reference.id = match (reference.name.as_str(), frontend) {
                 ("", _) => None,
                 (name, true) => index.frontends.get(name).copied(),
                 (name, false) => index.backend(name),
             };
+            let nowhere = match (reference.name.is_empty(), frontend) {
+                (true, true) => !role.is_frontend(),
+                (true, false) => !role.is_backend(),
+                (false, _) => reference.id.is_none(),
+            };
+            // 1.4 finds out when the ACL is asked, and then there is no value.
+            if nowhere && dialect != Dialect::V1_4 {
+                let severity = match dialect {
+                    Dialect::V1_8 => Severity::Error,
+                    _ => Severity::Warning,
+                };
+                let what = if reference.name.is_empty() {
+                    "this section is not one".to_owned()
+                } else {
+                    format!("there is no '{}'", reference.name)
+                };
+                diagnostics.push(placed(
+                    Diagnostic::whole(
+                        Code::UnknownBackend,
+                        Some(*span),
+                        format!(
+                            "this criterion asks about a {}, and {what}",
+                            if frontend { "frontend" } else { "backend" }
+                        ),
+                    )
+                    .severity(severity)
+                    .help("name it in the parentheses"),
+                ));
+            }
         }
     }
     for pending in std::mem::take(&mut draft.pending_acls) {
@@ -283,14 +330,14 @@ fn link_acls(
             Fetch::HttpAuth { userlist } | Fetch::HttpAuthGroup { userlist } => {
                 let found = userlists.iter().position(|l| l.name == pending.name);
                 let Some(number) = found else {
-                    diagnostics.push(
+                    diagnostics.push(placed(
                         userlist_mistake(
                             &name,
                             pending.span,
                             format!("there is no user list '{}'", pending.name),
                         )
                         .help(format!("add a section 'userlist {}'", pending.name)),
-                    );
+                    ));
                     continue;
                 };
                 userlist.0 = u32::try_from(number).unwrap_or(u32::MAX);
@@ -325,14 +372,14 @@ fn link_acls(
                             server: ServerId(u32::try_from(number).unwrap_or(u32::MAX)),
                         };
                     }
-                    _ => diagnostics.push(Diagnostic::whole(
+                    _ => diagnostics.push(placed(Diagnostic::whole(
                         Code::UnknownServer,
                         Some(pending.span),
                         format!(
                             "the ACL '{name}' asks about a server that does not exist: '{}'",
                             pending.name
                         ),
-                    )),
+                    ))),
                 }
             }
         }

@@ -67,7 +67,7 @@ pub(super) fn add(
         }
     }
     if let Some(target) = &settings.track {
-        if settings.check && dialect == Dialect::V1_4 {
+        if settings.check {
             return Err(Diagnostic::new(
                 Code::Conflict,
                 span,
@@ -120,6 +120,7 @@ fn check(
         ListenAddress::Tcp { port, .. } => Some(port),
         ListenAddress::Unix(_) => None,
     });
+    let listener = listener.filter(|_| dialect != Dialect::V1_8);
     let port = port.or(own).or(listener);
     if port.is_none() && settings.check {
         let severity = if dialect == Dialect::V1_4 {

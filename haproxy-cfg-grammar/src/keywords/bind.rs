@@ -73,6 +73,9 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
                 let id = number::atol(&value.bytes).0;
                 bind.id = Some(super::mode::positive_id(id, value.span)?);
             }
+            "name" if arguments.dialect == Dialect::V1_8 => {
+                bind.name = Some(arguments.require("a name after 'name'")?.clone());
+            }
             "name" => bind.name = arguments.next_word().cloned(),
             "interface" => {
                 bind.interface = Some(arguments.require("an interface after 'interface'")?.clone());

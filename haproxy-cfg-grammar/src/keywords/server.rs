@@ -305,6 +305,9 @@ fn option(
         "minconn" => s.minconn = Some(count(arguments)?),
         "maxqueue" => s.maxqueue = Some(count(arguments)?),
         "cookie" => s.cookie = Some(value(arguments)),
+        "redir" if arguments.dialect == Dialect::V1_8 => {
+            s.redir = Some(arguments.require("a prefix after 'redir'")?.clone());
+        }
         "redir" => s.redir = Some(value(arguments)),
         "track" => s.track = Some(arguments.require("a server after 'track'")?.clone()),
         "id" => {
@@ -322,7 +325,10 @@ fn option(
         "error-limit" => s.error_limit = Some(positive(arguments)?),
         "port" => s.port = Some(u16::try_from(count(arguments)? & 0xffff).unwrap_or(0)),
         "addr" => {
-            let word = arguments.next_word();
+            let word = match arguments.dialect {
+                Dialect::V1_8 => Some(arguments.require("an address after 'addr'")?),
+                _ => arguments.next_word(),
+            };
             let bytes = word.map_or(&[][..], |w| &w.bytes);
             let parsed = match arguments.dialect {
                 Dialect::V1_4 => address::endpoint_v4(bytes),

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Gate, Server};
+use super::{Gate, Rate, Server};
 use crate::balance::RoundRobin;
 use crate::plan;
 
@@ -16,6 +16,8 @@ use crate::plan;
 pub(crate) struct Backend {
     /// Its sessions.
     pub(crate) sessions: Arc<Gate>,
+    /// Its new sessions.
+    pub(crate) rate: Rate,
     servers: Mutex<HashMap<String, Arc<Server>>>,
     state: Mutex<State>,
 }
@@ -184,6 +186,33 @@ impl Backend {
             }
             Pick::None => Choice::None,
         }
+    }
+
+    /// Servers that requests can go to now: the active ones, or else the backup ones (the first of
+    /// them alone, unless all are used).
+    pub(crate) fn usable(&self, all_backups: bool) -> u32 {
+        let state = self.state.lock();
+        let usable = |backup: bool| {
+            let of_kind = |m: &&Member| m.backup == backup && m.weight > 0 && m.live.is_up();
+            state.servers.iter().filter(of_kind).count() as u32
+        };
+        match (usable(false), all_backups) {
+            (0, true) => usable(true),
+            (0, false) => usable(true).min(1),
+            (active, _) => active,
+        }
+    }
+
+    /// How many are waiting.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.state.lock().waiting.len() as u32
+    }
+
+    /// How many are waiting for one server alone.
+    pub(crate) fn waiting_for(&self, server: &str) -> u32 {
+        let state = self.state.lock();
+        let waits = |waiter: &&Waiter| waiter.server.as_deref() == Some(server);
+        state.waiting.iter().filter(waits).count() as u32
     }
 
     /// Takes a waiter out of the queue.

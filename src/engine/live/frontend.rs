@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Gate;
+use super::{Gate, Rate};
 
 /// A frontend across plans.
 #[derive(Debug, Default)]
 pub(crate) struct Frontend {
     /// Its client connections.
     pub(crate) sessions: Arc<Gate>,
+    /// Its new connections.
+    pub(crate) rate: Rate,
 }

@@ -3,33 +3,101 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::Transaction;
 use haproxy_cfg_grammar::Dialect;
 
+use super::{End, Next, Transaction};
 use crate::engine::deadline::after;
 use crate::engine::session::Session;
-use crate::http1::response;
-use crate::plan::ErrorStatus;
+use crate::http1::head::Version;
+use crate::http1::{Body, response};
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::{ErrorStatus, Redirect};
 
 impl Transaction {
     /// Sends the answer for a status, with the pages of the backend, or else of the frontend.
     pub(super) async fn reply_error(&mut self, session: &mut Session, status: ErrorStatus) {
-        // What was not sent of a response is void, but it has come.
-        let read = self.down.read;
-        self.down.buffer.clear(&session.worker.pool);
-        self.down.restart();
         let dialect = session.generation.plan.dialect;
-        self.down.head = response::error(&session.backend().error_pages, status, dialect);
-        self.down.read = read + self.down.head.len() as u64;
-        self.status = status as i32;
-        if session.client.broken {
-            self.down.read = read;
-            return;
-        }
-        self.send_reply(session).await;
+        let pages = [&session.backend().error_pages, &session.proxy().error_pages];
+        let message = response::error(pages, status, dialect);
+        self.reply(session, message, status as i32, false).await;
     }
 
-    async fn send_reply(&mut self, session: &mut Session) {
+    /// Sends 401, or 407 to a client that takes this for a proxy.
+    pub(super) async fn ask_for_password(&mut self, session: &mut Session, realm: &[u8]) -> Next {
+        let dialect = session.generation.plan.dialect;
+        let (message, status) = response::authenticate(realm, self.as_proxy, dialect);
+        let counts = session.counts();
+        self.reply(session, message, status, false).await;
+        self.log(
+            session,
+            Termination::new(Cause::Proxy, Stage::Request),
+            counts,
+        );
+        Next::Close
+    }
+
+    /// Sends the client elsewhere. The connection goes on when the mode lets it and the client is
+    /// likely to come back on it.
+    pub(super) async fn redirect(
+        &mut self,
+        session: &mut Session,
+        redirect: &Redirect,
+    ) -> Result<Next, End> {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let bytes = self.up.buffer.bytes();
+        let mut message = Vec::with_capacity(256);
+        response::redirect(redirect, &self.request, bytes, &mut message);
+        let local = redirect.value.first() == Some(&b'/');
+        let keeps = self.connection.intent().keeps_client()
+            && self.body == Body::Done
+            && (local || !v1_4)
+            && !session.client.read_closed;
+        let header: &[u8] = match (keeps, self.as_proxy) {
+            (true, _) if self.version == Version::Http11 => b"",
+            (true, true) => b"Proxy-Connection: keep-alive\r\n",
+            (true, false) => b"Connection: keep-alive\r\n",
+            (false, true) => b"Proxy-Connection: close\r\n",
+            (false, false) => b"Connection: close\r\n",
+        };
+        message.extend_from_slice(header);
+        message.extend_from_slice(b"\r\n");
+        let counts = session.counts();
+        let len = self.request.received_len();
+        self.up.buffer.consume(len);
+        self.reply(session, message, i32::from(redirect.code), keeps)
+            .await;
+        let cause = if v1_4 { Cause::Proxy } else { Cause::Local };
+        self.log(session, Termination::new(cause, Stage::Request), counts);
+        Ok(if keeps && !session.client.write_closed {
+            Next::Request
+        } else {
+            Next::Close
+        })
+    }
+
+    /// Whether the client speaks to this as to a proxy, and is answered so.
+    pub(super) fn is_for_proxy(&self, session: &Session) -> bool {
+        let target = self.request.second_word(self.up.buffer.bytes());
+        session.proxy().options.http_use_proxy_header
+            && target.first().is_some_and(|b| *b != b'/' && *b != b'*')
+    }
+
+    /// Sends a message of the proxy's own, in place of whatever was to be sent.
+    async fn reply(
+        &mut self,
+        session: &mut Session,
+        message: Vec<u8>,
+        status: i32,
+        keeps_client: bool,
+    ) {
+        // What was not sent of a response is void.
+        self.down.buffer.clear(&session.worker.pool);
+        // What the server has sent counts all the same.
+        let read = self.down.read;
+        self.down.restart();
+        self.down.head = message;
+        self.down.read = read + self.down.head.len() as u64;
+        self.status = status;
         let timeout = session.proxy().timeouts.client;
         poll_fn(|cx| {
             while self.down.is_pending() && !session.client.write_closed {
@@ -48,7 +116,7 @@ impl Transaction {
         session.client.active = session.worker.now();
         // Should the client still be sending, a RST would take the answer with it; 1.4 lets it.
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        if !session.client.read_closed && !v1_4 {
+        if !keeps_client && !session.client.read_closed && !v1_4 {
             session.client.finish();
             session.client.socket.drain();
         }

@@ -5,14 +5,16 @@ use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::cookies::capture_headers;
 use super::{End, Transaction};
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
-use crate::http1::connection_header::{self, RequestFacts};
+use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, LogFormat, Tune};
+use crate::rewrite::forwarded_for;
 
 /// Longest part of a request line that a log line shows.
 const LOGGED_LINE: usize = 1023;
@@ -103,13 +105,14 @@ impl Transaction {
             }
             return Err(end);
         }
-        self.note_request(session)?;
+        self.note_request(session);
+        self.measure_request(session)?;
         self.timing.received = Some(session.worker.now());
         Ok(())
     }
 
     /// Notes what is asked of the head once it is complete.
-    fn note_request(&mut self, session: &Session) -> Result<(), End> {
+    fn note_request(&mut self, session: &Session) {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
@@ -118,14 +121,13 @@ impl Transaction {
             let line = self.request.received_start_line(bytes);
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
+            capture_headers(
+                &proxy.captures.request_headers,
+                &self.request,
+                bytes,
+                &mut self.captured.request_headers,
+            );
         }
-        let dialect = session.generation.plan.dialect;
-        if self.version == Version::Http09 && dialect != Dialect::V1_4 {
-            return Err(end(Cause::Proxy, ErrorStatus::S400));
-        }
-        self.framing = Framing::of_request(&self.request, bytes, self.version, dialect)
-            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
-        Ok(())
     }
 
     /// Whether this is the request that `monitor-uri` answers.
@@ -136,24 +138,51 @@ impl Transaction {
         })
     }
 
-    /// Fixes what happens to the connections and how long the body is, and lets what is at hand
-    /// leave.
-    pub(super) fn prepare_request(&mut self, session: &mut Session) -> Result<(), End> {
+    /// Finds out how long the body is. What rules do to the head does not change it.
+    fn measure_request(&mut self, session: &Session) -> Result<(), End> {
         let plan = &session.generation.plan;
-        let (frontend, backend) = (session.proxy(), session.backend());
-        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
-        let framing = self.framing;
+        let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
+            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
+        self.length_known = framing != Framing::UntilClose;
+        self.body = Body::new(framing);
+        Ok(())
+    }
+
+    /// Fixes what happens to the connections, and lets what is at hand leave.
+    pub(super) fn prepare_request(&mut self, session: &mut Session) -> Result<(), End> {
+        let plan = &session.generation.plan;
+        let (frontend, backend) = (session.proxy(), session.backend());
+        let bytes = self.up.buffer.bytes();
+        forwarded_for::add(
+            &mut self.request,
+            bytes,
+            frontend.forwarded_for.as_ref(),
+            backend.forwarded_for.as_ref(),
+            session.peer,
+        );
+        forwarded_for::add(
+            &mut self.request,
+            bytes,
+            frontend.original_to.as_ref(),
+            backend.original_to.as_ref(),
+            session.destination(),
+        );
+        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
         let facts = RequestFacts {
             version: self.version,
-            length_known: framing != Framing::UntilClose,
+            length_known: self.length_known,
             stopping: session.is_stopping(),
         };
-        self.intent = connection_header::edit_request(&mut self.request, bytes, self.policy, facts);
+        self.connection
+            .look(&mut self.request, bytes, self.policy, Look::Joint, facts);
+        self.intent = self
+            .connection
+            .finish(&mut self.request, bytes, self.policy, facts);
 
         let leading = self.request.leading();
         let len = self.request.received_len();
@@ -164,7 +193,7 @@ impl Transaction {
             self.up.buffer.consume(leading);
             self.up.scheduled = len - leading;
         }
-        self.up.body = Body::new(framing);
+        self.up.body = self.body;
         if self.up.schedule().is_err() {
             return Err(End::new(
                 Termination::new(Cause::Proxy, Stage::Headers),
@@ -190,7 +219,7 @@ impl Transaction {
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
         let mut line = self.request.received_start_line(bytes).to_vec();
-        line.extend_from_slice(b" HTTP/1.0\r\n");
+        line.extend_from_slice(b" HTTP/1.0");
         self.request.set_start_line(&line);
         Ok(())
     }

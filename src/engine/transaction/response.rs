@@ -3,12 +3,16 @@
 use haproxy_cfg_grammar::Dialect;
 
 use super::Transaction;
+use super::cookies::capture_headers;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header};
+use crate::http1::{
+    Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header::ResponseConnection,
+};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::ErrorStatus;
+use crate::rule::ResponseVerdict;
 
 impl Transaction {
     /// Scans what has come of the response. `true` when its head is complete and on its way.
@@ -48,8 +52,20 @@ impl Transaction {
                         return self.prepare_response(session, status).map_err(|()| invalid);
                     }
                     // Interim responses pass as they are; the response is still to come.
-                    let bytes = &self.down.buffer.bytes()[self.response.leading()..len];
-                    self.down.head.extend_from_slice(bytes);
+                    // Since 1.5 interim responses pass as they are.
+                    if dialect == Dialect::V1_4
+                        && self.response_rules(session) != ResponseVerdict::Pass
+                    {
+                        self.refuse_response();
+                        return Err(invalid);
+                    }
+                    let bytes = self.down.buffer.bytes();
+                    if self.response.is_edited() {
+                        self.response.write_to(bytes, &mut self.down.head);
+                    } else {
+                        let bytes = &bytes[self.response.leading()..len];
+                        self.down.head.extend_from_slice(bytes);
+                    }
                     self.down.buffer.consume(len);
                     self.response.reset(Kind::Response);
                     if self.down.buffer.is_empty() {
@@ -64,6 +80,12 @@ impl Transaction {
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
+        capture_headers(
+            &session.proxy().captures.response_headers,
+            &self.response,
+            bytes,
+            &mut self.captured.response_headers,
+        );
         let framing = Framing::of_response(
             &self.response,
             bytes,
@@ -83,23 +105,36 @@ impl Transaction {
         } else {
             self.version
         };
-        // What was kept ends here, and the client is told.
-        if session.is_stopping() && self.intent.keeps_client() {
-            self.intent = Intent::Close;
-        }
-        if self.upgraded {
-            self.intent = Intent::Tunnel;
-        } else if status >= 200 {
-            let known = framing != Framing::UntilClose;
-            self.intent = connection_header::edit_response(
+        let connection = (!self.upgraded && status >= 200).then(|| {
+            ResponseConnection::look(
                 &mut self.response,
                 bytes,
                 self.intent,
                 self.policy,
                 request,
                 version,
-                known,
-            );
+                framing != Framing::UntilClose,
+            )
+        });
+        match self.response_rules(session) {
+            ResponseVerdict::Pass => {}
+            ResponseVerdict::Deny | ResponseVerdict::Invalid => {
+                self.refuse_response();
+                return Err(());
+            }
+        }
+        let bytes = self.down.buffer.bytes();
+        let status = self.response.status(bytes);
+        self.status = i32::from(status);
+        if status >= 200 && !self.response_cookies(session, status) {
+            self.refuse_response();
+            return Err(());
+        }
+        let bytes = self.down.buffer.bytes();
+        if self.upgraded {
+            self.intent = Intent::Tunnel;
+        } else if let Some(connection) = connection {
+            self.intent = connection.finish(&mut self.response, bytes);
         }
         let leading = self.response.leading();
         let len = self.response.received_len();
@@ -116,6 +151,11 @@ impl Transaction {
             self.down.tunnel();
         }
         Ok(true)
+    }
+
+    /// A response that a rule refuses counts as none in the log.
+    fn refuse_response(&mut self) {
+        self.timing.answered = None;
     }
 
     /// Whether bytes are relayed unseen from the response head on: after an upgrade, and where the

@@ -1,0 +1,154 @@
+//! What samples are compared with, compiled into what their number deserves.
+
+use std::net::Ipv4Addr;
+
+use super::text::TextSet;
+use crate::plan::{MatchMethod, Pattern};
+use crate::regular_expression::{BadRegex, Regex, RegexSet};
+use crate::sample::Value;
+
+/// The patterns of one ACL.
+#[derive(Debug)]
+pub struct PatternSet {
+    method: MatchMethod,
+    numbers: Ranges<i64>,
+    networks: Networks,
+    texts: Option<TextSet>,
+    regexes: RegexSet,
+}
+
+impl PatternSet {
+    /// Compiles patterns.
+    ///
+    /// # Errors
+    /// What is wrong with a regular expression.
+    pub fn compile(
+        method: MatchMethod,
+        ignore_case: bool,
+        patterns: &[Pattern],
+    ) -> Result<Self, BadRegex> {
+        let mut numbers = Vec::new();
+        let mut networks = Networks::default();
+        let mut texts = Vec::new();
+        let mut regexes = Vec::new();
+        for pattern in patterns {
+            match pattern {
+                Pattern::Text(text) => texts.push(&**text),
+                Pattern::Regex(text) => regexes.push(Regex::new(text, ignore_case)?),
+                Pattern::Range { min, max } => {
+                    numbers.push((min.unwrap_or(i64::MIN), max.unwrap_or(i64::MAX)));
+                }
+                Pattern::Network { address, mask } => networks.add(*address, *mask),
+            }
+        }
+        networks.blocks = Ranges::new(std::mem::take(&mut networks.building));
+        Ok(Self {
+            method,
+            numbers: Ranges::new(numbers),
+            networks,
+            texts: TextSet::compile(method, ignore_case, &texts),
+            regexes: RegexSet::new(regexes, ignore_case),
+        })
+    }
+
+    /// Whether a value fits one of the patterns.
+    pub fn matches(&self, value: Value<'_>) -> bool {
+        match self.method {
+            MatchMethod::Found => true,
+            MatchMethod::Bool => match value {
+                Value::Bool(value) => value,
+                other => other.integer().is_some_and(|n| n != 0),
+            },
+            MatchMethod::Integer | MatchMethod::Version => {
+                value.integer().is_some_and(|n| self.numbers.contains(n))
+            }
+            MatchMethod::Length => with_text(value, |text| {
+                self.numbers
+                    .contains(i64::try_from(text.len()).unwrap_or(i64::MAX))
+            }),
+            MatchMethod::Address => value
+                .address()
+                .is_some_and(|address| self.networks.contains(address)),
+            MatchMethod::Regex => with_text(value, |text| self.regexes.is_match(text)),
+            MatchMethod::Group => false,
+            MatchMethod::Exact
+            | MatchMethod::Prefix
+            | MatchMethod::Suffix
+            | MatchMethod::Substring
+            | MatchMethod::Directory
+            | MatchMethod::Domain => self
+                .texts
+                .as_ref()
+                .is_some_and(|set| with_text(value, |text| set.matches(text))),
+        }
+    }
+}
+
+fn with_text(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
+    if let Value::Text(text) = value {
+        return check(text);
+    }
+    let mut text = Vec::new();
+    value.write_to(&mut text);
+    check(&text)
+}
+
+/// Disjoint ranges in order, both ends included.
+#[derive(Debug)]
+struct Ranges<T>(Vec<(T, T)>);
+
+impl<T> Default for Ranges<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Copy + Ord> Ranges<T> {
+    fn new(mut ranges: Vec<(T, T)>) -> Self {
+        ranges.retain(|(min, max)| min <= max);
+        ranges.sort_unstable();
+        let mut merged: Vec<(T, T)> = Vec::with_capacity(ranges.len());
+        for (min, max) in ranges {
+            match merged.last_mut() {
+                Some(last) if min <= last.1 => last.1 = last.1.max(max),
+                _ => merged.push((min, max)),
+            }
+        }
+        Self(merged)
+    }
+
+    fn contains(&self, value: T) -> bool {
+        let after = self.0.partition_point(|(min, _)| *min <= value);
+        after > 0 && self.0[after - 1].1 >= value
+    }
+}
+
+/// Networks: those of one block as ranges of addresses, those whose masks have holes in a list.
+#[derive(Debug, Default)]
+struct Networks {
+    building: Vec<(u32, u32)>,
+    blocks: Ranges<u32>,
+    holes: Vec<(u32, u32)>,
+}
+
+impl Networks {
+    fn add(&mut self, address: Ipv4Addr, mask: Ipv4Addr) {
+        let (address, mask) = (u32::from(address), u32::from(mask));
+        let host = !mask;
+        let first = address & mask;
+        if host & host.wrapping_add(1) == 0 {
+            self.building.push((first, first | host));
+        } else {
+            self.holes.push((first, mask));
+        }
+    }
+
+    fn contains(&self, address: Ipv4Addr) -> bool {
+        let address = u32::from(address);
+        self.blocks.contains(address)
+            || self
+                .holes
+                .iter()
+                .any(|(first, mask)| address & mask == *first)
+    }
+}

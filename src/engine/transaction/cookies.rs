@@ -1,0 +1,226 @@
+//! Persistence cookies and captures in motion.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Transaction;
+use super::rules::whole;
+use crate::engine::session::Session;
+use crate::http1::{Head, Method};
+use crate::plan::{Capture, Captures, Cookie};
+use crate::rewrite::cookies::{self, Lookup, RequestCookie, State};
+use crate::rule::with_request;
+
+/// What is kept of the messages for the log.
+#[derive(Debug, Default)]
+pub(crate) struct Captured {
+    /// The cookie of the request, name and value.
+    pub(crate) request_cookie: Vec<u8>,
+    /// The cookie that the server sets.
+    pub(crate) response_cookie: Vec<u8>,
+    /// Headers of the request, in log order.
+    pub(crate) request_headers: Vec<Vec<u8>>,
+    /// Headers of the response, in log order.
+    pub(crate) response_headers: Vec<Vec<u8>>,
+}
+
+impl Captured {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.request_cookie.clear();
+        self.response_cookie.clear();
+        self.request_headers.clear();
+        self.response_headers.clear();
+    }
+}
+
+/// Keeps the last value of each header.
+pub(super) fn capture_headers(
+    wanted: &[Capture],
+    head: &Head,
+    bytes: &[u8],
+    kept: &mut Vec<Vec<u8>>,
+) {
+    kept.clear();
+    for capture in wanted {
+        let mut value = Vec::new();
+        let mut line = None;
+        while let Some(index) = head.find(bytes, &capture.name, line) {
+            line = Some(index);
+            let text = head.value(bytes, index);
+            value.clear();
+            value.extend_from_slice(&text[..text.len().min(capture.len as usize)]);
+        }
+        kept.push(value);
+    }
+}
+
+/// Keeps the first cookie that begins as asked.
+fn capture_cookie(captures: &Captures, name: &[u8], value: &[u8], kept: &mut Vec<u8>) {
+    let Some(capture) = &captures.cookie else {
+        return;
+    };
+    if !kept.is_empty() {
+        return;
+    }
+    let pair = [name, b"=", value].concat();
+    if pair.starts_with(&capture.name) {
+        kept.extend_from_slice(&pair[..pair.len().min(capture.len as usize)]);
+    }
+}
+
+impl Transaction {
+    /// `force-persist`, `ignore-persist`: the first that applies decides.
+    pub(super) fn persist_rules(&mut self, session: &Session) {
+        let persistence = &session.backend().persistence;
+        if persistence.overrides.is_empty() {
+            return;
+        }
+        let bytes = self.up.buffer.bytes();
+        let base = self.facts(session, session.backend, whole(bytes));
+        let facts = with_request(base, &self.request, bytes);
+        let acls = &session.backend_handles().acls;
+        let decided = persistence
+            .overrides
+            .iter()
+            .find(|rule| acls.applies(Some(&rule.condition), &facts));
+        let (force, ignore) = decided.map_or((false, false), |rule| (rule.force, !rule.force));
+        self.forced = force;
+        self.cookies.ignored = ignore;
+    }
+
+    /// Looks for the server that the request's cookie names.
+    pub(super) fn request_cookies(&mut self, session: &Session) {
+        let backend = session.backend();
+        let captures = &session.proxy().captures;
+        let settings = backend.persistence.cookie.as_ref();
+        if settings.is_none() && captures.cookie.is_none() {
+            return;
+        }
+        let handles = session.backend_handles();
+        let anyway = backend.options.persist || self.forced;
+        let mut chosen = None;
+        let mut lookup = |value: &[u8]| {
+            let mut found = Lookup::Unknown;
+            for (server, live) in backend.servers.iter().zip(&handles.servers) {
+                if server.cookie.as_deref() != Some(value) {
+                    continue;
+                }
+                if live.is_up() || anyway {
+                    chosen = Some(live);
+                    return Lookup::Usable(live.is_up());
+                }
+                found = Lookup::Down;
+            }
+            found
+        };
+        let kept = &mut self.captured.request_cookie;
+        cookies::request(
+            &mut self.request,
+            self.up.buffer.bytes(),
+            settings,
+            now(),
+            &mut self.cookies,
+            &mut lookup,
+            &mut |name, value| capture_cookie(captures, name, value, kept),
+        );
+        if let Some(server) = chosen {
+            self.sticky = Some(std::sync::Arc::clone(server));
+        }
+    }
+
+    /// What the cookies of a response become. `false` when the response must not be passed on.
+    pub(super) fn response_cookies(&mut self, session: &Session, status: u16) -> bool {
+        let backend = session.backend();
+        let captures = &session.proxy().captures;
+        let settings = backend.persistence.cookie.as_ref();
+        let checks = backend.options.checkcache;
+        if settings.is_none() && captures.cookie.is_none() && !checks {
+            return true;
+        }
+        let bytes = self.down.buffer.bytes();
+        let server = self.server_cookie(session);
+        let kept = &mut self.captured.response_cookie;
+        cookies::response(
+            &mut self.response,
+            bytes,
+            settings,
+            server,
+            &mut self.cookies,
+            &mut |name, value| capture_cookie(captures, name, value, kept),
+        );
+        let is_post = self.method == Method::Post;
+        let nocache = settings.is_some_and(|cookie| cookie.nocache);
+        let mut cacheable = if nocache || checks {
+            Some(cookies::cacheability(
+                &self.response,
+                bytes,
+                status,
+                is_post,
+            ))
+        } else {
+            None
+        };
+        if let Some(settings) = settings
+            && self.server.is_some()
+            && cookies::insert(
+                &mut self.response,
+                settings,
+                server,
+                is_post,
+                now(),
+                &mut self.cookies,
+            )
+            && settings.nocache
+            && cacheable.is_some_and(|found| found.response)
+        {
+            self.response.append(b"Cache-control: private");
+            cacheable = None;
+        }
+        !(checks
+            && self.cookies.sets_cookie
+            && cacheable.is_some_and(|found| found.response && found.cookies))
+    }
+
+    /// The `cookie` of the server that was chosen.
+    fn server_cookie<'s>(&self, session: &'s Session) -> Option<&'s [u8]> {
+        let name = self.server_name()?;
+        let server = session.backend().servers.iter().find(|s| s.name == name)?;
+        server.cookie.as_deref()
+    }
+
+    /// Another server is tried than the one that the client asked for.
+    pub(crate) fn lose_persistence(&mut self) {
+        self.cookies.direct = false;
+        self.cookies.assigned = false;
+        if self.cookies.request == RequestCookie::Valid {
+            self.cookies.request = RequestCookie::Down;
+        }
+    }
+
+    /// The last two letters of the termination state.
+    pub(super) fn cookie_letters(&self, session: &Session) -> [u8; 2] {
+        let acts =
+            |cookie: &Cookie| cookie.mode != crate::plan::CookieMode::Passive || cookie.indirect;
+        if session
+            .backend()
+            .persistence
+            .cookie
+            .as_ref()
+            .is_some_and(acts)
+        {
+            let State {
+                request, response, ..
+            } = self.cookies;
+            [request.letter(), response.letter()]
+        } else {
+            *b"--"
+        }
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64)
+}

@@ -1,0 +1,199 @@
+//! The rules of both proxies in motion: facts for them, and what their verdicts do.
+
+use super::{End, Next, Transaction};
+use crate::engine::session::Session;
+use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as Look};
+use crate::http1::{Head, Policy};
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::{ErrorStatus, ProxyId};
+use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
+use crate::sample::{Content, Facts, Message, http};
+
+/// The look at the `Connection` header that comes between the rules of a proxy.
+struct Connection<'a> {
+    connection: &'a mut RequestConnection,
+    policy: Policy,
+    stage: Look,
+    facts: RequestFacts,
+}
+
+impl Between for Connection<'_> {
+    fn after_lines(&mut self, head: &mut Head, bytes: &[u8]) {
+        self.connection
+            .look(head, bytes, self.policy, self.stage, self.facts);
+    }
+}
+
+impl Transaction {
+    /// What can be looked at before there is a message: the rest is filled in by who has it.
+    pub(crate) fn facts<'a>(
+        &self,
+        session: &'a Session,
+        proxy: ProxyId,
+        content: Content<'a>,
+    ) -> Facts<'a> {
+        Facts {
+            proxy,
+            dialect: session.generation.plan.dialect,
+            request: None,
+            response: None,
+            content,
+            source: session.peer,
+            destination: session.destination(),
+            as_proxy: self.as_proxy,
+            first_request: self.first,
+            world: session,
+        }
+    }
+
+    /// The facts with the request in them.
+    pub(crate) fn request_facts<'a>(&'a self, session: &'a Session, proxy: ProxyId) -> Facts<'a> {
+        let bytes = self.up.buffer.bytes();
+        let base = self.facts(session, proxy, whole(bytes));
+        with_request(base, &self.request, bytes)
+    }
+
+    /// Runs the rules over the request: those of the frontend before the switch, those of the
+    /// backend after it. `Some` when the request is answered here.
+    pub(super) async fn request_rules(
+        &mut self,
+        session: &mut Session,
+        look: Look,
+    ) -> Result<Option<Next>, End> {
+        let id = match look {
+            Look::Frontend => session.frontend,
+            Look::Joint => session.backend,
+        };
+        let plan = std::sync::Arc::clone(&session.generation.plan);
+        let proxy = plan.proxy(id);
+        let frontend = plan.proxy(session.frontend);
+        self.policy = Policy::of(frontend.mode_options, proxy.mode_options, plan.dialect);
+        let facts = RequestFacts {
+            version: self.version,
+            length_known: self.length_known,
+            stopping: session.is_stopping(),
+        };
+        let mut effects = Effects {
+            allowed: self.request_allowed,
+            backend: None,
+        };
+        let bytes = self.up.buffer.bytes();
+        let verdict = {
+            let handles = session.generation.handles(id);
+            let base = self.facts(session, id, whole(bytes));
+            let message = Message {
+                head: &self.request,
+                bytes,
+            };
+            let moment = Moment {
+                rules: &proxy.http_rules,
+                acls: &handles.acls,
+                base,
+                statistics: statistics(proxy, message, self.as_proxy),
+            };
+            let mut between = Connection {
+                connection: &mut self.connection,
+                policy: self.policy,
+                stage: look,
+                facts,
+            };
+            handles
+                .rules
+                .request(moment, &mut self.request, bytes, &mut between, &mut effects)
+        };
+        self.method = crate::http1::Method::from_token(self.request.first_word(bytes));
+        self.request_allowed = effects.allowed;
+        if let Some(backend) = effects.backend
+            && look == Look::Frontend
+        {
+            super::switching::enter(session, backend);
+            self.switched = true;
+        }
+        match verdict {
+            Verdict::Pass | Verdict::Statistics => Ok(None),
+            Verdict::Deny => Err(refused(ErrorStatus::S403)),
+            Verdict::Invalid => Err(refused(ErrorStatus::S400)),
+            Verdict::Tarpit => {
+                self.tarpit(session).await;
+                // The log of a held request does not say when it was complete.
+                self.timing.held = self.timing.received.take();
+                Err(End::new(
+                    Termination::new(Cause::Proxy, Stage::Tarpit),
+                    Some(ErrorStatus::S500),
+                ))
+            }
+            Verdict::Authenticate(realm) => {
+                let realm = realm.unwrap_or(proxy.name.as_bytes());
+                Ok(Some(self.ask_for_password(session, realm).await))
+            }
+            Verdict::Redirect(redirect) => self.redirect(session, redirect).await.map(Some),
+        }
+    }
+
+    /// Runs the rules over the response: the backend's, then the frontend's.
+    pub(super) fn response_rules(&mut self, session: &Session) -> ResponseVerdict {
+        let mut allowed = false;
+        let (frontend, backend) = (session.frontend, session.backend);
+        for id in [Some(backend), (frontend != backend).then_some(frontend)] {
+            let Some(id) = id else {
+                continue;
+            };
+            let handles = session.generation.handles(id);
+            if !handles.rules.acts_on_responses() {
+                continue;
+            }
+            // The request is gone by now: what looks at it has no value.
+            let base = self.facts(session, id, whole(&[]));
+            let verdict = handles.rules.response(
+                &session.generation.proxy(id).http_rules,
+                &handles.acls,
+                &mut self.response,
+                base,
+                self.down.buffer.bytes(),
+                &mut allowed,
+            );
+            if verdict != ResponseVerdict::Pass {
+                return verdict;
+            }
+        }
+        ResponseVerdict::Pass
+    }
+}
+
+/// The end of a request that a rule refuses.
+fn refused(status: ErrorStatus) -> End {
+    End::new(Termination::new(Cause::Proxy, Stage::Request), Some(status))
+}
+
+/// Bytes that will not become more.
+pub(super) fn whole(bytes: &[u8]) -> Content<'_> {
+    Content {
+        bytes,
+        may_grow: false,
+    }
+}
+
+/// What guards the statistics page, when the request is one for it.
+fn statistics<'p>(
+    proxy: &'p crate::plan::Proxy,
+    request: Message<'_>,
+    as_proxy: bool,
+) -> Option<Statistics<'p>> {
+    let page = proxy.stats.as_ref()?;
+    let target = request.head.second_word(request.bytes);
+    if !target.starts_with(&page.uri) {
+        return None;
+    }
+    let mut scratch = Vec::new();
+    let known =
+        http::credentials(request, as_proxy, &mut scratch).is_some_and(|(name, password)| {
+            let pair = [name, b":", password].concat();
+            page.auth.iter().any(|user| user.as_bytes() == pair)
+        });
+    let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
+    Some(Statistics {
+        rules: &page.http_request,
+        challenge: (!page.auth.is_empty() && !known)
+            .then_some(Some(realm.unwrap_or(b"HAProxy Statistics"))),
+    })
+}

@@ -1,0 +1,108 @@
+//! What rules can ask about the rest of the process.
+
+use crate::engine::session::Session;
+use crate::plan::{ProxyId, ServerId, UserlistId};
+use crate::sample::World;
+use crate::sample::facts::ProxyFact;
+use crate::userlist;
+
+impl World for Session {
+    fn proxy(&self, of: ProxyId, what: ProxyFact) -> Option<i64> {
+        let handles = self.generation.handles(of);
+        let proxy = self.generation.proxy(of);
+        let backend = &handles.backend;
+        let now = self.worker.now();
+        Some(match what {
+            ProxyFact::FrontendConnections => i64::from(handles.frontend.sessions.now()),
+            ProxyFact::FrontendRate => i64::from(handles.frontend.rate.read(now)),
+            ProxyFact::BackendConnections => i64::from(backend.sessions.now()),
+            ProxyFact::BackendRate => i64::from(backend.rate.read(now)),
+            ProxyFact::ConnectionSlots => {
+                let mut slots = 0;
+                for (server, live) in proxy.servers.iter().zip(&handles.servers) {
+                    if !live.is_up() {
+                        continue;
+                    }
+                    // Without both limits there is no number to give.
+                    if server.maxconn == 0 || server.maxqueue == 0 {
+                        return Some(-1);
+                    }
+                    slots += i64::from(server.maxconn) - i64::from(live.sessions())
+                        + i64::from(server.maxqueue)
+                        - i64::from(backend.waiting_for(&live.name));
+                }
+                slots
+            }
+            ProxyFact::UsableServers => i64::from(backend.usable(proxy.options.allbackups)),
+            ProxyFact::Queue => i64::from(backend.waiting()),
+            ProxyFact::AverageQueue => {
+                let waiting = i64::from(backend.waiting());
+                match i64::from(backend.usable(proxy.options.allbackups)) {
+                    0 => waiting * 2,
+                    servers => (waiting + servers - 1) / servers,
+                }
+            }
+        })
+    }
+
+    fn is_up(&self, proxy: ProxyId, server: ServerId) -> bool {
+        self.generation
+            .handles(proxy)
+            .servers
+            .get(server.0 as usize)
+            .is_some_and(|server| server.is_up())
+    }
+
+    fn listener_id(&self) -> Option<u32> {
+        let listener = self.proxy().listeners.get(self.listener)?;
+        Some(listener.numeric_id)
+    }
+
+    fn frontend_id(&self) -> u32 {
+        Self::proxy(self).numeric_id
+    }
+
+    fn backend_id(&self) -> Option<u32> {
+        Some(self.backend().numeric_id)
+    }
+
+    fn server_id(&self) -> Option<u32> {
+        let link = self.server.as_ref()?;
+        let servers = &self.backend().servers;
+        let server = servers.iter().find(|s| s.name == link.server.name)?;
+        Some(server.numeric_id)
+    }
+
+    fn admits(
+        &self,
+        list: UserlistId,
+        name: &[u8],
+        password: &[u8],
+        groups: Option<&dyn Fn(&str) -> bool>,
+    ) -> bool {
+        let Some(list) = self.generation.plan.userlists.get(list.0 as usize) else {
+            return false;
+        };
+        let Some((index, user)) = userlist::find(list, name) else {
+            return false;
+        };
+        // A hash is slow on purpose: whoever is in no group that counts is not asked.
+        if groups.is_some_and(|wanted| !userlist::in_group(list, user, wanted)) {
+            return false;
+        }
+        // What this connection has shown once it need not show again.
+        let key = (std::ptr::from_ref(list) as usize, index);
+        let mut shown = self.shown.borrow_mut();
+        if let Some((known, text)) = shown.as_ref()
+            && *known == key
+            && text == password
+        {
+            return true;
+        }
+        let fits = userlist::fits(&user.password, password);
+        if fits {
+            *shown = Some((key, password.to_vec()));
+        }
+        fits
+    }
+}

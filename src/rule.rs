@@ -1,0 +1,258 @@
+//! The order of 1.4's families of rules, written once. Manual 1.4, section 4.2.
+//!
+//! Whatever their order in the file: `block`, `http-request`, the rules over lines, `reqadd`,
+//! then the question for a password, then `redirect`. The frontend's rules come first, then the
+//! backend's; for responses it is the other way around.
+
+use haproxy_cfg_grammar::Dialect;
+
+use crate::acl::AclSet;
+use crate::http1::{Head, Kind};
+use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
+use crate::regular_expression::BadRegex;
+use crate::rewrite::LineRules;
+use crate::sample::{Facts, Message};
+
+/// The rules of a proxy, compiled.
+#[derive(Debug, Default)]
+pub struct HttpRules {
+    request_lines: LineRules,
+    response_lines: LineRules,
+    acts_on_requests: bool,
+    acts_on_responses: bool,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'p> {
+    /// It goes on.
+    Pass,
+    /// 403.
+    Deny,
+    /// 400: a rule has made nonsense of it.
+    Invalid,
+    /// 500, later.
+    Tarpit,
+    /// 401: a password for this realm; `None` is the proxy's name.
+    Authenticate(Option<&'p [u8]>),
+    /// The statistics page answers it.
+    Statistics,
+    /// It is sent elsewhere.
+    Redirect(&'p Redirect),
+}
+
+/// What becomes of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseVerdict {
+    /// It goes on.
+    Pass,
+    /// 502: a rule refuses it.
+    Deny,
+    /// 502: a rule has made nonsense of it.
+    Invalid,
+}
+
+/// What rules leave behind besides their verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effects {
+    /// A rule has let the message pass: none refuses it any more, of the other proxy neither.
+    pub allowed: bool,
+    /// A rule has set the backend.
+    pub backend: Option<ProxyId>,
+}
+
+/// What one run over a request goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'p, 'f> {
+    /// The rules as values.
+    pub rules: &'p plan::HttpRules,
+    /// The ACLs of the same proxy.
+    pub acls: &'f AclSet,
+    /// The facts without the request.
+    pub base: Facts<'f>,
+    /// The request is one for the statistics page: its rules are in the place of `http-request`.
+    pub statistics: Option<Statistics<'p>>,
+}
+
+/// What guards a statistics page.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics<'p> {
+    /// `stats http-request`.
+    pub rules: &'p [Rule<HttpRequestAction>],
+    /// The realm to ask a password for, when `stats auth` is not satisfied.
+    pub challenge: Option<Option<&'p [u8]>>,
+}
+
+/// What runs between the families: the engine looks at the `Connection` header after the rules
+/// over lines, so that what they add is seen and what `reqadd` adds is not.
+pub trait Between {
+    /// Called after the rules over lines.
+    fn after_lines(&mut self, head: &mut Head, bytes: &[u8]);
+}
+
+impl HttpRules {
+    /// Compiles the rules of a proxy.
+    ///
+    /// # Errors
+    /// What is wrong with a regular expression.
+    pub fn compile(rules: &plan::HttpRules) -> Result<Self, BadRegex> {
+        Ok(Self {
+            request_lines: LineRules::compile(&rules.request_lines)?,
+            response_lines: LineRules::compile(&rules.response_lines)?,
+            acts_on_requests: !(rules.block.is_empty()
+                && rules.http_request.is_empty()
+                && rules.request_lines.is_empty()
+                && rules.request_additions.is_empty()
+                && rules.redirects.is_empty()),
+            acts_on_responses: !(rules.response_lines.is_empty()
+                && rules.response_additions.is_empty()),
+        })
+    }
+
+    /// Whether there is any rule over responses.
+    pub fn acts_on_responses(&self) -> bool {
+        self.acts_on_responses
+    }
+
+    /// Runs the rules of one proxy over a request.
+    pub fn request<'p>(
+        &self,
+        moment: Moment<'p, '_>,
+        head: &mut Head,
+        bytes: &[u8],
+        between: &mut dyn Between,
+        effects: &mut Effects,
+    ) -> Verdict<'p> {
+        let Moment {
+            rules, acls, base, ..
+        } = moment;
+        let allowed = &mut effects.allowed;
+        if !self.acts_on_requests && moment.statistics.is_none() {
+            between.after_lines(head, bytes);
+            return Verdict::Pass;
+        }
+        if rules
+            .block
+            .iter()
+            .any(|condition| acls.applies(Some(condition), &with_request(base, head, bytes)))
+        {
+            return Verdict::Deny;
+        }
+        // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
+        // are looked at, and decide at once.
+        let v1_4 = base.dialect == Dialect::V1_4;
+        let mut realm = moment.statistics.and_then(|page| page.challenge);
+        let families = match moment.statistics {
+            Some(page) if v1_4 => [page.rules, &[]],
+            Some(page) => [&rules.http_request[..], page.rules],
+            None => [&rules.http_request[..], &[]],
+        };
+        for family in families {
+            let decided = family.iter().find(|rule| {
+                acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes))
+            });
+            match decided.map(|rule| &rule.action) {
+                Some(HttpRequestAction::Deny) => return Verdict::Deny,
+                Some(HttpRequestAction::Auth { realm: wanted }) => {
+                    let wanted = wanted.as_ref().map(|text| text.as_bytes());
+                    if !v1_4 {
+                        return Verdict::Authenticate(wanted);
+                    }
+                    realm = Some(wanted);
+                }
+                Some(HttpRequestAction::Allow) | None => {}
+            }
+        }
+        if !v1_4 {
+            if let Some(realm) = realm {
+                return Verdict::Authenticate(realm);
+            }
+            if moment.statistics.is_some() {
+                return Verdict::Statistics;
+            }
+        }
+        if !self.request_lines.is_empty() {
+            let outcome = self
+                .request_lines
+                .run(head, bytes, acls, base, Kind::Request, allowed);
+            effects.backend = outcome.backend;
+            if outcome.invalid {
+                return Verdict::Invalid;
+            }
+            if outcome.denied {
+                return Verdict::Deny;
+            }
+            if outcome.tarpitted {
+                return Verdict::Tarpit;
+            }
+        }
+        between.after_lines(head, bytes);
+        for rule in &rules.request_additions {
+            if acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)) {
+                head.append(&rule.action);
+            }
+        }
+        if let Some(realm) = realm {
+            return Verdict::Authenticate(realm);
+        }
+        if moment.statistics.is_some() {
+            return Verdict::Statistics;
+        }
+        rules
+            .redirects
+            .iter()
+            .find(|rule| acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)))
+            .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
+    }
+
+    /// Runs the rules of one proxy over a response. `base` has no response in it.
+    pub fn response(
+        &self,
+        rules: &plan::HttpRules,
+        acls: &AclSet,
+        head: &mut Head,
+        base: Facts<'_>,
+        bytes: &[u8],
+        allowed: &mut bool,
+    ) -> ResponseVerdict {
+        if !self.acts_on_responses {
+            return ResponseVerdict::Pass;
+        }
+        if !self.response_lines.is_empty() {
+            let outcome = self
+                .response_lines
+                .run(head, bytes, acls, base, Kind::Response, allowed);
+            if outcome.invalid {
+                return ResponseVerdict::Invalid;
+            }
+            if outcome.denied {
+                return ResponseVerdict::Deny;
+            }
+        }
+        if head.status(bytes) >= 200 {
+            for rule in &rules.response_additions {
+                let facts = with_response(base, head, bytes);
+                if acls.applies(rule.condition.as_ref(), &facts) {
+                    head.append(&rule.action);
+                }
+            }
+        }
+        ResponseVerdict::Pass
+    }
+}
+
+/// The facts with a request in them.
+pub fn with_request<'m>(base: Facts<'m>, head: &'m Head, bytes: &'m [u8]) -> Facts<'m> {
+    Facts {
+        request: Some(Message { head, bytes }),
+        ..base
+    }
+}
+
+/// The facts with a response in them.
+pub fn with_response<'m>(base: Facts<'m>, head: &'m Head, bytes: &'m [u8]) -> Facts<'m> {
+    Facts {
+        response: Some(Message { head, bytes }),
+        ..base
+    }
+}

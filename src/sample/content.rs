@@ -1,0 +1,149 @@
+//! Values in the first bytes of a connection: SSL, RDP, whether it is HTTP. Manual 1.4, section
+//! 7.5.2.
+
+use super::Content;
+use crate::http1::{Head, Kind, Scan, Tolerance};
+
+/// What is known of a value that may still be on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    /// It is there.
+    Value(T),
+    /// It is not, and will not be.
+    Never,
+    /// More bytes must come first.
+    NotYet,
+}
+
+/// Whether the bytes are an HTTP request; known once its head is complete.
+pub fn is_http(content: Content<'_>) -> Found<bool> {
+    if content.bytes.is_empty() {
+        return Found::NotYet;
+    }
+    let mut bytes = content.bytes.to_vec();
+    let mut head = Head::new(Kind::Request);
+    match head.scan(&mut bytes, Tolerance::default()) {
+        Scan::Complete(_) => Found::Value(true),
+        Scan::Invalid(_) => Found::Value(false),
+        Scan::Partial => Found::NotYet,
+    }
+}
+
+/// Version of an SSL hello, major in the upper and minor in the lower 16 bits.
+pub fn ssl_version(bytes: &[u8]) -> Found<i64> {
+    let Some(&first) = bytes.first() else {
+        return Found::NotYet;
+    };
+    let version = |major: u8, minor: u8| (i64::from(major) << 16) + i64::from(minor);
+    if first >= 0x14 && first <= 0x17 || first == 0xff {
+        // SSL 3 and TLS: type, version, length of the record.
+        let [_, major, minor, high, low, ..] = *bytes else {
+            return Found::NotYet;
+        };
+        let mut len = usize::from(high) << 8 | usize::from(low);
+        if version(major, minor) < 0x0003_0000 {
+            return Found::Never;
+        }
+        if len == 0 || len > 16 * 1024 {
+            return Found::Never;
+        }
+        len = len.min(16 * 1024 - 5);
+        if bytes.len() < 5 + len.min(6) {
+            return Found::NotYet;
+        }
+        let _ = len;
+        Found::Value(version(major, minor))
+    } else {
+        // SSL 2: a length of two bytes with its highest bit set, a hello, a version.
+        let [high, low, kind, major, minor, ..] = *bytes else {
+            return Found::NotYet;
+        };
+        if high & 0x80 == 0 || kind != 1 {
+            return Found::Never;
+        }
+        let len = usize::from(high & 0x7f) << 8 | usize::from(low);
+        if len < 9 || !(2..=3).contains(&major) {
+            return Found::Never;
+        }
+        if bytes.len() < len.min(11) {
+            return Found::NotYet;
+        }
+        Found::Value(version(major, minor))
+    }
+}
+
+/// The value of an RDP cookie (any for an empty name): what follows `Cookie: name=` in the
+/// connection request.
+pub fn rdp_cookie<'a>(bytes: &'a [u8], name: &[u8]) -> Found<&'a [u8]> {
+    const TPKT: usize = 4;
+    const X224: usize = 7;
+    let prefix = b"Cookie:";
+    if bytes.len() <= TPKT + X224 {
+        return Found::NotYet;
+    }
+    if bytes[0] != 3 {
+        return Found::Never;
+    }
+    let total = usize::from(bytes[2]) << 8 | usize::from(bytes[3]);
+    if total <= TPKT + X224 || usize::from(bytes[4]) + 1 + TPKT > total {
+        return Found::Never;
+    }
+    // A connection request, without destination, source and class.
+    if bytes[5] != 0xe0 {
+        return Found::Never;
+    }
+    let text_start = TPKT + X224;
+    let text_end = total.min(TPKT + 1 + usize::from(bytes[4]));
+    if bytes.len() < text_end {
+        return Found::NotYet;
+    }
+    let text = &bytes[text_start..text_end.max(text_start)];
+    let Some(rest) = text
+        .get(..prefix.len())
+        .filter(|p| p.eq_ignore_ascii_case(prefix))
+        .map(|_| &text[prefix.len()..])
+    else {
+        return Found::Never;
+    };
+    let rest = rest.trim_ascii_start();
+    let end = rest
+        .windows(2)
+        .position(|w| w == b"\r\n")
+        .unwrap_or(rest.len());
+    let pair = &rest[..end];
+    let Some(equals) = memchr::memchr(b'=', pair) else {
+        return Found::Never;
+    };
+    if !name.is_empty() && !pair[..equals].eq_ignore_ascii_case(name) {
+        return Found::Never;
+    }
+    Found::Value(&pair[equals + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssl_versions() {
+        assert_eq!(
+            ssl_version(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]),
+            Found::Value(0x0003_0001)
+        );
+        assert_eq!(ssl_version(&[0x16, 3, 1]), Found::NotYet);
+        assert_eq!(ssl_version(b"GET / HTTP/1.0\r\n\r\n"), Found::Never);
+        assert_eq!(ssl_version(b""), Found::NotYet);
+    }
+
+    #[test]
+    fn rdp() {
+        let text = b"Cookie: mstshash=bob\r\n";
+        let mut bytes = vec![3, 0, 0, (11 + text.len()) as u8, (6 + text.len()) as u8];
+        bytes.extend_from_slice(&[0xe0, 0, 0, 0, 0, 0]);
+        bytes.extend_from_slice(text);
+        assert_eq!(rdp_cookie(&bytes, b"mstshash"), Found::Value(&b"bob"[..]));
+        assert_eq!(rdp_cookie(&bytes, b""), Found::Value(&b"bob"[..]));
+        assert_eq!(rdp_cookie(&bytes, b"msts"), Found::Never);
+        assert_eq!(rdp_cookie(&bytes[..9], b""), Found::NotYet);
+    }
+}

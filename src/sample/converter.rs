@@ -1,0 +1,34 @@
+//! What a value goes through between a fetch and its use.
+
+use std::net::Ipv4Addr;
+
+use super::Value;
+use crate::plan::Converter;
+
+/// Applies converters, then hands the value on. Values of a type that a converter does not take
+/// end there.
+pub fn convert(
+    converters: &[Converter],
+    value: Value<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> bool {
+    let Some((first, rest)) = converters.split_first() else {
+        return visit(value);
+    };
+    match first {
+        Converter::IpMask(mask) => value.address().is_some_and(|address| {
+            let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
+            convert(rest, Value::Address(masked), visit)
+        }),
+        Converter::Lower | Converter::Upper => {
+            let mut text = Vec::new();
+            value.write_to(&mut text);
+            if *first == Converter::Lower {
+                text.make_ascii_lowercase();
+            } else {
+                text.make_ascii_uppercase();
+            }
+            convert(rest, Value::Text(&text), visit)
+        }
+    }
+}

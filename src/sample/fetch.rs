@@ -1,0 +1,360 @@
+//! From a fetch to its values.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use haproxy_cfg_grammar::Dialect;
+
+use super::content::{self, Found};
+use super::facts::ProxyFact;
+use super::value::{header_integer, leading_address, leading_integer};
+use super::{Facts, Message, Value, http};
+use crate::http1::uri;
+use crate::plan::{Fetch, ProxyRef};
+
+/// Whether another look, once more bytes have come, could find something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// What was found stays.
+    Final,
+    /// More bytes may change it.
+    MayChange,
+}
+
+/// Hands the values of a fetch to a visitor until it answers `true`.
+pub fn fetch(
+    fetch: &Fetch,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> Certainty {
+    match fetch {
+        Fetch::AlwaysTrue => {
+            visit(Value::Bool(true));
+        }
+        Fetch::AlwaysFalse => {
+            visit(Value::Bool(false));
+        }
+        Fetch::WaitEnd => {
+            let waiting = facts.content.may_grow;
+            if waiting {
+                return Certainty::MayChange;
+            }
+            visit(Value::Bool(true));
+        }
+        Fetch::Source => address(facts.source, visit),
+        Fetch::Destination => address(facts.destination, visit),
+        Fetch::SourcePort => integer(facts.source.map(|a| i64::from(a.port())), visit),
+        Fetch::DestinationPort => integer(facts.destination.map(|a| i64::from(a.port())), visit),
+        Fetch::FirstRequest => {
+            visit(Value::Bool(facts.first_request));
+        }
+        Fetch::ListenerId => integer(facts.world.listener_id().map(i64::from), visit),
+        Fetch::FrontendId => integer(Some(i64::from(facts.world.frontend_id())), visit),
+        Fetch::BackendId => integer(facts.world.backend_id().map(i64::from), visit),
+        Fetch::ServerNumericId => integer(facts.world.server_id().map(i64::from), visit),
+        Fetch::DestinationConnections => {
+            let connections = facts
+                .world
+                .proxy(facts.proxy, ProxyFact::FrontendConnections);
+            integer(connections, visit);
+        }
+        Fetch::ServerIsUp { proxy, server } => {
+            visit(Value::Bool(facts.world.is_up(*proxy, *server)));
+        }
+        Fetch::FrontendConnections(of) => counter(facts, of, ProxyFact::FrontendConnections, visit),
+        Fetch::FrontendRate(of) => counter(facts, of, ProxyFact::FrontendRate, visit),
+        Fetch::BackendConnections(of) => counter(facts, of, ProxyFact::BackendConnections, visit),
+        Fetch::BackendRate(of) => counter(facts, of, ProxyFact::BackendRate, visit),
+        Fetch::ConnectionSlots(of) => counter(facts, of, ProxyFact::ConnectionSlots, visit),
+        Fetch::UsableServers(of) => counter(facts, of, ProxyFact::UsableServers, visit),
+        Fetch::Queue(of) => counter(facts, of, ProxyFact::Queue, visit),
+        Fetch::AverageQueue(of) => counter(facts, of, ProxyFact::AverageQueue, visit),
+        Fetch::RequestLength
+        | Fetch::RequestIsHttp
+        | Fetch::RequestSslVersion
+        | Fetch::RdpCookie { .. }
+        | Fetch::RdpCookieCount { .. } => return first_bytes(fetch, facts, visit),
+        _ => {
+            // Since 1.5 a header fetch without a name finds nothing.
+            if facts.dialect == Dialect::V1_8 && names_no_header(fetch) {
+                return Certainty::Final;
+            }
+            if let Some(response) = facts.response
+                && of_response(fetch, response, visit)
+            {
+                return Certainty::Final;
+            }
+            if let Some(request) = facts.request {
+                of_request(fetch, request, facts, visit);
+            }
+        }
+    }
+    Certainty::Final
+}
+
+fn first_bytes(
+    fetch: &Fetch,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> Certainty {
+    let content = facts.content;
+    let (found, certain) = match fetch {
+        Fetch::RequestLength => {
+            visit(Value::Integer(content.bytes.len() as i64));
+            return changing(content.may_grow);
+        }
+        Fetch::RequestIsHttp if facts.request.is_some() => (Found::Value(Value::Bool(true)), true),
+        Fetch::RequestIsHttp => (mapped(content::is_http(content), Value::Bool), false),
+        Fetch::RequestSslVersion => (
+            mapped(content::ssl_version(content.bytes), Value::Integer),
+            false,
+        ),
+        Fetch::RdpCookie { name } => (
+            mapped(content::rdp_cookie(content.bytes, name), Value::Text),
+            false,
+        ),
+        Fetch::RdpCookieCount { name } => (
+            match content::rdp_cookie(content.bytes, name) {
+                Found::Value(_) => Found::Value(Value::Integer(1)),
+                Found::Never => Found::Value(Value::Integer(0)),
+                Found::NotYet => Found::NotYet,
+            },
+            false,
+        ),
+        _ => (Found::Never, true),
+    };
+    match found {
+        Found::Value(value) => {
+            visit(value);
+            Certainty::Final
+        }
+        Found::NotYet if !certain => changing(content.may_grow),
+        Found::NotYet | Found::Never => Certainty::Final,
+    }
+}
+
+fn mapped<'a, T>(found: Found<T>, make: impl Fn(T) -> Value<'a>) -> Found<Value<'a>> {
+    match found {
+        Found::Value(value) => Found::Value(make(value)),
+        Found::Never => Found::Never,
+        Found::NotYet => Found::NotYet,
+    }
+}
+
+fn changing(may_grow: bool) -> Certainty {
+    if may_grow {
+        Certainty::MayChange
+    } else {
+        Certainty::Final
+    }
+}
+
+fn names_no_header(fetch: &Fetch) -> bool {
+    match fetch {
+        Fetch::RequestHeader { name, .. }
+        | Fetch::RequestHeaderAddress { name }
+        | Fetch::RequestHeaderValue { name }
+        | Fetch::ResponseHeader { name, .. }
+        | Fetch::ResponseHeaderAddress { name }
+        | Fetch::ResponseHeaderValue { name } => name.is_empty(),
+        _ => false,
+    }
+}
+
+/// Answers whether the fetch is one of responses.
+fn of_response(
+    fetch: &Fetch,
+    response: Message<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> bool {
+    match fetch {
+        Fetch::Status => {
+            let code = leading_integer(response.head.second_word(response.bytes));
+            visit(Value::Integer(code));
+        }
+        Fetch::ResponseVersion => {
+            version(response.head.first_word(response.bytes), visit);
+        }
+        Fetch::ResponseHeader { name, occurrence } => {
+            header(response, name, *occurrence, visit);
+        }
+        Fetch::ResponseHeaderAddress { name } => {
+            header_addresses(response, name, visit);
+        }
+        Fetch::ResponseHeaderValue { name } => {
+            header_numbers(response, name, visit);
+        }
+        Fetch::ResponseHeaderCount { name } => {
+            visit(Value::Integer(count(response, name)));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn of_request(
+    fetch: &Fetch,
+    request: Message<'_>,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    let Message { head, bytes } = request;
+    match fetch {
+        Fetch::Method => {
+            visit(Value::Text(head.first_word(bytes)));
+        }
+        Fetch::RequestVersion => version(head.third_part(bytes), visit),
+        Fetch::Url => {
+            visit(Value::Text(head.second_word(bytes)));
+        }
+        Fetch::UrlAddress => {
+            let (address, _) = http::url_authority(head.second_word(bytes), facts.dialect);
+            visit(Value::Address(address));
+        }
+        Fetch::UrlPort => {
+            let (_, port) = http::url_authority(head.second_word(bytes), facts.dialect);
+            visit(Value::Integer(i64::from(port)));
+        }
+        Fetch::UrlParameter { name } => {
+            if let Some(value) = http::url_parameter(head.second_word(bytes), name) {
+                visit(Value::Text(value));
+            }
+        }
+        Fetch::Path => {
+            let target = head.second_word(bytes);
+            if let Some(range) = uri::path(target) {
+                visit(Value::Text(&target[range]));
+            }
+        }
+        Fetch::Base => {
+            let mut base = Vec::new();
+            if let Some(host) = http::header_values(request, b"Host").next() {
+                base.extend_from_slice(host);
+            }
+            let target = head.second_word(bytes);
+            if let Some(range) = uri::path(target) {
+                base.extend_from_slice(&target[range]);
+            }
+            visit(Value::Text(&base));
+        }
+        Fetch::RequestHeader { name, occurrence } => header(request, name, *occurrence, visit),
+        Fetch::RequestHeaderAddress { name } => header_addresses(request, name, visit),
+        Fetch::RequestHeaderValue { name } => header_numbers(request, name, visit),
+        Fetch::RequestHeaderCount { name } => {
+            visit(Value::Integer(count(request, name)));
+        }
+        Fetch::RequestCookie { name } => {
+            for (found, value) in http::cookies(request, b"Cookie") {
+                if (name.is_empty() || found == name.as_bytes()) && visit(Value::Text(value)) {
+                    break;
+                }
+            }
+        }
+        Fetch::RequestCookieCount { name } => {
+            let count = http::cookies(request, b"Cookie")
+                .filter(|(found, _)| name.is_empty() || *found == name.as_bytes())
+                .count();
+            visit(Value::Integer(count as i64));
+        }
+        Fetch::HttpAuth { userlist } => {
+            let mut scratch = Vec::new();
+            if let Some((name, password)) = http::credentials(request, facts.as_proxy, &mut scratch)
+            {
+                visit(Value::Bool(
+                    facts.world.admits(*userlist, name, password, None),
+                ));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn header(
+    message: Message<'_>,
+    name: &[u8],
+    occurrence: i32,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    if name.is_empty() {
+        each(http::all_header_values(message), occurrence, visit);
+    } else {
+        each(http::header_values(message, name), occurrence, visit);
+    }
+}
+
+fn each<'a>(
+    mut values: impl Iterator<Item = &'a [u8]>,
+    occurrence: i32,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    if occurrence == 0 {
+        values.any(|value| visit(Value::Text(value)));
+    } else if let Some(value) = http::occurrence(values, occurrence) {
+        visit(Value::Text(value));
+    }
+}
+
+fn header_addresses(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    header(message, name, 0, &mut |value| match value {
+        Value::Text(text) => {
+            leading_address(text).is_some_and(|address| visit(Value::Address(address)))
+        }
+        _ => false,
+    });
+}
+
+fn header_numbers(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    header(message, name, 0, &mut |value| match value {
+        Value::Text(text) => visit(Value::Integer(header_integer(text))),
+        _ => false,
+    });
+}
+
+fn count(message: Message<'_>, name: &[u8]) -> i64 {
+    let count = if name.is_empty() {
+        http::all_header_values(message).count()
+    } else {
+        http::header_values(message, name).count()
+    };
+    count as i64
+}
+
+/// What follows `HTTP/`.
+fn version(text: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    if let Some(slash) = memchr::memchr(b'/', text) {
+        visit(Value::Text(&text[slash + 1..]));
+    }
+}
+
+fn integer(value: Option<i64>, visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    if let Some(value) = value {
+        visit(Value::Integer(value));
+    }
+}
+
+fn address(value: Option<SocketAddr>, visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    if let Some(address) = value.and_then(|address| v4(address.ip())) {
+        visit(Value::Address(address));
+    }
+}
+
+fn counter(
+    facts: &Facts<'_>,
+    of: &ProxyRef,
+    what: ProxyFact,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    let proxy = if of.name.is_empty() {
+        Some(facts.proxy)
+    } else {
+        of.id
+    };
+    integer(proxy.and_then(|id| facts.world.proxy(id, what)), visit);
+}
+
+/// An address as version 4, which is what ACLs compare.
+pub fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped(),
+    }
+}

@@ -1,0 +1,149 @@
+//! One value that a fetch has found.
+
+use std::net::Ipv4Addr;
+
+/// A value, borrowed from where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A truth.
+    Bool(bool),
+    /// A number.
+    Integer(i64),
+    /// An address.
+    Address(Ipv4Addr),
+    /// Bytes.
+    Text(&'a [u8]),
+}
+
+impl Value<'_> {
+    /// The number that the value means; a text counts with the digits that it begins with.
+    pub fn integer(self) -> Option<i64> {
+        match self {
+            Self::Bool(value) => Some(i64::from(value)),
+            Self::Integer(value) => Some(value),
+            Self::Address(address) => Some(i64::from(u32::from(address))),
+            Self::Text(text) => Some(leading_integer(text)),
+        }
+    }
+
+    /// The address that the value means.
+    pub fn address(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Text(text) => address_of(text),
+            Self::Bool(_) | Self::Integer(_) => None,
+        }
+    }
+
+    /// Appends the value as text.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Bool(value) => out.push(b'0' + u8::from(value)),
+            Self::Integer(value) => out.extend_from_slice(value.to_string().as_bytes()),
+            Self::Address(address) => out.extend_from_slice(address.to_string().as_bytes()),
+            Self::Text(text) => out.extend_from_slice(text),
+        }
+    }
+}
+
+/// The digits that a text begins with, after an optional minus sign; 0 when there are none.
+pub fn leading_integer(text: &[u8]) -> i64 {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let value = digits
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .fold(0i64, |n, b| {
+            n.saturating_mul(10).saturating_add(i64::from(b - b'0'))
+        });
+    if negative { -value } else { value }
+}
+
+/// A number as header values are read: 32 bits that wrap, up to the first byte above `9`. Bytes
+/// below `0` count as negative digits, so that `5.5` is 485. HAProxy has read them so since 1.3.
+pub fn header_integer(text: &[u8]) -> i64 {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let mut value = 0i32;
+    for byte in digits {
+        if *byte > b'9' {
+            break;
+        }
+        let digit = i32::from(*byte) - i32::from(b'0');
+        value = value.wrapping_mul(10);
+        value = if negative {
+            value.wrapping_sub(digit)
+        } else {
+            value.wrapping_add(digit)
+        };
+    }
+    i64::from(value)
+}
+
+/// The dotted address that a text begins with, whatever follows it: `10.0.0.1:80` has one.
+pub fn leading_address(text: &[u8]) -> Option<Ipv4Addr> {
+    let end = text
+        .iter()
+        .position(|b| !(b.is_ascii_digit() || *b == b'.'))
+        .unwrap_or(text.len());
+    address_of(&text[..end])
+}
+
+/// A dotted address, all of the text.
+pub fn address_of(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut parts = text.split(|b| *b == b'.');
+    let mut octets = [0u8; 4];
+    for octet in &mut octets {
+        let part = parts.next()?;
+        if part.is_empty() || part.len() > 3 {
+            return None;
+        }
+        let mut value = 0u16;
+        for digit in part {
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            value = value * 10 + u16::from(digit - b'0');
+        }
+        *octet = u8::try_from(value).ok()?;
+    }
+    parts.next().is_none().then(|| octets.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (text, expected) in [
+            ("12", 12),
+            ("-3x", -3),
+            ("", 0),
+            ("x", 0),
+            ("+7", 7),
+            ("99999999999999999999", i64::MAX),
+        ] {
+            assert_eq!(leading_integer(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, expected) in [
+            ("10.0.0.1", Some(Ipv4Addr::new(10, 0, 0, 1))),
+            ("10.0.0.1 ", None),
+            ("10.0.0", None),
+            ("10.0.0.256", None),
+            ("1.2.3.4.5", None),
+            ("01.2.3.4", Some(Ipv4Addr::new(1, 2, 3, 4))),
+        ] {
+            assert_eq!(address_of(text.as_bytes()), expected, "{text}");
+        }
+    }
+}
