@@ -7,6 +7,7 @@ pub mod patterns;
 pub mod text;
 
 use crate::plan::{Acl, Condition, Converter, Fetch, MatchMethod, Pattern, Polarity};
+use crate::regular_expression::BadRegex;
 use crate::sample::converter::convert;
 use crate::sample::{Certainty, Facts, Value, fetch, http};
 
@@ -68,7 +69,7 @@ impl AclSet {
     ///
     /// # Errors
     /// What is wrong with a regular expression.
-    pub fn compile(acls: &[Acl]) -> Result<Self, String> {
+    pub fn compile(acls: &[Acl]) -> Result<Self, BadRegex> {
         let acls = acls.iter().map(Compiled::new).collect::<Result<_, _>>()?;
         Ok(Self { acls })
     }
@@ -125,7 +126,7 @@ impl AclSet {
 }
 
 impl Compiled {
-    fn new(acl: &Acl) -> Result<Self, String> {
+    fn new(acl: &Acl) -> Result<Self, BadRegex> {
         let groups = if acl.matching == MatchMethod::Group {
             let texts = acl.patterns.iter().filter_map(|pattern| match pattern {
                 Pattern::Text(text) => Some(text.to_string()),

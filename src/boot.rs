@@ -11,7 +11,7 @@ mod privileges;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use crate::engine::signals::{Control, Waiting};
+use crate::engine::signals::{Control, Waiting, die_of};
 use crate::engine::{Applied, Engine, EngineError, Listeners};
 use crate::plan::Plan;
 pub use old_processes::OldProcesses;
@@ -137,7 +137,12 @@ pub fn run(
 
     while let Ok(message) = messages.recv() {
         match message {
-            Message::Drained | Message::Control(Control::Stop) => break,
+            Message::Drained => break,
+            Message::Control(Control::Stop(signal)) => {
+                engine.stop();
+                die_of(signal);
+                return Ok(());
+            }
             Message::Control(Control::SoftStop) => {
                 let done = sender.clone();
                 let sessions = engine.connections();

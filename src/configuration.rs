@@ -1,6 +1,7 @@
 //! One way from file names to a plan, for every verb, for starting and for reloading.
 
-use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, SourceSet, parse};
+use haproxy_cfg_grammar::diagnostic::Place;
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Document, Severity, SourceSet, parse};
 
 use crate::boot::environment;
 use crate::plan::Plan;
@@ -53,15 +54,40 @@ pub fn read(sources: &SourceSet, dialect: Dialect, overrides: Overrides) -> Conf
     let (mut lines, whole): (Vec<_>, Vec<_>) = resolved
         .diagnostics
         .into_iter()
-        .partition(|d| d.place == haproxy_cfg_grammar::diagnostic::Place::Line);
+        .partition(|d| d.place == Place::Line);
     diagnostics.append(&mut lines);
+    diagnostics.extend(crate::not_built::warnings(&parsed.document));
     diagnostics.sort_by_key(|d| d.span.map_or((0, 0), |s| (s.file.0, s.line)));
     diagnostics.extend(whole);
+    if dialect != Dialect::Hapax {
+        beyond_the_stop(&mut diagnostics, dialect);
+    }
     let plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
     Configuration {
         document: parsed.document,
         plan,
         provenance: resolved.provenance,
         diagnostics,
+    }
+}
+
+/// HAProxy reads no further after some mistakes, and checks nothing else. What it would not
+/// have seen is still reported, as notices.
+fn beyond_the_stop(diagnostics: &mut [Diagnostic], dialect: Dialect) {
+    // 1.8 gives up on section lines only.
+    let stops =
+        |d: &Diagnostic| d.stops && (dialect == Dialect::V1_4 || d.code == Code::ExtraArgument);
+    let Some(stop) = diagnostics.iter().position(stops) else {
+        return;
+    };
+    let line = diagnostics
+        .get(stop)
+        .and_then(|d| d.span)
+        .map(|s| (s.file, s.line));
+    for diagnostic in diagnostics.iter_mut().skip(stop + 1) {
+        let same_line = diagnostic.span.map(|s| (s.file, s.line)) == line;
+        if !same_line || diagnostic.place == Place::Whole {
+            diagnostic.severity = Severity::Notice;
+        }
     }
 }

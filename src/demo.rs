@@ -69,7 +69,7 @@ pub fn run(out: &mut dyn Write) -> Result<(), DemoError> {
         .name("signals".into())
         .spawn(move || {
             while let Some(control) = waiting.wait() {
-                if matches!(control, Control::Stop | Control::SoftStop) {
+                if matches!(control, Control::Stop(_) | Control::SoftStop) {
                     break;
                 }
             }

@@ -1,142 +1,151 @@
-//! A plan in words: for every frontend and backend pair the connection mode and the timeouts,
-//! with the lines and the rule that decided.
+//! A plan in words: every effective value with the line that decided it, the order in which rules
+//! run, and for every frontend and backend pair the connection mode, with the rule that won.
+//!
+//! [`Explanation`] is data, printed as text ([`text`]) or as JSON.
 
-use std::fmt::Write as _;
-use std::time::Duration;
+mod condition;
+mod pair;
+mod proxy;
+mod text;
 
-use haproxy_cfg_grammar::SourceSet;
+use haproxy_cfg_grammar::{Dialect, SourceSet, Span};
+use serde::Serialize;
 
-use crate::plan::{ConnectionMode, Mode, Plan, ProxyId, SwitchingTarget};
+pub use condition::condition as print_condition;
+pub use pair::{ModeExplanation, PairExplanation};
+pub use proxy::{ProxyExplanation, RuleExplanation, ServerExplanation};
+
+use crate::plan::Plan;
 use crate::resolve::Provenance;
 
-/// Explains a plan; `only` names the proxies of interest, none means all.
-pub fn text(plan: &Plan, provenance: &Provenance, sources: &SourceSet, only: &[String]) -> String {
-    let mut out = format!("dialect {}\n", plan.dialect.name());
-    let writer = Writer {
+/// Everything about a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The dialect that the configuration was read with.
+    pub dialect: Dialect,
+    /// The global section.
+    pub global: Vec<Value>,
+    /// Every proxy.
+    pub proxies: Vec<ProxyExplanation>,
+    /// Every frontend with every backend that it can choose.
+    pub pairs: Vec<PairExplanation>,
+}
+
+/// One effective value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Value {
+    /// What it is the value of, as written in the file.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Source,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A line of the section itself: `file:line`.
+    Line(String),
+    /// A line of a `defaults` section: `file:line`.
+    Defaults(String),
+    /// Another value takes its place.
+    FallsBack(String),
+    /// Nothing was said.
+    BuiltIn,
+}
+
+/// Explains a plan. `only` names the proxies of interest; none means all.
+pub fn explain(
+    plan: &Plan,
+    provenance: &Provenance,
+    sources: &SourceSet,
+    only: &[String],
+) -> Explanation {
+    let context = Context {
         plan,
         provenance,
         sources,
     };
-    for (frontend, backend) in pairs(plan) {
-        let names = [&plan.proxy(frontend).name, &plan.proxy(backend).name];
-        if !only.is_empty() && !only.iter().all(|o| names.contains(&o)) {
-            continue;
-        }
-        writer.pair(&mut out, frontend, backend);
-    }
-    out
-}
-
-/// Every frontend with every backend that it can choose.
-fn pairs(plan: &Plan) -> Vec<(ProxyId, ProxyId)> {
-    let mut pairs = Vec::new();
-    for (index, proxy) in plan.proxies.iter().enumerate() {
-        if !proxy.role.is_frontend() {
-            continue;
-        }
-        let id = ProxyId(u32::try_from(index).unwrap_or(u32::MAX));
-        let mut targets: Vec<ProxyId> = proxy
-            .switching
-            .iter()
-            .map(|rule| match rule.target {
-                SwitchingTarget::Backend(id) => id,
+    let wanted = |name: &String| only.is_empty() || only.contains(name);
+    Explanation {
+        dialect: plan.dialect,
+        global: if only.is_empty() {
+            proxy::global(&context)
+        } else {
+            Vec::new()
+        },
+        proxies: context
+            .ids()
+            .filter(|id| wanted(&plan.proxy(*id).name))
+            .map(|id| proxy::explain(&context, id))
+            .collect(),
+        pairs: pair::pairs(plan)
+            .into_iter()
+            .filter(|(frontend, backend)| {
+                // Two names mean one pair; one name means its pairs.
+                let names = [&plan.proxy(*frontend).name, &plan.proxy(*backend).name];
+                only.iter().all(|o| names.contains(&o))
             })
-            .collect();
-        targets.extend(proxy.default_backend);
-        if proxy.role.is_backend() && proxy.default_backend.is_none() {
-            targets.push(id);
-        }
-        let mut seen = Vec::new();
-        for target in targets {
-            if !seen.contains(&target) {
-                seen.push(target);
-                pairs.push((id, target));
-            }
-        }
+            .map(|(frontend, backend)| pair::explain(&context, frontend, backend))
+            .collect(),
     }
-    pairs
 }
 
-struct Writer<'a> {
+/// As text.
+pub fn text(plan: &Plan, provenance: &Provenance, sources: &SourceSet, only: &[String]) -> String {
+    text::print(&explain(plan, provenance, sources, only))
+}
+
+/// As JSON.
+pub fn json(plan: &Plan, provenance: &Provenance, sources: &SourceSet, only: &[String]) -> String {
+    let explanation = explain(plan, provenance, sources, only);
+    serde_json::to_string_pretty(&explanation).unwrap_or_default()
+}
+
+/// What is explained, and where it came from.
+struct Context<'a> {
     plan: &'a Plan,
     provenance: &'a Provenance,
     sources: &'a SourceSet,
 }
 
-impl Writer<'_> {
-    fn pair(&self, out: &mut String, frontend: ProxyId, backend: ProxyId) {
-        let (front, back) = (self.plan.proxy(frontend), self.plan.proxy(backend));
-        let _ = writeln!(out, "\n{} -> {}", front.name, back.name);
-        if front.mode == Mode::Http {
-            let mode = self.plan.connection_mode(frontend, backend);
-            let _ = writeln!(out, "  connection mode   {}", mode_name(mode));
-            let options = [
-                "httpclose",
-                "forceclose",
-                "http-server-close",
-                "http-pretend-keepalive",
-                "http-keep-alive",
-                "http-tunnel",
-            ];
-            let mut decided = false;
-            for (id, side) in [(frontend, "frontend"), (backend, "backend")] {
-                for option in options {
-                    if let Some(origin) = self.origin(id, option) {
-                        decided = true;
-                        let _ = writeln!(out, "    {side}: option {option}  {origin}");
-                    }
-                }
-                if frontend == backend {
-                    break;
-                }
-            }
-            if !decided {
-                let _ = writeln!(out, "    no option says otherwise");
-            }
-        }
-        let t = (&front.timeouts, &back.timeouts);
-        for (name, value, id) in [
-            ("timeout client", t.0.client, frontend),
-            ("timeout http-request", t.0.http_request, frontend),
-            ("timeout http-keep-alive", t.0.http_keep_alive, frontend),
-            ("timeout connect", t.1.connect, backend),
-            ("timeout queue", t.1.queue, backend),
-            ("timeout server", t.1.server, backend),
-        ] {
-            let origin = self.origin(id, name);
-            let _ = writeln!(
-                out,
-                "  {name:<24}{:<10}{}",
-                duration(value),
-                origin.unwrap_or_else(|| "not set".to_owned())
-            );
-        }
+impl Context<'_> {
+    fn ids(&self) -> impl Iterator<Item = crate::plan::ProxyId> + use<> {
+        let count = u32::try_from(self.plan.proxies.len()).unwrap_or(u32::MAX);
+        (0..count).map(crate::plan::ProxyId)
     }
 
-    fn origin(&self, id: ProxyId, name: &str) -> Option<String> {
-        let origin = self.provenance.proxies.get(id.0 as usize)?.origin(name)?;
-        let inherited = if origin.inherited { " (defaults)" } else { "" };
-        Some(format!(
-            "{}:{}{inherited}",
-            self.sources.name(origin.span.file),
-            origin.span.line
-        ))
+    fn place(&self, span: Span) -> String {
+        format!("{}:{}", self.sources.name(span.file), span.line)
+    }
+
+    /// Where a setting of a proxy was written.
+    fn origin(&self, id: crate::plan::ProxyId, name: &str) -> Source {
+        let found = self
+            .provenance
+            .proxies
+            .get(id.0 as usize)
+            .and_then(|p| p.origin(name));
+        match found {
+            None => Source::BuiltIn,
+            Some(origin) if origin.inherited => Source::Defaults(self.place(origin.span)),
+            Some(origin) => Source::Line(self.place(origin.span)),
+        }
     }
 }
 
-fn mode_name(mode: ConnectionMode) -> &'static str {
-    match mode {
-        ConnectionMode::KeepAlive => "keep-alive",
-        ConnectionMode::Tunnel => "tunnel",
-        ConnectionMode::PassiveClose => "passive close",
-        ConnectionMode::ServerClose => "server close",
-        ConnectionMode::ForcedClose => "forced close",
-    }
-}
-
-fn duration(value: Option<Duration>) -> String {
-    match value {
-        None => "for ever".to_owned(),
-        Some(d) => format!("{} ms", d.as_millis()),
+/// A time as one would write it.
+fn time(value: Option<std::time::Duration>) -> String {
+    let Some(value) = value else {
+        return "for ever".to_owned();
+    };
+    let ms = value.as_millis();
+    match ms {
+        _ if ms != 0 && ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        _ if ms != 0 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        _ if ms != 0 && ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
+        _ => format!("{ms}ms"),
     }
 }

@@ -5,10 +5,12 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use hapax::boot::{self, Event, OldProcesses};
-use hapax::command_line::{self, Check, Command, CommandLine, Explain, Format, Run};
+use hapax::command_line::{
+    self, Check, Command, CommandLine, Explain, Format, KeywordFormat, Keywords, Run,
+};
 use hapax::configuration::{self, Configuration, Overrides};
-use hapax::{demo, explain, report, resolve};
-use haproxy_cfg_grammar::{Dialect, Severity};
+use hapax::{demo, explain, keyword_list, report, resolve};
+use haproxy_cfg_grammar::{Code, Dialect, Severity};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
@@ -25,10 +27,7 @@ fn main() -> ExitCode {
         Command::Check(check) => self::check(&check, dialect),
         Command::Explain(explain) => self::explain(&explain, dialect),
         Command::Demo => demo(),
-        Command::Keywords(_) => {
-            eprintln!("not built yet");
-            ExitCode::FAILURE
-        }
+        Command::Keywords(keywords) => self::keywords(&keywords),
     }
 }
 
@@ -72,6 +71,10 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
         .diagnostics
         .iter()
         .filter(|d| !quiet || d.severity >= Severity::Alert)
+        // A check is about the file: what hapax does not do yet is told at the start, by `check`,
+        // and by `-c -V`.
+        .filter(|d| !run.check || run.verbose || d.code != Code::NotBuilt)
+        .filter(|d| !run.check || run.verbose || d.severity > Severity::Notice)
         .cloned()
         .collect();
     eprint!("{}", report::haproxy_lines(&shown, sources));
@@ -79,6 +82,15 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if run.check {
+        let active = |p: &hapax::plan::Proxy| !p.disabled && !p.listeners.is_empty();
+        let idle = configuration
+            .plan
+            .as_ref()
+            .is_some_and(|plan| !plan.proxies.iter().any(active));
+        if line.dialect == Dialect::V1_8 && idle {
+            // 1.5 to 1.8 tell a file without listeners from a valid one by this code.
+            return ExitCode::from(2);
+        }
         if !quiet {
             println!("Configuration file is valid");
         }
@@ -195,6 +207,17 @@ fn check(check: &Check, dialect: Dialect) -> ExitCode {
     }
 }
 
+/// `hapax keywords`.
+fn keywords(keywords: &Keywords) -> ExitCode {
+    let entries = keyword_list::with_status(keywords.status.as_deref());
+    match keywords.format {
+        KeywordFormat::Text => print!("{}", keyword_list::text(&entries)),
+        KeywordFormat::Markdown => print!("{}", keyword_list::markdown()),
+        KeywordFormat::Json => println!("{}", keyword_list::json(&entries)),
+    }
+    ExitCode::SUCCESS
+}
+
 /// `hapax explain`.
 fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
     let Some(configuration) = load(&explain.files, dialect, Overrides::default()) else {
@@ -209,9 +232,10 @@ fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
         );
         return ExitCode::FAILURE;
     };
-    print!(
-        "{}",
-        explain::text(plan, &configuration.provenance, sources, &explain.proxies)
-    );
+    let (provenance, only) = (&configuration.provenance, &explain.proxies);
+    match explain.format {
+        Format::Text => print!("{}", explain::text(plan, provenance, sources, only)),
+        Format::Json => println!("{}", explain::json(plan, provenance, sources, only)),
+    }
     ExitCode::SUCCESS
 }

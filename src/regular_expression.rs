@@ -5,6 +5,10 @@
 
 /// Where the whole match and the groups 1 to 9 are.
 pub type Groups = [Option<(usize, usize)>; 10];
+/// A pattern that does not compile, in PCRE's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadRegex(String);
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
@@ -20,7 +24,7 @@ impl Regex {
     ///
     /// # Errors
     /// What is wrong with it, in PCRE's words.
-    pub fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, String> {
+    pub fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, BadRegex> {
         if let Ok(text) = std::str::from_utf8(pattern) {
             let fast = regex::bytes::RegexBuilder::new(text)
                 .unicode(false)
@@ -44,9 +48,11 @@ impl Regex {
             .jit_if_available(true)
             .build(&text)
             .map(Self::Full)
-            .map_err(|e| match e.offset() {
-                Some(offset) => format!("{} at byte {offset}", message(&e)),
-                None => message(&e),
+            .map_err(|e| {
+                BadRegex(match e.offset() {
+                    Some(offset) => format!("{} at byte {offset}", message(&e)),
+                    None => message(&e),
+                })
             })
     }
 

@@ -30,6 +30,7 @@ mod validity;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Document, SectionKind, Severity};
 
 pub use environment::{Environment, FileContent};
+pub(crate) use needs::condition_of;
 pub use needs::{Needs, needs};
 pub use provenance::{Origin, Provenance, ProxyProvenance};
 
@@ -50,6 +51,7 @@ pub struct Resolved {
 /// used when there was an error among them.
 pub fn resolve(document: &Document, environment: &Environment, dialect: Dialect) -> Resolved {
     let mut drafts = draft::Drafts::new(dialect, environment);
+    drafts.proxies.reserve_exact(document.sections.len());
     for section in &document.sections {
         match section.kind {
             SectionKind::Global => global::read(document, section, &mut drafts),

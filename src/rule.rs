@@ -9,6 +9,7 @@ use haproxy_cfg_grammar::Dialect;
 use crate::acl::AclSet;
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
+use crate::regular_expression::BadRegex;
 use crate::rewrite::LineRules;
 use crate::sample::{Facts, Message};
 
@@ -94,7 +95,7 @@ impl HttpRules {
     ///
     /// # Errors
     /// What is wrong with a regular expression.
-    pub fn compile(rules: &plan::HttpRules) -> Result<Self, String> {
+    pub fn compile(rules: &plan::HttpRules) -> Result<Self, BadRegex> {
         Ok(Self {
             request_lines: LineRules::compile(&rules.request_lines)?,
             response_lines: LineRules::compile(&rules.response_lines)?,

@@ -69,13 +69,18 @@ impl Ratchet {
         };
         Ok(Self {
             path: path.to_owned(),
-            known: parse(&text),
+            known: parse(&text)?,
         })
     }
 
     /// Where the list lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The listed cases.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
     }
 
     /// Compares a run, or a part of one, with the list.
@@ -118,19 +123,26 @@ impl Ratchet {
     }
 }
 
-fn parse(text: &str) -> BTreeMap<String, Known> {
+fn parse(text: &str) -> io::Result<BTreeMap<String, Known>> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let entry = |line: &str| {
+        let (case, known) = match line.split_once(FLAKY) {
+            None => (line, Known::Fails),
+            Some((case, reason)) => {
+                let reason = reason.trim().to_owned();
+                (case, Known::Flaky { reason })
+            }
+        };
+        // What a merge leaves behind, for one, is no case.
+        if case.contains(char::is_whitespace) || case.starts_with(['<', '=', '>']) {
+            let message = format!("not a case: {line}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok((case.to_owned(), known))
+    };
     lines
         .filter(|line| !line.starts_with('#'))
-        .map(|line| match line.split_once(FLAKY) {
-            None => (line.to_owned(), Known::Fails),
-            Some((case, reason)) => (
-                case.to_owned(),
-                Known::Flaky {
-                    reason: reason.trim().to_owned(),
-                },
-            ),
-        })
+        .map(entry)
         .collect()
 }
 
@@ -158,7 +170,7 @@ mod tests {
     fn ratchet(text: &str) -> Ratchet {
         Ratchet {
             path: "list".into(),
-            known: parse(text),
+            known: parse(text).expect("a list"),
         }
     }
 
@@ -187,6 +199,12 @@ mod tests {
     }
 
     #[test]
+    fn what_a_merge_left_behind_is_no_case() {
+        assert!(parse("a/one\n<<<<<<< HEAD\n").is_err());
+        assert!(parse("=======\n").is_err());
+    }
+
+    #[test]
     fn blessing_keeps_marks_and_what_was_not_run() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut ratchet = ratchet("a/cured\na/odd flaky: timing\nb/not-run\n");
@@ -196,7 +214,10 @@ mod tests {
             .expect("written");
         let written = std::fs::read_to_string(&ratchet.path).expect("readable");
         assert_eq!(
-            parse(&written).into_keys().collect::<Vec<_>>(),
+            parse(&written)
+                .expect("a list")
+                .into_keys()
+                .collect::<Vec<_>>(),
             ["a/new", "a/odd", "b/not-run"]
         );
         assert!(written.contains("a/odd flaky: timing\n"));

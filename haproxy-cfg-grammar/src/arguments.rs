@@ -167,7 +167,8 @@ impl<'a> Arguments<'a> {
 
     /// Words that `since` and later versions refuse and earlier ones ignore.
     pub fn end(&mut self, since: Version) -> Result<(), Diagnostic> {
-        if self.dialect != Dialect::V1_4 && self.dialect.version() >= since {
+        // The default dialect reads 1.4's files: what 1.4 ignores is noted only.
+        if self.dialect == Dialect::V1_8 && self.dialect.version() >= since {
             return self.refuse_rest();
         }
         self.ignore_rest();

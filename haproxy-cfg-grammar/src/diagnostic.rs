@@ -206,7 +206,7 @@ codes! {
     Useless "useless" Warning "The setting has no effect beside another one.";
     CannotRead "cannot-read" Error "A file cannot be read or used.";
     Conflict "conflict" Error "Two settings exclude each other.";
-    NotBuilt "not-built" Notice "hapax understands this and does not act upon it yet.";
+    NotBuilt "not-built" Warning "hapax understands this and does not act upon it yet.";
     TunnelBefore "tunnel-before" Notice "No connection mode is set: HAProxy 1.4 would have relayed everything after the first response unseen.";
     DropIn "drop-in" Notice "Accepted because HAProxy accepts it, and probably not what was meant.";
 }

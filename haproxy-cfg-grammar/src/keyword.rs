@@ -44,6 +44,8 @@ pub struct Keyword {
     pub name: &'static str,
     /// Where it may be written.
     pub sections: Sections,
+    /// Where it may be written since 1.5, if that is more.
+    pub sections_since_1_5: Option<Sections>,
     /// Where it is accepted, ignored, and warned about. Anywhere else it is refused.
     pub ignored_in: Sections,
     /// The version that brought it.
@@ -80,6 +82,7 @@ impl Keyword {
         Self {
             name,
             sections,
+            sections_since_1_5: None,
             ignored_in: NOWHERE,
             since: version::V1_4,
             until: None,
@@ -94,6 +97,14 @@ impl Keyword {
             parse,
             accepts: &[],
             refuses: &[],
+        }
+    }
+
+    /// Where it may be written in a dialect.
+    pub fn sections_in(&self, dialect: Dialect) -> Sections {
+        match self.sections_since_1_5 {
+            Some(sections) if dialect != Dialect::V1_4 => sections,
+            _ => self.sections,
         }
     }
 
@@ -123,6 +134,37 @@ impl Keyword {
 impl std::fmt::Debug for Keyword {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Keyword({:?})", self.name)
+    }
+}
+
+/// An option within a line, as `weight` of `server`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// The shape of its value.
+    pub arguments: &'static str,
+    /// What hapax does with it.
+    pub status: Status,
+}
+
+impl Setting {
+    /// A setting that works.
+    pub(crate) const fn works(name: &'static str, arguments: &'static str) -> Self {
+        Self {
+            name,
+            arguments,
+            status: Status::Works,
+        }
+    }
+
+    /// A setting that has no effect yet.
+    pub(crate) const fn accepted(name: &'static str, arguments: &'static str) -> Self {
+        Self {
+            name,
+            arguments,
+            status: Status::Accepted,
+        }
     }
 }
 

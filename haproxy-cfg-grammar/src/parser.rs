@@ -1,5 +1,7 @@
 //! Files into lines, lines into sections and statements.
 
+use std::collections::HashSet;
+
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::{Document, Line, Section};
@@ -26,6 +28,7 @@ pub fn parse(sources: &SourceSet, dialect: Dialect) -> Parsed {
         sections: Vec::new(),
         diagnostics: Vec::new(),
         lost: false,
+        deprecated: HashSet::new(),
     };
     for (index, file) in sources.files().iter().enumerate() {
         let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
@@ -53,6 +56,8 @@ struct Parser {
     diagnostics: Vec<Diagnostic>,
     /// The last section line was not understood: what follows belongs nowhere.
     lost: bool,
+    /// Old spellings that were seen.
+    deprecated: HashSet<&'static str>,
 }
 
 impl Parser {
@@ -111,7 +116,7 @@ impl Parser {
         let (mut words, mistakes) = words::split(text, at, self.dialect, &sources.variables);
         let broken = !mistakes.is_empty();
         self.diagnostics.extend(mistakes);
-        if self.dialect == Dialect::V1_4
+        if self.dialect != Dialect::Hapax
             && let Some(first) = words.get(WORD_LIMIT)
         {
             let first_span = first.span;
@@ -120,7 +125,7 @@ impl Parser {
                 Diagnostic::new(
                     Code::TooManyWords,
                     first_span.to(last),
-                    format!("HAProxy 1.4 takes {WORD_LIMIT} words from a line; these are too many"),
+                    format!("HAProxy takes {WORD_LIMIT} words from a line; these are too many"),
                 )
                 .help("split the line, or put the patterns into a file and use -f"),
             );
@@ -131,18 +136,15 @@ impl Parser {
             if first.is("no") {
                 prefix = Prefix::No;
                 skip = 1;
-            } else if first.is("default") && self.dialect == Dialect::V1_4 {
+            } else if first.is("default") {
                 prefix = Prefix::Default;
                 skip = 1;
             }
         }
-        let limit = words
-            .len()
-            .min(WORD_LIMIT.max(if self.dialect == Dialect::V1_4 {
-                0
-            } else {
-                usize::MAX
-            }));
+        let limit = match self.dialect {
+            Dialect::Hapax => words.len(),
+            _ => words.len().min(WORD_LIMIT),
+        };
         // Words are borrowed while the line is read, and stored afterwards.
         let taken = std::mem::take(&mut words);
         let mut statement = None;
@@ -180,12 +182,10 @@ impl Parser {
                 format!("'{}' stands before any section", first.shown()),
             )
             .help("begin with 'global', 'defaults', 'frontend', 'listen' or 'backend'");
-            if self.lost {
-                diagnostic = diagnostic.follows();
-            } else if let Some(near) =
-                crate::keyword::nearest(first.text(), SECTION_WORDS.into_iter())
-            {
+            if let Some(near) = crate::keyword::nearest(first.text(), SECTION_WORDS.into_iter()) {
                 diagnostic = diagnostic.help(format!("did you mean the section '{near}'?"));
+            } else if self.lost {
+                diagnostic = diagnostic.follows();
             }
             self.lost = true;
             self.diagnostics.push(diagnostic);
@@ -283,16 +283,16 @@ impl Parser {
                         }
                     }
                 } else if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic);
+                    self.diagnostics.push(diagnostic.stops());
                 }
             }
         } else if words.len() > 1 {
             let skip = if kind == SectionKind::Defaults { 2 } else { 1 };
-            if words.len() > skip {
+            if words.len() > skip && !matches!(kind, SectionKind::Later(..)) {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
                 if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic);
+                    self.diagnostics.push(diagnostic.stops());
                 }
             }
             if kind != SectionKind::Defaults {
@@ -330,6 +330,17 @@ impl Parser {
                 return None;
             }
             Lookup::Unknown => {
+                if first_is_unread(words, section) {
+                    self.diagnostics.push(Diagnostic::new(
+                        Code::WithoutEffect,
+                        words[0].span,
+                        format!(
+                            "'{}' has no effect in a '{section}' section and is ignored",
+                            words[0].shown()
+                        ),
+                    ));
+                    return None;
+                }
                 self.diagnostics
                     .push(keywords::unknown(words, section, prefix, self.dialect));
                 return None;
@@ -338,7 +349,10 @@ impl Parser {
         let refused = self.check_prefix(keyword, words, prefix).is_none();
         if refused {
             if let Some(last) = self.diagnostics.last_mut() {
-                last.stops = keyword.stops;
+                // 1.4 goes on to read the line, and trips over this one.
+                last.stops = keyword.stops
+                    && keyword.name != "description"
+                    && keyword.sections_in(self.dialect).contains(section);
             }
             return None;
         }
@@ -348,7 +362,7 @@ impl Parser {
             return None;
         }
         let span = words[0].span.to(words[keyword.word_count() - 1].span);
-        let allowed = keyword.sections.contains(section);
+        let allowed = keyword.sections_in(self.dialect).contains(section);
         if !allowed && !keyword.ignored_in.contains(section) {
             self.diagnostics.push(
                 Diagnostic::new(
@@ -382,6 +396,9 @@ impl Parser {
             } else {
                 Severity::Warning
             };
+            // 1.8 says it once.
+            let again = self.dialect == Dialect::V1_8 && !self.deprecated.insert(keyword.name);
+            let severity = if again { Severity::Notice } else { severity };
             self.diagnostics.push(
                 Diagnostic::new(
                     Code::Deprecated,
@@ -414,7 +431,9 @@ impl Parser {
     }
 
     fn check_prefix(&mut self, keyword: &Keyword, words: &[Word], prefix: Prefix) -> Option<()> {
+        let only_redispatch = self.dialect == Dialect::V1_8 && keyword.name != "option redispatch";
         let refused = match prefix {
+            Prefix::Default if only_redispatch => true,
             Prefix::None => return Some(()),
             Prefix::No => !keyword.no_prefix,
             Prefix::Default => !keyword.default_prefix,
@@ -450,6 +469,11 @@ fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
         format!("'{name}' sections came with HAProxy {since}; hapax does not have them"),
     )
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
+}
+
+/// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
+fn first_is_unread(words: &[Word], section: SectionKind) -> bool {
+    words[0].is("stick") && section == SectionKind::Frontend
 }
 
 fn later_keyword(words: &[Word], later: &crate::keyword::LaterKeyword) -> Diagnostic {

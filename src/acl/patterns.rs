@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::text::TextSet;
 use crate::plan::{MatchMethod, Pattern};
-use crate::regular_expression::{Regex, RegexSet};
+use crate::regular_expression::{BadRegex, Regex, RegexSet};
 use crate::sample::Value;
 
 /// The patterns of one ACL.
@@ -26,7 +26,7 @@ impl PatternSet {
         method: MatchMethod,
         ignore_case: bool,
         patterns: &[Pattern],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, BadRegex> {
         let mut numbers = Vec::new();
         let mut networks = Networks::default();
         let mut texts = Vec::new();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use haproxy_cfg_grammar::Dialect;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
@@ -81,18 +82,22 @@ pub(crate) async fn connect(
             return Err(Failure::new(cause, Stage::Connect));
         }
         transaction.retries += 1;
-        if session.backend().options.redispatch && transaction.retries == attempts {
+        // 1.4 waits for a second whatever the timeout, even before it turns to another server.
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let elsewhere = session.backend().options.redispatch && transaction.retries == attempts;
+        if !timed_out && (v1_4 || !elsewhere) {
+            let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
+            let pause = timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND));
+            let until = session.worker.now() + pause;
+            poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
+        }
+        if elsewhere {
             transaction.redispatched = true;
             only = None;
             transaction.lose_persistence();
             failed = Some(server);
         } else {
             only = Some(server);
-            if !timed_out {
-                let pause = session.backend().timeouts.connect.unwrap_or(TURN_AROUND);
-                let until = session.worker.now() + pause.min(TURN_AROUND);
-                poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
-            }
         }
     }
 }
@@ -113,7 +118,7 @@ async fn obtain(
             ahead,
             number,
         } => {
-            transaction.queued = ahead;
+            transaction.queued = ahead + 1;
             let timeouts = &session.backend().timeouts;
             let limit = after(session.worker.now(), timeouts.queue.or(timeouts.connect));
             let got = poll_fn(|cx| {
@@ -125,6 +130,7 @@ async fn obtain(
             .await;
             got.ok_or_else(|| {
                 backend.leave_queue(number);
+                transaction.timing.assigned = Some(session.worker.now());
                 Failure::new(Cause::ServerTimeout, Stage::Queue)
             })
         }
@@ -153,8 +159,10 @@ async fn attempt(
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
+    let mut side = Side::new(socket, session.worker.now());
+    side.nolinger = session.backend().options.nolinger;
     session.server = Some(Link {
-        side: Side::new(socket, session.worker.now()),
+        side,
         server: Arc::clone(&slot.server),
         backend: session.backend,
         slot: Some(slot),

@@ -70,10 +70,8 @@ mod tests {
             deadline.poll(cx, Some(at))
         })
         .await;
-        // The first wake-up at one second finds that the deadline has moved to five.
-        assert_eq!(start.elapsed().as_secs(), 1);
-        poll_fn(|cx| deadline.poll(cx, Some(start + Duration::from_secs(5)))).await;
-        assert_eq!(start.elapsed().as_secs(), 5);
+        // The first wake-up, at one second, found that the deadline had moved to five.
+        assert_eq!((start.elapsed().as_secs(), polls), (5, 3));
         // An earlier one re-arms at once.
         let long = start + Duration::from_secs(100);
         let short = start + Duration::from_secs(6);

@@ -9,6 +9,8 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use super::buffer::Buffer;
 use super::connect;
 use super::deadline::{after, earlier};
@@ -149,8 +151,8 @@ impl Flow {
 pub(crate) enum Outcome {
     /// Request and response are complete and have left.
     Complete,
-    /// Both sides of a tunnel are closed.
-    Closed,
+    /// Both sides of a tunnel are closed, for the reason that came first.
+    Closed(Termination),
     /// Something went wrong. When no response has begun, the client gets that status.
     Failed(Termination, Option<ErrorStatus>),
 }
@@ -175,6 +177,8 @@ pub(crate) struct Exchange {
     pub(crate) watches_client: bool,
     /// Whether the response head was seen.
     pub(crate) response: Response,
+    /// What has ended one direction of a tunnel, when it was not its side.
+    pub(crate) noted: Option<Termination>,
 }
 
 impl Exchange {
@@ -203,10 +207,17 @@ impl Exchange {
                 return Poll::Ready(outcome);
             }
             if !moved {
-                break;
+                match self.poll_expiry(cx, session, transaction) {
+                    Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                }
             }
         }
-        self.poll_timeouts(cx, session, transaction)
+    }
+
+    fn closed(&self) -> Outcome {
+        Outcome::Closed(self.noted.unwrap_or_default())
     }
 
     /// Client to server. Answers whether anything has moved.
@@ -284,9 +295,15 @@ impl Exchange {
             let full = transaction.down.buffer.len() >= limit;
             if transaction.receive_response(session, full)? {
                 self.response = Response::Begun;
-                self.tunnel |= transaction.is_upgraded();
+                self.tunnel |= transaction.tunnels_from_head(session);
                 moved = true;
             }
+        }
+        if self.response == Response::Begun
+            && transaction.down.body.is_done()
+            && !transaction.up.body.is_done()
+        {
+            transaction.answered_early = true;
         }
         if self.response == Response::Begun && transaction.down.schedule().is_err() {
             transaction.bad_response_body = true;
@@ -302,7 +319,9 @@ impl Exchange {
         }
         // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
         // waits for the rest of the request.
-        if (self.tunnel || (self.response == Response::Begun && !transaction.is_tunnel()))
+        if (self.tunnel
+            || (self.response == Response::Begun
+                && (self.no_half_close || !transaction.is_tunnel())))
             && session
                 .server
                 .as_ref()
@@ -327,7 +346,7 @@ impl Exchange {
         let (up, down) = (&transaction.up, &transaction.down);
         if self.tunnel {
             if client.broken && server.read_closed && !server.broken {
-                return Some(Outcome::Closed);
+                return Some(self.closed());
             }
             if client.broken {
                 return failed(Cause::ClientAbort, Stage::Data, None);
@@ -336,10 +355,10 @@ impl Exchange {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
             if self.no_half_close && server.read_closed && !down.is_pending() {
-                return Some(Outcome::Closed);
+                return Some(self.closed());
             }
             let over = client.read_closed && client.write_closed && server.read_closed;
-            return (over && !up.is_pending()).then_some(Outcome::Closed);
+            return (over && !up.is_pending()).then(|| self.closed());
         }
         let begun = self.response == Response::Begun;
         let waiting = if begun { Stage::Data } else { Stage::Headers };
@@ -364,7 +383,18 @@ impl Exchange {
             return failed(Cause::Proxy, Stage::Data, None);
         }
         if !begun {
-            if server.read_closed && client.left {
+            let gives_up = session
+                .generation
+                .proxy(session.backend)
+                .options
+                .abortonclose;
+            if gives_up && client.left {
+                return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
+            }
+            if server.read_closed
+                && self.watches_client
+                && (client.left || client.socket.has_ended())
+            {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
             if server.read_closed {
@@ -390,28 +420,47 @@ impl Exchange {
         None
     }
 
-    /// Ready when a side was inactive for too long.
-    fn poll_timeouts(
-        &self,
+    /// Ready when a side was inactive for too long. That ends an exchange; in a tunnel it ends the
+    /// direction that has come from that side, as a FIN would, and `None` says so.
+    fn poll_expiry(
+        &mut self,
         cx: &mut Context<'_>,
         session: &mut Session,
         transaction: &Transaction,
-    ) -> Poll<Outcome> {
-        let Some(link) = &session.server else {
+    ) -> Poll<Option<Outcome>> {
+        let Some(link) = &mut session.server else {
             return Poll::Pending;
         };
         let (up, down) = (&transaction.up, &transaction.down);
-        let awaits_client = self.tunnel || !up.body.is_done() || down.is_pending();
-        let awaits_server = !link.side.read_closed
-            && (self.tunnel
-                || up.is_pending()
-                || self.response == Response::Awaited
-                || !down.body.is_done());
-        let client_at = awaits_client
-            .then(|| after(session.client.active, session.proxy().timeouts.client))
+        let independent = session
+            .generation
+            .proxy(session.frontend)
+            .options
+            .independant_streams
+            || session
+                .generation
+                .proxy(session.backend)
+                .options
+                .independant_streams;
+        let server_open = !link.side.read_closed;
+        let timeout = session.generation.proxy(session.backend).timeouts.server;
+        let server_at = (server_open || up.is_pending())
+            .then(|| after(since(&link.side, up.is_pending(), independent), timeout))
             .flatten();
-        let server_at = awaits_server
-            .then(|| after(link.side.active, session.backend().timeouts.server))
+        // A client that owes the rest of its request is left to the server's patience.
+        let awaits_client = if self.tunnel {
+            !session.client.read_closed || down.is_pending()
+        } else {
+            down.is_pending() || (!up.body.is_done() && server_at.is_none())
+        };
+        let timeout = session.generation.proxy(session.frontend).timeouts.client;
+        let client_at = awaits_client
+            .then(|| {
+                after(
+                    since(&session.client, down.is_pending(), independent),
+                    timeout,
+                )
+            })
             .flatten();
         let at = earlier(client_at, server_at);
         if session.deadline.poll(cx, at).is_pending() {
@@ -419,13 +468,39 @@ impl Exchange {
         }
         let begun = self.response == Response::Begun;
         let stage = if begun { Stage::Data } else { Stage::Headers };
-        let (cause, status) = if server_at.is_some() && server_at == at {
-            let status = (!begun).then_some(ErrorStatus::S504);
-            (Cause::ServerTimeout, status)
+        let by_server = server_at.is_some() && server_at == at;
+        let cause = if by_server {
+            Cause::ServerTimeout
         } else {
-            (Cause::ClientTimeout, None)
+            Cause::ClientTimeout
         };
-        Poll::Ready(Outcome::Failed(Termination::new(cause, stage), status))
+        let termination = Termination::new(cause, stage);
+        if self.tunnel {
+            let side = if by_server {
+                &mut link.side
+            } else {
+                &mut session.client
+            };
+            let stuck = side.read_closed;
+            side.read_closed = true;
+            side.expired = true;
+            self.noted.get_or_insert(termination);
+            if !stuck {
+                return Poll::Ready(None);
+            }
+        }
+        let status = (by_server && !begun).then_some(ErrorStatus::S504);
+        Poll::Ready(Some(Outcome::Failed(termination, status)))
+    }
+}
+
+/// From when on a side is inactive: from the last byte either way, or from the last that has come
+/// with independent streams.
+fn since(side: &Side, sending: bool, independent: bool) -> Instant {
+    if independent && !sending {
+        side.received
+    } else {
+        side.active
     }
 }
 
@@ -451,6 +526,8 @@ pub(crate) async fn relay(session: &mut Session) {
         http: None,
     };
     session.log(&line);
+    let broken = session.client.broken;
+    session.close_server(broken);
     let worker: &Worker = &session.worker;
     worker.give_transaction(transaction);
 }
@@ -468,9 +545,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         no_half_close: false,
         watches_client: false,
         response: Response::Begun,
+        noted: None,
     };
     match exchange.run(session, transaction).await {
-        Outcome::Failed(termination, _) => termination,
-        Outcome::Complete | Outcome::Closed => Termination::default(),
+        Outcome::Failed(termination, _) | Outcome::Closed(termination) => termination,
+        Outcome::Complete => Termination::default(),
     }
 }

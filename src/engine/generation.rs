@@ -40,7 +40,10 @@ impl Generation {
     ///
     /// # Errors
     /// A regular expression that cannot be compiled.
-    pub(crate) fn new(plan: Arc<Plan>, registry: &Registry) -> Result<Self, String> {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        registry: &Registry,
+    ) -> Result<Self, crate::regular_expression::BadRegex> {
         // Everything that can fail first: adopting changes what the running plan uses.
         let acls = plan
             .proxies
@@ -49,7 +52,7 @@ impl Generation {
                 let rules = HttpRules::compile(&proxy.http_rules)?;
                 Ok((AclSet::compile(&proxy.acls)?, rules))
             })
-            .collect::<Result<Vec<_>, String>>()?;
+            .collect::<Result<Vec<_>, crate::regular_expression::BadRegex>>()?;
         let handles = plan
             .proxies
             .iter()

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Local};
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
@@ -21,7 +22,7 @@ use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Counts, HttpPart, Record, Termination, Timers};
-use crate::plan::{LogFormat, Mode, Proxy, ProxyId, Severity};
+use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, Severity};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -45,12 +46,18 @@ pub(crate) struct Side {
     pub(crate) socket: Socket,
     /// When bytes last moved here: inactivity timeouts count from then.
     pub(crate) active: Instant,
+    /// When bytes last came from here: with `option independant-streams` they count from then.
+    pub(crate) received: Instant,
+    /// `option nolinger`: this side is closed at once, by a RST, when there is nothing more to send.
+    pub(crate) nolinger: bool,
     /// The peer has sent its FIN, or the connection is broken.
     pub(crate) read_closed: bool,
     /// A FIN was sent, or the connection is broken.
     pub(crate) write_closed: bool,
     /// The connection is broken.
     pub(crate) broken: bool,
+    /// Nothing is read any more because nothing came for too long.
+    pub(crate) expired: bool,
     /// The peer has sent its FIN, but nobody has read up to it.
     pub(crate) left: bool,
 }
@@ -61,10 +68,13 @@ impl Side {
         Self {
             socket,
             active: now,
+            received: now,
+            nolinger: false,
             read_closed: false,
             write_closed: false,
             broken: false,
             left: false,
+            expired: false,
         }
     }
 
@@ -90,6 +100,7 @@ impl Side {
             Poll::Ready(Ok(n)) => {
                 buffer.filled(n);
                 self.active = worker.now();
+                self.received = self.active;
                 Poll::Ready(n)
             }
             Poll::Ready(Err(_)) => {
@@ -142,7 +153,12 @@ impl Side {
     pub(crate) fn finish(&mut self) {
         if !self.write_closed {
             self.write_closed = true;
-            self.socket.shutdown_write();
+            if self.nolinger {
+                self.read_closed = true;
+                self.socket.reset_on_close();
+            } else {
+                self.socket.shutdown_write();
+            }
         }
     }
 
@@ -179,6 +195,8 @@ pub(crate) struct Session {
     pub(crate) frontend: ProxyId,
     /// The listener, an index into those of the frontend.
     pub(crate) listener: usize,
+    /// What log lines say from now on when nothing goes wrong.
+    pub(crate) marked: Option<Termination>,
     /// A password that the client has shown, with the user whose it is.
     pub(crate) shown: RefCell<Option<((usize, usize), Vec<u8>)>>,
     /// Its backend; the frontend until another is chosen.
@@ -206,6 +224,7 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         generation,
         frontend: accepted.proxy,
         listener: accepted.listener,
+        marked: None,
         shown: RefCell::default(),
         backend: accepted.proxy,
         client: Side::new(accepted.socket, now),
@@ -249,9 +268,15 @@ async fn http(session: &mut Session) {
     buffer.clear(&session.worker.pool);
 }
 
-/// `mode health`: says OK and closes.
+/// `mode health`: says that all is well and closes.
 async fn health(session: &mut Session) {
-    let mut rest: &[u8] = b"OK\n";
+    let is_http = matches!(session.proxy().check.method, CheckMethod::Http { .. });
+    let answer: &[u8] = if is_http {
+        b"HTTP/1.0 200 OK\r\n\r\n"
+    } else {
+        b"OK\n"
+    };
+    let mut rest = answer;
     let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
     poll_fn(|cx| {
         while !rest.is_empty() && !session.client.broken {
@@ -263,6 +288,25 @@ async fn health(session: &mut Session) {
         Poll::Ready(())
     })
     .await;
+    // 1.4 logs such a connection like any other.
+    if session.generation.plan.dialect == Dialect::V1_4 {
+        session.log(&Line {
+            server: None,
+            timers: Timers {
+                request: -1,
+                queue: -1,
+                connect: -1,
+                response: -1,
+                total: session.elapsed(session.worker.now()),
+            },
+            bytes: (answer.len() - rest.len()) as u64,
+            termination: Termination::default(),
+            counts: session.counts(),
+            retries: 0,
+            redispatched: false,
+            http: None,
+        });
+    }
 }
 
 impl Session {
@@ -296,7 +340,8 @@ impl Session {
         self.generation.is_retired() || self.worker.draining.get()
     }
 
-    fn set_client_options(&self) {
+    fn set_client_options(&mut self) {
+        self.client.nolinger = self.proxy().options.nolinger;
         if self.proxy().options.clitcpka {
             // A socket that cannot be kept alive works all the same.
             let _ = rustix::net::sockopt::set_socket_keepalive(self.client.socket.fd(), true);
@@ -359,7 +404,7 @@ impl Session {
     pub(crate) fn close_server(&mut self, reset: bool) {
         if let Some(link) = self.server.take()
             && reset
-            && !link.side.read_closed
+            && (!link.side.read_closed || link.side.expired)
         {
             link.side.socket.reset_on_close();
         }
@@ -408,7 +453,11 @@ impl Session {
         if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
             return;
         }
-        if proxy.options.dontlog_normal && line.termination.is_normal() && line.retries == 0 {
+        let abnormal = !line.termination.is_normal()
+            || line.retries > 0
+            || line.redispatched
+            || line.http.is_some_and(|http| http.status >= 500);
+        if proxy.options.dontlog_normal && !abnormal {
             return;
         }
         let mut counts = line.counts;
@@ -424,7 +473,7 @@ impl Session {
             bytes: line.bytes,
             termination: line.termination,
             counts,
-            early: false,
+            early: proxy.options.logasap,
         };
         let mut text = Vec::with_capacity(256);
         match (&line.http, proxy.log_format) {
@@ -434,7 +483,6 @@ impl Session {
             }
             _ => record.tcp(&mut text),
         }
-        let abnormal = !line.termination.is_normal();
         let severity = if abnormal && proxy.options.log_separate_errors {
             ERR
         } else {

@@ -12,8 +12,8 @@ pub enum Control {
     Reload,
     /// SIGUSR1: stop listening, end with the last session.
     SoftStop,
-    /// SIGTERM, SIGINT: end now.
-    Stop,
+    /// SIGTERM, SIGINT: end now, as killed by that signal.
+    Stop(i32),
     /// SIGTTOU: stop listening for a while.
     Pause,
     /// SIGTTIN: listen again.
@@ -44,11 +44,17 @@ impl Waiting {
     }
 }
 
+/// Ends the process as the signal would have, had nobody caught it: scripts look at that.
+pub fn die_of(signal: i32) {
+    // It returns only when the system refuses, and then a normal exit follows.
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+}
+
 fn control(signal: i32) -> Option<Control> {
     match signal {
         SIGHUP | SIGUSR2 => Some(Control::Reload),
         SIGUSR1 => Some(Control::SoftStop),
-        SIGTERM | SIGINT => Some(Control::Stop),
+        SIGTERM | SIGINT => Some(Control::Stop(signal)),
         SIGTTOU => Some(Control::Pause),
         SIGTTIN => Some(Control::Resume),
         SIGQUIT => Some(Control::Report),

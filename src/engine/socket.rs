@@ -189,6 +189,13 @@ impl Socket {
         }
     }
 
+    /// Whether the peer has ended its stream and everything before was read.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut byte = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(net::recv(self.fd(), &mut byte, flags), Ok((_, 0)))
+    }
+
     /// Whether the connection is idle and open: nothing to read and no end of stream. The poller
     /// knows it of a registered socket without a system call.
     pub(crate) fn is_quiet(&self) -> bool {

@@ -23,9 +23,9 @@ use super::exchange::{Exchange, Flow, Outcome, Response};
 use super::live::Server;
 use super::session::{Line, Session, millis};
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
-use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
+use crate::http1::{Body, Framing, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::line::HttpCaptures;
-use crate::log::{HttpPart, Termination, Timers};
+use crate::log::{Cause, HttpPart, Stage, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
 
 /// What the client connection does next.
@@ -94,7 +94,7 @@ pub(crate) struct Transaction {
     pub(crate) retries: u32,
     /// Whether another server was tried.
     pub(crate) redispatched: bool,
-    /// How many were ahead in the queue.
+    /// How many were in the queue, this one included; 0 when it did not wait.
     pub(crate) queued: u32,
     /// The server that was chosen.
     pub(crate) server: Option<Arc<Server>>,
@@ -106,6 +106,7 @@ pub(crate) struct Transaction {
     response: Head,
     policy: Policy,
     connection: RequestConnection,
+    framing: Framing,
     intent: Intent,
     /// The body of the request as its head announces it.
     body: Body,
@@ -141,6 +142,10 @@ pub(crate) struct Transaction {
     replay: Vec<u8>,
     /// The server has upgraded the connection, or accepted a CONNECT.
     upgraded: bool,
+    /// The response was complete before the request.
+    pub(crate) answered_early: bool,
+    /// The connection to the server ends with a FIN, not a RST.
+    parts_gently: bool,
 }
 
 impl Default for Transaction {
@@ -159,6 +164,7 @@ impl Default for Transaction {
             response: Head::new(Kind::Response),
             policy: Policy::default(),
             connection: RequestConnection::default(),
+            framing: Framing::Empty,
             intent: Intent::default(),
             body: Body::Done,
             length_known: true,
@@ -178,6 +184,8 @@ impl Default for Transaction {
             request_line: Vec::new(),
             replay: Vec::new(),
             upgraded: false,
+            parts_gently: false,
+            answered_early: false,
         }
     }
 }
@@ -192,7 +200,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
         Err(end) => end.conclude(session, transaction).await,
     };
     if next == Next::Close {
-        session.close_server(true);
+        session.close_server(!transaction.parts_gently);
         session.close_client();
     }
     session.in_backend = None;
@@ -260,17 +268,24 @@ impl Transaction {
         self.request_line.clear();
         self.replay.clear();
         self.upgraded = false;
+        self.parts_gently = false;
+        self.answered_early = false;
     }
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         self.receive_request(session, first).await?;
-        if self.is_monitor_request(session) {
-            self.reply_error(session, ErrorStatus::S200).await;
-            return Ok(Next::Close);
-        }
         self.first = first;
         self.measure_request(session)?;
         self.as_proxy = self.is_for_proxy(session);
+        if self.is_monitor_request(session) {
+            let status = if self.monitor_fails(session) {
+                ErrorStatus::S503
+            } else {
+                ErrorStatus::S200
+            };
+            self.reply_error(session, status).await;
+            return Ok(Next::Close);
+        }
         if let Some(next) = self.request_rules(session, Look::Frontend).await? {
             return Ok(next);
         }
@@ -279,6 +294,14 @@ impl Transaction {
             if let Some(next) = self.request_rules(session, Look::Joint).await? {
                 return Ok(next);
             }
+        }
+        if !session.backend().role.is_backend() {
+            // There is nowhere to go; the log does not say when the request was complete.
+            self.timing.received = None;
+            return Err(End::new(
+                Termination::new(Cause::ServerAbort, Stage::Connect),
+                Some(ErrorStatus::S503),
+            ));
         }
         self.persist_rules(session);
         self.request_cookies(session);
@@ -291,6 +314,7 @@ impl Transaction {
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let mut tunnel = false;
         let mut response = Response::Awaited;
         loop {
@@ -298,9 +322,11 @@ impl Transaction {
             let exchange = Exchange {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
-                no_half_close: session.generation.plan.dialect != Dialect::V1_4,
-                watches_client: session.generation.plan.dialect != Dialect::V1_4,
+                no_half_close: !v1_4,
+                watches_client: (!v1_4 && self.intent != Intent::Close)
+                    || session.backend().options.abortonclose,
                 response,
+                noted: None,
             };
             let outcome = exchange.run(session, self).await;
             match outcome {
@@ -308,9 +334,14 @@ impl Transaction {
                     self.replay(session).await?;
                     response = Response::Awaited;
                 }
-                Outcome::Failed(termination, status) => return Err(End::new(termination, status)),
-                Outcome::Closed => {
-                    self.log(session, Termination::default(), counts);
+                Outcome::Failed(termination, status) => {
+                    // 1.4 resets the server only when it gives up on an answer.
+                    self.parts_gently = v1_4 && status.is_none() && !session.client.broken;
+                    return Err(End::new(termination, status));
+                }
+                Outcome::Closed(termination) => {
+                    self.parts_gently = v1_4;
+                    self.log(session, termination, counts);
                     return Ok(Next::Close);
                 }
                 Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
@@ -320,6 +351,10 @@ impl Transaction {
                     response = Response::Begun;
                 }
                 Outcome::Complete => {
+                    // Since 1.5 an answer that did not wait for the request is the last one.
+                    if self.answered_early && !v1_4 {
+                        self.intent = Intent::Close;
+                    }
                     // What the server sent beyond its response is not part of it.
                     if self.intent == Intent::KeepAlive {
                         self.down.read -= self.down.buffer.len() as u64;
@@ -411,11 +446,26 @@ impl Transaction {
         }
     }
 
-    fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
-        let wants = &session.proxy().log_format;
-        if *wants == LogFormat::Default {
+    /// `option logasap`: the line is written when the response begins.
+    fn log_early(&mut self, session: &Session, head: u64) {
+        if self.logged || self.status < 200 {
             return;
         }
+        let read = std::mem::replace(&mut self.down.read, head);
+        self.log(session, Termination::default(), session.counts());
+        self.down.read = read;
+        self.logged = true;
+    }
+
+    fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
+        let wants = &session.proxy().log_format;
+        if *wants == LogFormat::Default || self.logged {
+            return;
+        }
+        let termination = match session.marked {
+            Some(marked) if termination.is_normal() => marked,
+            _ => termination,
+        };
         let timing = &self.timing;
         let line = Line {
             server: self.server_name(),
@@ -428,7 +478,10 @@ impl Transaction {
             },
             bytes: self.down.read,
             termination,
-            counts,
+            counts: crate::log::Counts {
+                backend_queue: self.queued,
+                ..counts
+            },
             retries: self.logged_retries(session),
             redispatched: self.redispatched,
             http: Some(HttpPart {

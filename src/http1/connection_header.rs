@@ -232,6 +232,7 @@ impl RequestConnection {
 #[derive(Debug)]
 pub struct ResponseConnection {
     intent: Intent,
+    /// `None` when there is nothing to say.
     tokens: Option<Tokens>,
     server_11: bool,
     both_11: bool,
@@ -272,9 +273,11 @@ impl ResponseConnection {
         if intent == Intent::KeepAlive && (tokens.close || (!server_11 && !tokens.keep_alive)) {
             intent = Intent::ServerClose;
         }
+        // Since 1.5 nothing is added to an answer about another protocol.
+        let upgrades = !policy.v1_4 && tokens.upgrade;
         Self {
             intent,
-            tokens: Some(tokens),
+            tokens: (!upgrades).then_some(tokens),
             server_11,
             both_11,
         }
@@ -322,24 +325,32 @@ fn strip(head: &mut Head, bytes: &[u8], drop_close: bool, drop_keep_alive: bool)
     tokens
 }
 
-/// Takes `close`, `keep-alive` or both out of one line.
+/// Takes `close`, `keep-alive` or both out of one line. What stays keeps the blanks before it.
 fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_alive: bool) {
-    let mut value = Vec::new();
-    for token in elements(head.value(bytes, index)) {
+    let line = head.line(bytes, index);
+    let name = head.name(bytes, index).len();
+    let list = line.get(name + 1..).unwrap_or_default();
+    let mut kept = line[..name].to_vec();
+    kept.push(b':');
+    let start = kept.len();
+    let mut empty = true;
+    for piece in list.split(|byte| *byte == b',') {
+        let token = piece.trim_ascii();
         if (close && token.eq_ignore_ascii_case(b"close"))
             || (keep_alive && token.eq_ignore_ascii_case(b"keep-alive"))
         {
             continue;
         }
-        if !value.is_empty() {
-            value.extend_from_slice(b", ");
+        if kept.len() > start {
+            kept.push(b',');
         }
-        value.extend_from_slice(token);
+        kept.extend_from_slice(piece);
+        empty &= token.is_empty();
     }
-    if value.is_empty() {
+    if empty {
         head.remove(index);
     } else {
-        head.replace_value(bytes, index, &value);
+        head.replace(index, &kept);
     }
 }
 

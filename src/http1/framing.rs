@@ -1,5 +1,7 @@
 //! How much of the bytes after a head belongs to the message. RFC 9112, section 6.
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::head::{Head, Version};
 use super::method::Method;
 
@@ -28,12 +30,17 @@ pub enum FramingError {
 }
 
 impl Framing {
-    /// The framing of a request body.
+    /// The framing of a request body. Since 1.5 Transfer-Encoding counts in HTTP/1.0 too.
     ///
     /// # Errors
     /// When Content-Length is not a number or two of them disagree.
-    pub fn of_request(head: &Head, bytes: &[u8], version: Version) -> Result<Self, FramingError> {
-        match Self::from_headers(head, bytes, version)? {
+    pub fn of_request(
+        head: &Head,
+        bytes: &[u8],
+        version: Version,
+        dialect: Dialect,
+    ) -> Result<Self, FramingError> {
+        match Self::from_headers(head, bytes, version, dialect)? {
             // A request never ends with its connection: without a length there is no body,
             // unless a coding other than chunked was applied last.
             (framing, false) => Ok(framing.unwrap_or(Self::Empty)),
@@ -49,13 +56,14 @@ impl Framing {
         head: &Head,
         bytes: &[u8],
         version: Version,
+        dialect: Dialect,
         request: Method,
         status: u16,
     ) -> Result<Self, FramingError> {
         if request == Method::Head || (100..200).contains(&status) || matches!(status, 204 | 304) {
             return Ok(Self::Empty);
         }
-        match Self::from_headers(head, bytes, version)? {
+        match Self::from_headers(head, bytes, version, dialect)? {
             (Some(framing), false) => Ok(framing),
             _ => Ok(Self::UntilClose),
         }
@@ -66,10 +74,11 @@ impl Framing {
         head: &Head,
         bytes: &[u8],
         version: Version,
+        dialect: Dialect,
     ) -> Result<(Option<Self>, bool), FramingError> {
         let mut chunked = false;
         let mut until_close = false;
-        if version == Version::Http11 {
+        if version == Version::Http11 || dialect != Dialect::V1_4 {
             let mut at = None;
             while let Some(index) = head.find(bytes, b"Transfer-Encoding", at) {
                 for coding in elements(head.value(bytes, index)) {
@@ -235,10 +244,14 @@ impl Chunk {
                         Self::Size(size << 4 | digit)
                     }
                 },
-                Self::Extension(size) => match memchr::memchr(b'\n', &bytes[i..]) {
+                Self::Extension(size) => match memchr::memchr2(b'\r', b'\n', &bytes[i..]) {
                     Some(n) => {
                         i += n;
-                        Self::after_size(size)
+                        if bytes[i] == b'\n' {
+                            Self::after_size(size)
+                        } else {
+                            Self::SizeLf(size)
+                        }
                     }
                     None => return Ok((bytes.len(), Some(state))),
                 },
@@ -308,7 +321,7 @@ mod tests {
         let mut bytes = format!("POST / HTTP/1.1\r\n{headers}\r\n").into_bytes();
         let mut head = Head::new(Kind::Request);
         head.scan(&mut bytes, Tolerance::default());
-        Framing::of_request(&head, &bytes, head.request_version(&bytes))
+        Framing::of_request(&head, &bytes, head.request_version(&bytes), Dialect::V1_4)
     }
 
     #[test]

@@ -155,15 +155,13 @@ impl Head {
         version(self.first_word(bytes))
     }
 
-    /// Status code of a response; 0 when it is no number below 65536.
+    /// Status code of a response. What is no digit counts by its place in the character set, as
+    /// HAProxy's logs show it.
     pub fn status(&self, bytes: &[u8]) -> u16 {
-        self.second_word(bytes)
-            .iter()
-            .try_fold(0u16, |code, digit| {
-                code.checked_mul(10)?
-                    .checked_add(u16::from(digit.wrapping_sub(b'0')))
-            })
-            .unwrap_or(0)
+        self.second_word(bytes).iter().fold(0u16, |code, digit| {
+            code.wrapping_mul(10)
+                .wrapping_add(u16::from(digit.wrapping_sub(b'0')))
+        })
     }
 
     /// Replaces the start line (given without terminator). `false`, and nothing is replaced, when

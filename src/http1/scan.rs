@@ -25,6 +25,10 @@ pub enum Kind {
 pub struct Tolerance {
     /// Accept bytes above 127 in URIs and characters in names that are not of a token.
     pub accept_invalid: bool,
+    /// Accept bytes above 127 in URIs, as 1.4 does without being asked.
+    pub wide_uri: bool,
+    /// Accept `RTSP/` in place of `HTTP/`, as 1.5 and later do.
+    pub rtsp: bool,
 }
 
 /// What the scanner knows after a call.
@@ -167,7 +171,7 @@ impl Scanner {
                     _ => {
                         let ok = match self.kind {
                             Kind::Request => is_token(byte),
-                            Kind::Response => is_version(byte),
+                            Kind::Response => is_version(byte) || (tolerance.rtsp && byte == b'R'),
                         };
                         if !ok {
                             invalid!();
@@ -188,7 +192,11 @@ impl Scanner {
                         Kind::Request => TOKEN,
                         Kind::Response => VERSION,
                     };
-                    while i < len && CLASS[bytes[i] as usize] & class != 0 {
+                    let rtsp = tolerance.rtsp && self.kind == Kind::Response;
+                    while i < len
+                        && (CLASS[bytes[i] as usize] & class != 0
+                            || (rtsp && matches!(bytes[i], b'R' | b'S')))
+                    {
                         i += 1;
                     }
                     if i >= len {
@@ -234,9 +242,10 @@ impl Scanner {
                 State::Second => {
                     let class = match self.kind {
                         Kind::Request => URI,
-                        Kind::Response => DIGIT,
+                        Kind::Response => CODE,
                     };
-                    let lax = tolerance.accept_invalid && self.kind == Kind::Request;
+                    let lax = (tolerance.accept_invalid || tolerance.wide_uri)
+                        && self.kind == Kind::Request;
                     while i < len
                         && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= 128))
                     {
@@ -277,7 +286,10 @@ impl Scanner {
                 State::Third => {
                     match self.kind {
                         Kind::Request => {
-                            while i < len && CLASS[bytes[i] as usize] & VERSION != 0 {
+                            while i < len
+                                && (is_version(bytes[i])
+                                    || (tolerance.rtsp && matches!(bytes[i], b'R' | b'S')))
+                            {
                                 i += 1;
                             }
                         }
@@ -433,7 +445,8 @@ fn end_of_value(bytes: &[u8], from: usize) -> usize {
 const TOKEN: u8 = 1;
 const VERSION: u8 = 2;
 const URI: u8 = 4;
-const DIGIT: u8 = 8;
+/// HAProxy takes any word for a status code.
+const CODE: u8 = 8;
 
 const CLASS: [u8; 256] = classes();
 
@@ -467,8 +480,8 @@ const fn classes() -> [u8; 256] {
                 table[i] |= TOKEN;
             }
         }
-        if byte.is_ascii_digit() {
-            table[i] |= DIGIT;
+        if byte > 32 && byte < 127 {
+            table[i] |= CODE;
         }
         if byte.is_ascii_digit() || matches!(byte, b'H' | b'T' | b'P' | b'/' | b'.') {
             table[i] |= VERSION;

@@ -107,3 +107,77 @@ impl ModeOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ConnectionMode::{ForcedClose, KeepAlive, PassiveClose, ServerClose, Tunnel};
+    use super::*;
+
+    /// The four options of 1.4 as the bits of a number.
+    fn options(bits: u8) -> ModeOptions {
+        ModeOptions {
+            httpclose: bits & 1 != 0,
+            forceclose: bits & 2 != 0,
+            http_server_close: bits & 4 != 0,
+            http_pretend_keepalive: bits & 8 != 0,
+            ..ModeOptions::default()
+        }
+    }
+
+    /// All option sets of both sides, as measured with 1.4.25: only the union counts.
+    #[test]
+    fn as_1_4() {
+        for frontend in 0..16 {
+            for backend in 0..16 {
+                let expected = match (frontend | backend) & 7 {
+                    0 => Tunnel,
+                    1 => PassiveClose,
+                    4 => ServerClose,
+                    _ => ForcedClose,
+                };
+                let mode = ConnectionMode::of(options(frontend), options(backend), Dialect::V1_4);
+                assert_eq!(mode, expected, "{frontend:04b} {backend:04b}");
+            }
+        }
+    }
+
+    /// The matrix of one mode on each side, as measured with 1.8.0.
+    #[test]
+    fn as_1_8() {
+        let sides = [
+            (ModeOptions::default(), KeepAlive),
+            (
+                ModeOptions {
+                    http_keep_alive: true,
+                    ..ModeOptions::default()
+                },
+                KeepAlive,
+            ),
+            (
+                ModeOptions {
+                    http_tunnel: true,
+                    ..ModeOptions::default()
+                },
+                Tunnel,
+            ),
+            (options(1), PassiveClose),
+            (options(4), ServerClose),
+            (options(2), ForcedClose),
+        ];
+        let strength = [KeepAlive, Tunnel, PassiveClose, ServerClose, ForcedClose];
+        let rank = |mode| strength.iter().position(|m| *m == mode);
+        for dialect in [Dialect::V1_8, Dialect::Hapax] {
+            for (frontend, f) in sides {
+                for (backend, b) in sides {
+                    let expected = match (f, b) {
+                        (PassiveClose, ServerClose) | (ServerClose, PassiveClose) => ForcedClose,
+                        _ if rank(f) > rank(b) => f,
+                        _ => b,
+                    };
+                    let mode = ConnectionMode::of(frontend, backend, dialect);
+                    assert_eq!(mode, expected, "{f:?} {b:?}");
+                }
+            }
+        }
+    }
+}

@@ -89,6 +89,7 @@ impl Reader<'_> {
             patterns,
         });
         draft.acl_needs.push(syntax.criterion.needs);
+        draft.acl_spans.push(syntax.span);
         Ok(id)
     }
 
@@ -134,17 +135,18 @@ impl Reader<'_> {
                 );
                 diagnostic
             };
-            let parsed = pattern::parse(syntax.method, Operator::Equal, line).ok_or_else(|| {
-                place(Diagnostic::new(
-                    Code::BadAcl,
-                    file.span,
-                    format!(
-                        "'{}' is not what '{}' compares with",
-                        String::from_utf8_lossy(line),
-                        syntax.criterion.name,
-                    ),
-                ))
-            })?;
+            let parsed =
+                pattern::parse(syntax.method, Operator::Equal, line, false).ok_or_else(|| {
+                    place(Diagnostic::new(
+                        Code::BadAcl,
+                        file.span,
+                        format!(
+                            "'{}' is not what '{}' compares with",
+                            String::from_utf8_lossy(line),
+                            syntax.criterion.name,
+                        ),
+                    ))
+                })?;
             patterns.push(self.pattern(&parsed, syntax, file.span).map_err(place)?);
         }
         Ok(())

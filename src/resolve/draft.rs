@@ -1,6 +1,7 @@
 //! Proxies while they are being read.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use haproxy_cfg_grammar::keywords::log::LogTarget as LogSyntax;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
@@ -23,6 +24,10 @@ pub(super) struct Draft {
     pub(super) provenance: ProxyProvenance,
     /// The section line was refused; no more is to be said about this proxy.
     pub(super) broken: bool,
+    /// Some of its lines had a mistake: what is missing in it may have been in them.
+    pub(super) mistaken: bool,
+    /// It is a `defaults` section.
+    pub(super) is_defaults: bool,
     /// `default_backend` by name.
     pub(super) default_backend: Option<Word>,
     /// `use_backend` in file order: the name, and the rule without its target.
@@ -33,6 +38,8 @@ pub(super) struct Draft {
     pub(super) acl_names: HashMap<String, Vec<AclId>>,
     /// What the criterion of each ACL needs, by its index.
     pub(super) acl_needs: Vec<Needs>,
+    /// Where the criterion of each ACL is.
+    pub(super) acl_spans: Vec<Span>,
     /// Names of ACLs that had a mistake: conditions that use them are not to blame.
     pub(super) broken_acls: HashSet<String>,
     /// Warnings of conditions, not yet reported.
@@ -42,7 +49,7 @@ pub(super) struct Draft {
     /// A `stats` line stands in this section itself.
     pub(super) own_stats: bool,
     /// What `default-server` says.
-    pub(super) default_server: ServerSettings,
+    pub(super) default_server: Arc<ServerSettings>,
     /// Where the words of each server are.
     pub(super) server_spans: Vec<ServerSpans>,
     /// Where each listener was written.
@@ -56,7 +63,6 @@ pub(super) struct Draft {
 /// Places in a `server` line.
 pub(super) struct ServerSpans {
     pub(super) line: Span,
-    pub(super) name: Span,
     pub(super) id: Option<Span>,
     pub(super) observe: Option<Span>,
 }
@@ -129,7 +135,8 @@ impl<'a> Drafts<'a> {
     pub(super) fn finish(self) -> Resolved {
         let mut proxies = Vec::with_capacity(self.proxies.len());
         let mut provenance = Vec::with_capacity(self.proxies.len());
-        for draft in self.proxies {
+        for mut draft in self.proxies {
+            draft.provenance.listeners = draft.listener_spans;
             proxies.push(draft.proxy);
             provenance.push(draft.provenance);
         }

@@ -134,6 +134,7 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
 
 fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
     // Negative numbers count as none, as in HAProxy.
+    let given = to_int(value) != 0;
     let value = u32::try_from(to_int(value)).unwrap_or(0);
     let some = (value != 0).then_some(value);
     let global = &mut drafts.global;
@@ -224,7 +225,8 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             | Number::ServerRcvbuf
             | Number::ServerSndbuf
     );
-    if once && value != 0 {
+    let once = once && !(which == Number::Nbproc && drafts.dialect == Dialect::V1_8);
+    if once && given {
         note_once(name, span, drafts);
     } else {
         drafts.global_provenance.push((name, span));

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keywords::bind::BindStatement;
 use haproxy_cfg_grammar::value::address::{Host, Port};
-use haproxy_cfg_grammar::{Code, Diagnostic, Word};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Word};
 
 use super::draft::{self, Draft};
 use super::environment::Environment;
@@ -15,6 +16,7 @@ pub(super) fn add(
     draft: &mut Draft,
     bind: &BindStatement,
     environment: &Environment,
+    dialect: Dialect,
 ) -> Result<(), Diagnostic> {
     let mut first = true;
     for (endpoint, span) in &bind.addresses {
@@ -24,8 +26,10 @@ pub(super) fn add(
             Host::V6(ip) => IpAddr::V6(*ip),
             Host::Name(name) => environment.address(name).ok_or_else(|| {
                 let mut diagnostic = draft::unknown_host(name, *span);
-                // 1.4 does not name the line here.
-                diagnostic.place = haproxy_cfg_grammar::diagnostic::Place::Whole;
+                if dialect == Dialect::V1_4 {
+                    // It does not name the line here.
+                    diagnostic.place = Place::Whole;
+                }
                 diagnostic
             })?,
             Host::Unix(path) => {

@@ -50,7 +50,7 @@ impl Needs {
         for line in content.split(|b| *b == b'\n') {
             let line = line.trim_ascii();
             if let Some(PatternSyntax::Network(network)) =
-                pattern::parse(MatchMethod::Address, Operator::Equal, line)
+                pattern::parse(MatchMethod::Address, Operator::Equal, line, false)
             {
                 self.network(&network);
             }
@@ -157,7 +157,7 @@ impl Needs {
 }
 
 /// The condition of a rule.
-fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
+pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
     match statement {
         Statement::UseBackend(rule) => rule.condition.as_ref(),
         Statement::HttpRequest(rule) => rule.condition.as_ref(),

@@ -24,6 +24,8 @@ pub struct ProxyProvenance {
     pub inherited: Arc<Vec<(&'static str, Span)>>,
     /// The lines of its servers.
     pub servers: Vec<Span>,
+    /// The places of its listeners.
+    pub listeners: Vec<Span>,
     /// The lines of its switching rules.
     pub switching: Vec<Span>,
 }

@@ -13,7 +13,6 @@ use haproxy_cfg_grammar::keywords::limits::Limit;
 use haproxy_cfg_grammar::keywords::log::LogStatement;
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::keywords::option::{self, Flag, OptionStatement};
-use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::keywords::timeout::Timer;
 use haproxy_cfg_grammar::keywords::{balance, mode};
@@ -39,16 +38,19 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         proxy,
         provenance: super::provenance::ProxyProvenance::default(),
         broken: false,
+        mistaken: false,
+        is_defaults: false,
         default_backend: None,
         switching: Vec::new(),
         log_global: false,
         acl_names: HashMap::new(),
         acl_needs: Vec::new(),
+        acl_spans: Vec::new(),
         broken_acls: HashSet::new(),
         warnings: Vec::new(),
         families: Vec::new(),
         own_stats: false,
-        default_server: ServerSettings::default(),
+        default_server: Arc::default(),
         server_spans: Vec::new(),
         listener_spans: Vec::new(),
         pending_acls: Vec::new(),
@@ -61,6 +63,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
 /// A `defaults` section: it forgets the one before it.
 pub(super) fn read_defaults(document: &Document, section: &Section, drafts: &mut Drafts<'_>) {
     let mut draft = built_in(drafts.environment, Role::Listen);
+    draft.is_defaults = true;
     lines(document, section, &mut draft, drafts);
     draft.provenance.inherited = Arc::new(std::mem::take(&mut draft.provenance.own));
     drafts.defaults = draft;
@@ -84,7 +87,8 @@ pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'
         draft.provenance.section = line.words_span();
     }
     if let Some(Statement::Bind(bind)) = &section.header
-        && let Err(diagnostic) = listeners::add(&mut draft, bind, drafts.environment)
+        && let Err(diagnostic) =
+            listeners::add(&mut draft, bind, drafts.environment, drafts.dialect)
     {
         drafts.report(diagnostic);
     }
@@ -139,9 +143,10 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
         to.http_reuse = from.http_reuse;
         to.persistence.cookie = from.persistence.cookie.clone();
         to.persistence.rdp_cookie = from.persistence.rdp_cookie.clone();
-        draft.default_server = defaults.default_server.clone();
+        draft.default_server = Arc::clone(&defaults.default_server);
     }
     draft.log_global = defaults.log_global;
+    draft.mistaken = defaults.mistaken;
     draft.provenance.inherited = Arc::clone(&defaults.provenance.inherited);
     draft
 }
@@ -149,6 +154,7 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
 fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut Drafts<'_>) {
     for line in document.body(section) {
         let Some(statement) = &line.statement else {
+            draft.mistaken |= !line.words.is_empty();
             continue;
         };
         let reader = Reader {
@@ -156,6 +162,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
             dialect: drafts.dialect,
         };
         if let Err(diagnostic) = apply(line, statement, draft, drafts, &reader) {
+            draft.mistaken = true;
             if let Statement::Acl(acl) = statement {
                 draft.broken_acls.insert(acl.name.shown());
             }
@@ -192,7 +199,7 @@ fn apply(
         Statement::Timeout(timer, value) => {
             let time = (value.0 != 0).then(|| Duration::from_millis(value.0.into()));
             let name = timeout(draft, *timer, time, span);
-            twice(draft, name, drafts);
+            twice(draft, name, draft.is_defaults, drafts);
         }
         Statement::Mode(mode) => {
             draft.proxy.mode = match mode {
@@ -205,10 +212,10 @@ fn apply(
         Statement::Option(option) => {
             apply_option(option, line.prefix, span, draft, drafts)?;
         }
-        Statement::Bind(bind) => listeners::add(draft, bind, environment)?,
+        Statement::Bind(bind) => listeners::add(draft, bind, environment, dialect)?,
         Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
         Statement::DefaultServer(settings) => {
-            servers::merge(&mut draft.default_server, settings);
+            servers::merge(Arc::make_mut(&mut draft.default_server), settings);
             draft.note("default-server", span);
         }
         Statement::Dispatch(endpoint) => {
@@ -243,7 +250,7 @@ fn apply(
         Statement::Limit(limit, value) => {
             apply_limit(*limit, *value, span, draft);
             if *limit == Limit::RateLimitSessions {
-                twice(draft, "rate-limit sessions", drafts);
+                twice(draft, "rate-limit sessions", draft.is_defaults, drafts);
             }
         }
         Statement::Error(error) => apply_error(error, span, draft, drafts)?,
@@ -260,13 +267,14 @@ fn apply(
             draft.note("id", span);
         }
         Statement::BindProcess { set, highest } => {
-            let count = drafts.global.workers.map_or(1, u32::from);
+            // Without 'nbproc' above it, 1.4 complains about any number.
+            let count = drafts.global.workers.map_or(0, u32::from);
             if *highest > count && dialect == Dialect::V1_4 {
                 drafts.report(
                     Diagnostic::new(
                         Code::Useless,
                         span,
-                        format!("there is no process {highest}: 'nbproc' is {count}"),
+                        format!("no 'nbproc' above this line is as high as {highest}"),
                     )
                     .severity(Severity::Warning)
                     .help("raise 'nbproc' in the global section, above this line"),
@@ -501,7 +509,13 @@ fn balance_of(balance: &balance::Balance) -> Balance {
 }
 
 /// The warning about a setting that this section has twice.
-fn twice(draft: &Draft, name: &str, drafts: &mut Drafts<'_>) {
+fn twice(draft: &Draft, name: &str, defaults: bool, drafts: &mut Drafts<'_>) {
+    // HAProxy says nothing about it in 'defaults'.
+    let severity = if defaults {
+        Severity::Notice
+    } else {
+        Severity::Warning
+    };
     let mut own = draft.provenance.own.iter().filter(|(n, _)| *n == name);
     if let (Some((_, first)), Some((_, last))) = (own.next(), own.next_back()) {
         drafts.report(
@@ -510,7 +524,7 @@ fn twice(draft: &Draft, name: &str, drafts: &mut Drafts<'_>) {
                 *last,
                 format!("'{name}' stands in this section twice; this line counts"),
             )
-            .severity(Severity::Warning)
+            .severity(severity)
             .related(*first, "the other one")
             .help("delete one of them"),
         );

@@ -2,24 +2,22 @@
 
 use std::collections::HashMap;
 
+use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keyword::nearest;
-use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Word};
 
 use super::draft::{Draft, Drafts, switching_rule};
 use crate::plan::{
-    Fetch, KeyType, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, Role, ServerId,
-    StickRule, Tracked,
+    Fetch, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, ServerId, StickRule, Tracked,
 };
 
 /// What other proxies need to know about one.
 struct Known {
     name: String,
-    role: Role,
     mode: Mode,
-    disabled: bool,
     servers: Vec<String>,
     checked: Vec<bool>,
-    key: Option<KeyType>,
+    has_table: bool,
 }
 
 /// Every proxy by name.
@@ -40,11 +38,18 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         if draft.broken {
             continue;
         }
-        link_acls(draft, id, &index, &drafts.userlists, &mut diagnostics);
+        link_acls(
+            draft,
+            id,
+            &index,
+            &drafts.userlists,
+            dialect,
+            &mut diagnostics,
+        );
         if draft.proxy.disabled {
             continue;
         }
-        link_backends(draft, &index, dialect, &mut diagnostics);
+        link_backends(draft, &index, &mut diagnostics);
         link_sticks(draft, id, &index, &mut diagnostics);
         link_tracks(draft, id, &index, &mut diagnostics);
     }
@@ -73,12 +78,10 @@ impl Index {
             }
             index.known.push(Known {
                 name: proxy.name.clone(),
-                role: proxy.role,
                 mode: proxy.mode,
-                disabled: proxy.disabled,
                 servers: proxy.servers.iter().map(|s| s.name.clone()).collect(),
                 checked: proxy.servers.iter().map(|s| s.check.is_some()).collect(),
-                key: proxy.persistence.table.as_ref().map(|t| t.key),
+                has_table: proxy.persistence.table.is_some(),
             });
         }
         index
@@ -163,18 +166,12 @@ fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-fn link_backends(
-    draft: &mut Draft,
-    index: &Index,
-    dialect: Dialect,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn link_backends(draft: &mut Draft, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
     let frontend = draft.proxy.name.clone();
     let mode = draft.proxy.mode;
     let mut find = |name: &Word, keyword| index.target(&frontend, mode, name, keyword, diagnostics);
-    if let Some(name) = draft.default_backend.take()
-        && draft.proxy.role.is_frontend()
-    {
+    // A backend has no use for it, but the name must exist all the same.
+    if let Some(name) = draft.default_backend.take() {
         draft.proxy.default_backend = find(&name, "default_backend");
     }
     for (name, condition) in std::mem::take(&mut draft.switching) {
@@ -183,6 +180,10 @@ fn link_backends(
         }
     }
     for (number, name) in std::mem::take(&mut draft.pending_backends) {
+        if mode != Mode::Http {
+            // The rules of a TCP proxy are not looked at.
+            continue;
+        }
         let target = find(&name, "reqsetbe");
         if let (Some(target), Some(rule)) =
             (target, draft.proxy.http_rules.request_lines.get_mut(number))
@@ -190,7 +191,6 @@ fn link_backends(
             rule.action.action = LineAction::SetBackend(target);
         }
     }
-    let _ = dialect;
 }
 
 fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
@@ -207,16 +207,8 @@ fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
             diagnostics.push(mistake(format!("no proxy '{name}' has a stick table")));
             continue;
         };
-        let Some(key) = index.known(id).and_then(|k| k.key) else {
+        if !index.known(id).is_some_and(|k| k.has_table) {
             diagnostics.push(mistake(format!("'{name}' has no 'stick-table' line")));
-            continue;
-        };
-        if !fits(&rule.key.fetch, key) {
-            diagnostics.push(Diagnostic::whole(
-                Code::UnknownTable,
-                Some(rule.span),
-                format!("the stick table of '{name}' has another type than this key"),
-            ));
             continue;
         }
         let of = StickRule {
@@ -230,16 +222,6 @@ fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
         if rule.stores {
             draft.proxy.persistence.stick_store.push(of);
         }
-    }
-}
-
-/// Whether a sample can become a key: addresses, integers and strings turn into each other, but
-/// neither an integer nor a string becomes an address in 1.4.
-fn fits(fetch: &Fetch, key: KeyType) -> bool {
-    match (fetch, key) {
-        (Fetch::Source | Fetch::Destination, _) => true,
-        (Fetch::DestinationPort, KeyType::Ip | KeyType::Ipv6) => true,
-        _ => true,
     }
 }
 
@@ -290,15 +272,53 @@ fn link_acls(
     own: ProxyId,
     index: &Index,
     userlists: &[crate::plan::Userlist],
+    dialect: Dialect,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    for acl in &mut draft.proxy.acls {
+    let role = draft.proxy.role;
+    // Later versions name the line of an ACL that asks about nothing.
+    let placed = |mut diagnostic: Diagnostic| {
+        if dialect != Dialect::V1_4 {
+            diagnostic.place = Place::Line;
+        }
+        diagnostic
+    };
+    for (acl, span) in draft.proxy.acls.iter_mut().zip(&draft.acl_spans) {
         if let Some((reference, frontend)) = proxy_ref(&mut acl.sample.fetch) {
             reference.id = match (reference.name.as_str(), frontend) {
                 ("", _) => None,
                 (name, true) => index.frontends.get(name).copied(),
                 (name, false) => index.backend(name),
             };
+            let nowhere = match (reference.name.is_empty(), frontend) {
+                (true, true) => !role.is_frontend(),
+                (true, false) => !role.is_backend(),
+                (false, _) => reference.id.is_none(),
+            };
+            // 1.4 finds out when the ACL is asked, and then there is no value.
+            if nowhere && dialect != Dialect::V1_4 {
+                let severity = match dialect {
+                    Dialect::V1_8 => Severity::Error,
+                    _ => Severity::Warning,
+                };
+                let what = if reference.name.is_empty() {
+                    "this section is not one".to_owned()
+                } else {
+                    format!("there is no '{}'", reference.name)
+                };
+                diagnostics.push(placed(
+                    Diagnostic::whole(
+                        Code::UnknownBackend,
+                        Some(*span),
+                        format!(
+                            "this criterion asks about a {}, and {what}",
+                            if frontend { "frontend" } else { "backend" }
+                        ),
+                    )
+                    .severity(severity)
+                    .help("name it in the parentheses"),
+                ));
+            }
         }
     }
     for pending in std::mem::take(&mut draft.pending_acls) {
@@ -310,14 +330,14 @@ fn link_acls(
             Fetch::HttpAuth { userlist } | Fetch::HttpAuthGroup { userlist } => {
                 let found = userlists.iter().position(|l| l.name == pending.name);
                 let Some(number) = found else {
-                    diagnostics.push(
+                    diagnostics.push(placed(
                         userlist_mistake(
                             &name,
                             pending.span,
                             format!("there is no user list '{}'", pending.name),
                         )
                         .help(format!("add a section 'userlist {}'", pending.name)),
-                    );
+                    ));
                     continue;
                 };
                 userlist.0 = u32::try_from(number).unwrap_or(u32::MAX);
@@ -352,14 +372,14 @@ fn link_acls(
                             server: ServerId(u32::try_from(number).unwrap_or(u32::MAX)),
                         };
                     }
-                    _ => diagnostics.push(Diagnostic::whole(
+                    _ => diagnostics.push(placed(Diagnostic::whole(
                         Code::UnknownServer,
                         Some(pending.span),
                         format!(
                             "the ACL '{name}' asks about a server that does not exist: '{}'",
                             pending.name
                         ),
-                    )),
+                    ))),
                 }
             }
         }

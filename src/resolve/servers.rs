@@ -7,7 +7,7 @@ use haproxy_cfg_grammar::keywords::server::{OnError, ServerSettings, ServerState
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::value::address::{Endpoint, Host, Port};
 use haproxy_cfg_grammar::value::time::Milliseconds;
-use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
 
 use super::draft::{self, Draft, PendingTrack};
 use super::environment::Environment;
@@ -26,7 +26,7 @@ pub(super) fn add(
     dialect: Dialect,
 ) -> Result<(), Diagnostic> {
     let address = address(&server.address, server.address_span, environment)?;
-    let mut settings = draft.default_server.clone();
+    let mut settings = ServerSettings::clone(&draft.default_server);
     merge(&mut settings, &server.settings);
     let index = draft.proxy.servers.len();
     let mut plan = Server::new(&server.name.shown(), address);
@@ -56,13 +56,18 @@ pub(super) fn add(
         on_error: settings.on_error.unwrap_or(OnError::FailCheck),
     });
     if settings.check || settings.addr.is_some() {
-        let check = check(&settings, &plan, draft, environment, dialect)?;
-        if settings.check {
-            plan.check = Some(check);
+        match check(&settings, &plan, draft, environment, dialect) {
+            Ok(check) if settings.check => plan.check = Some(check),
+            Ok(_) => {}
+            // 1.5 and later leave such a server unchecked.
+            Err(diagnostic) if diagnostic.severity == Severity::Alert => {
+                draft.warnings.push(diagnostic);
+            }
+            Err(diagnostic) => return Err(diagnostic),
         }
     }
     if let Some(target) = &settings.track {
-        if settings.check && dialect == Dialect::V1_4 {
+        if settings.check {
             return Err(Diagnostic::new(
                 Code::Conflict,
                 span,
@@ -78,7 +83,6 @@ pub(super) fn add(
     }
     draft.server_spans.push(draft::ServerSpans {
         line: span,
-        name: server.name.span,
         id: settings.id_span,
         observe: settings.observe.map(|(_, span)| span),
     });
@@ -116,13 +120,20 @@ fn check(
         ListenAddress::Tcp { port, .. } => Some(port),
         ListenAddress::Unix(_) => None,
     });
+    let listener = listener.filter(|_| dialect != Dialect::V1_8);
     let port = port.or(own).or(listener);
-    if port.is_none() && settings.check && dialect == Dialect::V1_4 {
+    if port.is_none() && settings.check {
+        let severity = if dialect == Dialect::V1_4 {
+            Severity::Error
+        } else {
+            Severity::Alert
+        };
         return Err(Diagnostic::new(
             Code::MissingArgument,
             settings.check_span.unwrap_or_default(),
             format!("the server '{}' has no port to check", server.name),
         )
+        .severity(severity)
         .help("add a port to the address, or 'port N' for the checks"));
     }
     Ok(ServerCheck {

@@ -8,7 +8,7 @@ use haproxy_cfg_grammar::keywords::server::Observe;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
 
 use super::draft::{Draft, Drafts};
-use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role};
+use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role, TransparentSource};
 
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
@@ -22,15 +22,25 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
             continue;
         }
         if draft.proxy.disabled {
-            logs(draft, &drafts.global, &mut Vec::new());
+            logs(draft, &drafts.global, dialect, &mut Vec::new());
             continue;
         }
+        let known = diagnostics.len();
         listeners(draft, &mut diagnostics);
         mode(draft, dialect, &mut diagnostics);
-        logs(draft, &drafts.global, &mut diagnostics);
+        logs(draft, &drafts.global, dialect, &mut diagnostics);
         checks(draft, &mut diagnostics);
         timeouts(draft, &mut diagnostics);
+        for diagnostic in diagnostics.iter_mut().skip(known) {
+            let missing = matches!(
+                diagnostic.code,
+                Code::NoListener | Code::MissingTimeouts | Code::NoLogTarget
+            );
+            diagnostic.follows |= missing && draft.mistaken;
+        }
         servers(draft, dialect, &mut diagnostics);
+        doubles(draft, dialect, &mut diagnostics);
+        tunnel(draft, dialect, &mut diagnostics);
         tidy(draft);
     }
     drafts.diagnostics.extend(diagnostics);
@@ -73,12 +83,16 @@ fn names(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>)
                         side(other.proxy.role)
                     ),
                 )
+                .severity(if dialect == Dialect::V1_8 {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                })
                 .related(other.provenance.section, "the other one")
                 .help("rename one of them, and what refers to it"),
             );
         }
     }
-    let _ = dialect;
 }
 
 /// Numbers given with `id` must differ.
@@ -191,7 +205,35 @@ fn fill(id: &mut u32, next: &mut u32, used: &HashSet<u32>) {
     *next += 1;
 }
 
-fn listeners(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+fn listeners(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
+    let section = draft.provenance.section;
+    if draft.proxy.mode == Mode::Health {
+        let name = &draft.proxy.name;
+        if !draft.proxy.role.is_frontend() {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::Conflict,
+                    Some(section),
+                    format!(
+                        "the backend '{name}' cannot be in health mode: nothing connects to it"
+                    ),
+                )
+                .help("write 'mode health' into a 'listen' or 'frontend' section"),
+            );
+        }
+        if !draft.proxy.servers.is_empty() {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::Useless,
+                    Some(section),
+                    format!("the servers of '{name}' are not used: health mode answers by itself"),
+                )
+                .help("delete the servers, or choose another mode"),
+            );
+            draft.proxy.servers.clear();
+        }
+    }
+
     if draft.proxy.role.is_frontend() && draft.proxy.listeners.is_empty() {
         diagnostics.push(
             Diagnostic::whole(
@@ -204,16 +246,17 @@ fn listeners(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn logs(draft: &mut Draft, global: &Global, diagnostics: &mut Vec<Diagnostic>) {
+fn logs(draft: &mut Draft, global: &Global, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
     if draft.log_global {
         draft.proxy.log_targets = global.log_targets.clone();
     }
     let proxy = &mut draft.proxy;
     let captures = &proxy.captures;
-    let said = proxy.log_format != LogFormat::Default
-        || captures.cookie.is_some()
+    let captured = captures.cookie.is_some()
         || !captures.request_headers.is_empty()
         || !captures.response_headers.is_empty();
+    // 1.5 to 1.8 do not mind captures that go nowhere.
+    let said = proxy.log_format != LogFormat::Default || captured && dialect != Dialect::V1_8;
     if said && proxy.role.is_frontend() && proxy.log_targets.is_empty() {
         diagnostics.push(
             Diagnostic::whole(
@@ -265,9 +308,16 @@ fn mode(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) 
     if proxy.stats.is_some() {
         ignored("'stats'");
     }
-    if matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf) && role.is_frontend() {
+    if matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf) {
         ignored("'option httplog'");
         proxy.log_format = LogFormat::Tcp;
+    }
+    let header = proxy
+        .source
+        .as_ref()
+        .is_some_and(|s| matches!(s.transparent, Some(TransparentSource::Header { .. })));
+    if header && role.is_backend() {
+        ignored("'source' with an address from a header");
     }
     if !proxy.http_rules.request_lines.is_empty() {
         ignored("a 'req*' rule");
@@ -275,10 +325,10 @@ fn mode(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) 
     if !proxy.http_rules.response_lines.is_empty() {
         ignored("an 'rsp*' rule");
     }
-    if !proxy.captures.request_headers.is_empty() {
+    if !proxy.captures.request_headers.is_empty() && dialect != Dialect::V1_8 {
         ignored("'capture request header'");
     }
-    if !proxy.captures.response_headers.is_empty() {
+    if !proxy.captures.response_headers.is_empty() && dialect != Dialect::V1_8 {
         ignored("'capture response header'");
     }
     if proxy.forwarded_for.is_some() {
@@ -305,12 +355,15 @@ const HTTP_OPTIONS: &[&str] = &[
     "accept-invalid-http-response",
     "checkcache",
     "forceclose",
+    "http-buffer-request",
+    "http-ignore-probes",
     "http-no-delay",
     "http-pretend-keepalive",
     "http-server-close",
     "http-use-proxy-header",
     "http_proxy",
     "httpclose",
+    "prefer-last-server",
 ];
 
 /// Those that 1.5 to 1.8 do not mind.
@@ -322,6 +375,9 @@ fn is_set(proxy: &crate::plan::Proxy, option: &str) -> bool {
         "accept-invalid-http-response" => proxy.options.accept_invalid_http_response,
         "checkcache" => proxy.options.checkcache,
         "forceclose" => proxy.mode_options.forceclose,
+        "http-buffer-request" => proxy.options.http_buffer_request,
+        "http-ignore-probes" => proxy.options.http_ignore_probes,
+        "prefer-last-server" => proxy.options.prefer_last_server,
         "http-no-delay" => proxy.options.http_no_delay,
         "http-pretend-keepalive" => proxy.mode_options.http_pretend_keepalive,
         "http-server-close" => proxy.mode_options.http_server_close,
@@ -402,6 +458,25 @@ fn timeouts(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
     let section = draft.provenance.section;
     let http = draft.proxy.mode == Mode::Http;
+    let moving = draft.proxy.servers.iter().zip(&draft.server_spans);
+    let moving = moving.into_iter().find(|(s, _)| s.minconn != 0);
+    if let Some((server, spans)) = moving
+        && draft.proxy.role == Role::Backend
+        && draft.proxy.fullconn == 0
+        && dialect == Dialect::V1_4
+    {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::MissingArgument,
+                Some(spans.line),
+                format!(
+                    "'minconn' of the server '{}' needs 'fullconn' in the backend",
+                    server.name
+                ),
+            )
+            .help("add 'fullconn N': how many connections make the limit reach 'maxconn'"),
+        );
+    }
     if let Some(stats) = &draft.proxy.stats
         && !stats.http_request.is_empty()
         && (!stats.auth.is_empty() || stats.realm.is_some())
@@ -423,7 +498,7 @@ fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic
         return;
     }
     for (server, spans) in draft.proxy.servers.iter_mut().zip(&draft.server_spans) {
-        if server.redir.is_some() {
+        if server.redir.as_ref().is_some_and(|r| !r.is_empty()) {
             diagnostics.push(Diagnostic::whole(
                 Code::Conflict,
                 Some(spans.line),
@@ -438,6 +513,20 @@ fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic
                 Some(spans.line),
                 format!(
                     "the cookie of the server '{}' means nothing without HTTP mode",
+                    server.name
+                ),
+            ));
+        }
+        let header = server
+            .source
+            .as_ref()
+            .is_some_and(|s| matches!(s.transparent, Some(TransparentSource::Header { .. })));
+        if header {
+            diagnostics.push(Diagnostic::whole(
+                Code::IgnoredInMode,
+                Some(spans.line),
+                format!(
+                    "the server '{}' cannot take its source from a header without HTTP mode",
                     server.name
                 ),
             ));
@@ -460,7 +549,67 @@ fn servers(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic
             diagnostics.push(diagnostic);
         }
     }
-    let _ = dialect;
+}
+
+/// Two servers of one name: 1.4 says nothing, although cookies and tables cannot tell them apart.
+fn doubles(draft: &Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    if dialect == Dialect::V1_4 {
+        return;
+    }
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for (server, spans) in draft.proxy.servers.iter().zip(&draft.server_spans) {
+        if let Some(first) = seen.insert(&server.name, spans.line) {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::DuplicateName,
+                    spans.line,
+                    format!(
+                        "'{}' has another server named '{}'",
+                        draft.proxy.name, server.name
+                    ),
+                )
+                .related(first, "the other one")
+                .help("rename one of them, or give both an 'id'"),
+            );
+        }
+    }
+    if draft.proxy.default_backend.is_some() && !draft.proxy.servers.is_empty() {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::Useless,
+                Some(draft.provenance.section),
+                format!(
+                    "the servers of '{}' are never used: 'default_backend' takes every request",
+                    draft.proxy.name
+                ),
+            )
+            .help("delete 'default_backend', or the servers"),
+        );
+    }
+}
+
+/// No mode option at all means something else in 1.4.
+fn tunnel(draft: &Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    let proxy = &draft.proxy;
+    if dialect == Dialect::Hapax
+        && proxy.role.is_frontend()
+        && proxy.mode == Mode::Http
+        && proxy.mode_options == crate::plan::ModeOptions::default()
+    {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::TunnelBefore,
+                Some(draft.provenance.section),
+                format!(
+                    "no option says how connections of '{}' go on: they are kept alive, and every \
+                     request is processed; HAProxy 1.4 relays everything after the first response \
+                     unseen",
+                    proxy.name
+                ),
+            )
+            .help("write 'option http-keep-alive' or 'option http-tunnel' to say which is meant"),
+        );
+    }
 }
 
 /// Takes away what a section of this kind cannot use, although it may be written there.

@@ -5,7 +5,7 @@ use super::Replacement;
 use crate::acl::AclSet;
 use crate::http1::{Head, Kind};
 use crate::plan::{Condition, LineAction, LineRule, ProxyId, Rule};
-use crate::regular_expression::Regex;
+use crate::regular_expression::{BadRegex, Regex};
 use crate::sample::{Facts, Message};
 
 /// The rules of one side of one proxy, in file order.
@@ -50,7 +50,7 @@ impl LineRules {
     ///
     /// # Errors
     /// What is wrong with a regular expression.
-    pub fn compile(rules: &[Rule<LineRule>]) -> Result<Self, String> {
+    pub fn compile(rules: &[Rule<LineRule>]) -> Result<Self, BadRegex> {
         let compile = |rule: &Rule<LineRule>| {
             let action = match &rule.action.action {
                 LineAction::Allow => Action::Allow,
@@ -68,7 +68,7 @@ impl LineRules {
             })
         };
         Ok(Self {
-            rules: rules.iter().map(compile).collect::<Result<_, String>>()?,
+            rules: rules.iter().map(compile).collect::<Result<_, BadRegex>>()?,
         })
     }
 

@@ -5,6 +5,7 @@
     reason = "a command that reports"
 )]
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,13 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         .ok_or("--golden is needed")?
         .to_owned();
     let cases = arguments.all("--case").iter().map(|case| Regex::new(case));
+    let mut ratchet = match arguments.last("--ratchet") {
+        Some(path) => Some(Ratchet::load(&PathBuf::from(path))?),
+        None if arguments.has("--known") || arguments.has("--bless") => {
+            Some(Ratchet::load(&corpus::ratchet("wire", &golden))?)
+        }
+        None => None,
+    };
     let run = WireRun {
         command: ProxyCommand {
             binary: match arguments.last("--bin") {
@@ -55,18 +63,18 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         jobs: arguments.parsed("--jobs", 40)?,
         parallel: arguments.parsed("--parallel", 1)?,
         retry: arguments.parsed("--retry", 1)?,
+        // Blessing looks for all that passes, so it tries every failure again.
+        known: match &ratchet {
+            Some(ratchet) if !arguments.has("--bless") => {
+                ratchet.known().map(str::to_owned).collect()
+            }
+            _ => BTreeSet::new(),
+        },
         leniency: Leniency {
             no_logs: arguments.has("--no-logs"),
             client_only: arguments.has("--client-only"),
             loose_reset: arguments.has("--loose-reset"),
         },
-    };
-    let mut ratchet = match arguments.last("--ratchet") {
-        Some(path) => Some(Ratchet::load(&PathBuf::from(path))?),
-        None if arguments.has("--known") || arguments.has("--bless") => {
-            Some(Ratchet::load(&corpus::ratchet("wire", &golden))?)
-        }
-        None => None,
     };
 
     let to_show = AtomicUsize::new(arguments.parsed("--show", 3)?);

@@ -61,6 +61,15 @@ pub struct Asking {
 impl Clients {
     /// Starts so many clients, in the current local task set.
     pub fn start(count: usize, asking: &Asking) -> Self {
+        Self::start_with(count, asking, false)
+    }
+
+    /// Starts clients that ask once and then keep their connections.
+    pub fn start_once(count: usize, asking: &Asking) -> Self {
+        Self::start_with(count, asking, true)
+    }
+
+    fn start_with(count: usize, asking: &Asking, once: bool) -> Self {
         let clients = Self {
             tasks: Vec::with_capacity(count),
             stopped: Rc::default(),
@@ -69,6 +78,7 @@ impl Clients {
         let tasks = (0..count).map(|number| {
             let client = Client {
                 asking: asking.clone(),
+                once,
                 // With a pace, every client asks in turn.
                 every: asking
                     .pace
@@ -104,6 +114,7 @@ impl Clients {
 
 struct Client {
     asking: Asking,
+    once: bool,
     every: Option<Duration>,
     first: Option<Duration>,
     stopped: Rc<Cell<bool>>,
@@ -129,16 +140,31 @@ impl Client {
                 Ok(stream) => self.ask(stream, &mut buffer).await,
                 Err(error) => Err(format!("connect: {error}")),
             };
-            let mut tally = self.tally.borrow_mut();
-            match outcome {
-                Ok(stream) => {
-                    tally.answered += 1;
-                    if self.asking.latencies {
-                        tally.latencies.push(asked_at.elapsed());
-                    }
-                    open = stream;
+            open = self.note(outcome, asked_at);
+            if self.once {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Counts an outcome; the connection for the next request, if there still is one.
+    fn note(
+        &self,
+        outcome: Result<Option<TcpStream>, String>,
+        asked_at: Instant,
+    ) -> Option<TcpStream> {
+        let mut tally = self.tally.borrow_mut();
+        match outcome {
+            Ok(stream) => {
+                tally.answered += 1;
+                if self.asking.latencies {
+                    tally.latencies.push(asked_at.elapsed());
                 }
-                Err(trouble) => tally.failures.push(trouble),
+                stream
+            }
+            Err(trouble) => {
+                tally.failures.push(trouble);
+                None
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Results against recordings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -29,8 +29,10 @@ pub struct WireRun {
     pub jobs: usize,
     /// Suites at once, each with a process of its own.
     pub parallel: usize,
-    /// How often failing cases are tried again in a fresh process.
+    /// How often cases that surprise are tried again in a fresh process.
     pub retry: usize,
+    /// Cases that are expected to fail, as `suite/case`: it is their passing that surprises.
+    pub known: BTreeSet<String>,
     /// What is not compared.
     pub leniency: Leniency,
 }
@@ -151,7 +153,7 @@ impl WireRun {
         if cases.is_empty() {
             return Ok(None);
         }
-        let (bad, mut got, note) = self.compare(&Rc::new(suite), &cases, &expected)?;
+        let (bad, mut got, note) = self.compare(name, &Rc::new(suite), &cases, &expected)?;
         let is_bad = |case: &&Rc<Case>| bad.iter().any(|other| other.id == case.id);
         let passed = cases
             .iter()
@@ -175,22 +177,26 @@ impl WireRun {
         }))
     }
 
-    /// The cases that differ after the last try, the results, and what the proxy did wrong.
+    /// The cases that differ, the results, and what the proxy did wrong.
+    ///
+    /// A case counts as the opposite of what is expected only when it is so in every try.
     #[expect(
         clippy::type_complexity,
         reason = "three answers of one private function"
     )]
     fn compare(
         &self,
+        name: &str,
         suite: &Rc<Suite>,
         cases: &[Rc<Case>],
         expected: &BTreeMap<String, Transcript>,
     ) -> Result<(Vec<Rc<Case>>, BTreeMap<String, Outcome>, Option<String>), WireError> {
-        let mut bad = cases.to_vec();
+        let is_known = |case: &Case| self.known.contains(&format!("{name}/{}", case.id));
+        let mut surprising = cases.to_vec();
         let mut got: BTreeMap<String, Outcome> = BTreeMap::new();
         let mut note = None;
         for attempt in 0..=self.retry {
-            let (outcomes, trouble) = self.perform_fairly(suite, &bad)?;
+            let (outcomes, trouble) = self.perform_fairly(suite, &surprising)?;
             if attempt == 0 || trouble.is_none() {
                 note.clone_from(&trouble);
             }
@@ -204,15 +210,13 @@ impl WireRun {
                 };
                 (id, outcome)
             }));
-            bad.retain(|case| match got.get(&case.id) {
-                Some(Outcome::Played(played)) => *played != expected[&case.id],
-                Some(Outcome::Failed { .. }) | None => true,
-            });
-            if bad.is_empty() || (trouble.is_some() && all_failed) {
+            surprising.retain(|case| is_equal(case, &got, expected) == is_known(case));
+            if surprising.is_empty() || (trouble.is_some() && all_failed) {
                 break;
             }
         }
-        Ok((bad, got, note))
+        let bad = cases.iter().filter(|case| !is_equal(case, &got, expected));
+        Ok((bad.cloned().collect(), got, note))
     }
 
     /// One run that is not spoilt by a port lost to somebody else or by a kill from outside.
@@ -263,6 +267,17 @@ impl Leniency {
             transcript.origins = None;
         }
         transcript
+    }
+}
+
+fn is_equal(
+    case: &Case,
+    got: &BTreeMap<String, Outcome>,
+    expected: &BTreeMap<String, Transcript>,
+) -> bool {
+    match got.get(&case.id) {
+        Some(Outcome::Played(played)) => *played == expected[&case.id],
+        Some(Outcome::Failed { .. }) | None => false,
     }
 }
 

@@ -167,7 +167,7 @@ fn balance(arguments: &mut Arguments<'_>) -> Result<Balance, Diagnostic> {
         }
         _ => return Err(arguments.bad(word, KINDS)),
     };
-    arguments.end(version::V1_8)?;
+    arguments.ignore_rest();
     Ok(balance)
 }
 

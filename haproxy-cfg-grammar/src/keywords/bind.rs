@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Place};
-use crate::keyword::Keyword;
+use crate::keyword::{Keyword, Setting};
 use crate::keywords::later;
 use crate::section::{BACKEND, FL};
 use crate::value::address::{self, Endpoint, Host, PortRules};
@@ -28,14 +28,14 @@ pub struct BindStatement {
     pub defer_accept: bool,
 }
 
-/// The options of `bind`: name, whether a word follows, and what it means.
-const OPTIONS: [&str; 6] = [
-    "defer-accept",
-    "id",
-    "interface",
-    "mss",
-    "name",
-    "transparent",
+/// The options of `bind`.
+pub const OPTIONS: &[Setting] = &[
+    Setting::works("defer-accept", "none"),
+    Setting::works("id", "positive integer"),
+    Setting::works("interface", "interface name"),
+    Setting::works("mss", "integer"),
+    Setting::works("name", "string"),
+    Setting::works("transparent", "none"),
 ];
 
 /// The family.
@@ -73,6 +73,9 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
                 let id = number::atol(&value.bytes).0;
                 bind.id = Some(super::mode::positive_id(id, value.span)?);
             }
+            "name" if arguments.dialect == Dialect::V1_8 => {
+                bind.name = Some(arguments.require("a name after 'name'")?.clone());
+            }
             "name" => bind.name = arguments.next_word().cloned(),
             "interface" => {
                 bind.interface = Some(arguments.require("an interface after 'interface'")?.clone());
@@ -95,8 +98,8 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             "defer-accept" => bind.defer_accept = true,
             text => {
                 return Err(match later::find(later::BIND_OPTIONS, text) {
-                    Some(row) => row.refusal(option.span, "delete it"),
-                    None => unknown_option(option, "bind", OPTIONS.into_iter()),
+                    Some(row) => row.refusal(option.span, ""),
+                    None => unknown_option(option, "bind", OPTIONS.iter().map(|o| o.name)),
                 });
             }
         }
@@ -132,6 +135,17 @@ pub(crate) fn section_addresses(
     let Some(word) = arguments.next_word() else {
         return Ok(None);
     };
+    if arguments.dialect == Dialect::V1_8 {
+        return Err(Diagnostic::new(
+            Code::ExtraArgument,
+            word.span,
+            "HAProxy 1.5 and later take no address on the section line",
+        )
+        .help(format!(
+            "write 'bind {}' on a line of its own",
+            word.shown()
+        )));
+    }
     let addresses = addresses(arguments, word).map_err(|mut diagnostic| {
         diagnostic.place = Place::Whole;
         diagnostic

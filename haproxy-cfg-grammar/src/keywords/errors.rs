@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::keyword::Keyword;
 use crate::section::DFLB;
-use crate::{Statement, Word, version};
+use crate::{Statement, Word};
 
 /// What is sent in place of an answer of the proxy's own.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ fn read(arguments: &mut Arguments<'_>, kind: ErrorKind) -> Result<Statement, Dia
     arguments.next_word();
     let value = arguments.require(what)?;
     let status = arguments.lax_integer_of(code);
-    arguments.end(version::V1_8)?;
+    arguments.ignore_rest();
     let status = u16::try_from(status).unwrap_or(0);
     if !STATUSES.contains(&status) {
         arguments.report(

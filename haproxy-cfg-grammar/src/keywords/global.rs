@@ -7,7 +7,7 @@ use crate::keywords::log::LogTarget;
 use crate::section::GLOBAL as SECTION;
 use crate::value::number;
 use crate::value::time::Milliseconds;
-use crate::{Statement, Word, version};
+use crate::{Dialect, Severity, Statement, Word, version};
 
 /// One line of the section.
 #[derive(Clone, Debug)]
@@ -249,9 +249,43 @@ fn switch(arguments: &mut Arguments<'_>, switch: Switch) -> Result<Statement, Di
 }
 
 fn integer(arguments: &mut Arguments<'_>, which: Number) -> Result<Statement, Diagnostic> {
-    let value = arguments.lax_integer("a number")?;
+    let word = arguments.require("a number")?;
+    let value = arguments.lax_integer_of(word);
+    if arguments.dialect == Dialect::V1_8 {
+        as_1_8(arguments, which, word, value)?;
+    }
     arguments.end(version::V1_8)?;
     Ok(Statement::Global(GlobalStatement::Number(which, value)))
+}
+
+/// 1.8 looks closer at some numbers.
+fn as_1_8(
+    arguments: &mut Arguments<'_>,
+    which: Number,
+    word: &Word,
+    value: i64,
+) -> Result<(), Diagnostic> {
+    match which {
+        Number::Bufsize if value <= 0 => Err(arguments.bad(word, "a number greater than 0")),
+        Number::Nbproc if !(1..=64).contains(&value) => {
+            Err(arguments.bad(word, "a number from 1 to 64"))
+        }
+        Number::Uid | Number::Gid
+            if !number::atol(&word.bytes).1 || i32::try_from(value).is_err() =>
+        {
+            arguments.report(
+                Diagnostic::new(
+                    Code::BadValue,
+                    word.span,
+                    format!("'{}' is not a number; {value} is used", word.shown()),
+                )
+                .severity(Severity::Warning)
+                .help("use 'user' and 'group' for names"),
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn text(arguments: &mut Arguments<'_>, which: Text) -> Result<Statement, Diagnostic> {

@@ -150,7 +150,7 @@ pub const HEADER_RULES: &[Keyword] = &[
             "regex backend",
             |a| rule(a, Side::Request, LineAction::SetBackend, true),
             &["reqisetbe ^Host:\\ x be"],
-            &["reqisetbe ^x"],
+            &["reqisetbe"],
         )
     },
     row(
@@ -196,7 +196,11 @@ fn rule(
             check_replacement(&value, arguments)?;
             Some(value)
         }
-        LineAction::SetBackend => Some(arguments.require("the name of a backend")?.clone()),
+        // 1.4 takes a missing name for the name of no backend.
+        LineAction::SetBackend => Some(arguments.next_word().cloned().unwrap_or_else(|| Word {
+            span: arguments.here(),
+            bytes: Box::default(),
+        })),
         _ => None,
     };
     let condition = optional_condition(arguments)?;

@@ -6,7 +6,7 @@ use crate::keyword::{Keyword, Prefix};
 use crate::section::DFLB;
 use crate::value::address::{self, Endpoint, Host, Port};
 use crate::value::log as names;
-use crate::{Dialect, Span, Statement, version};
+use crate::{Dialect, SectionKind, Span, Statement, version};
 
 /// One `log` line.
 #[derive(Clone, Debug)]
@@ -79,16 +79,32 @@ pub(crate) fn target(arguments: &mut Arguments<'_>) -> Result<LogTarget, Diagnos
         .help(format!("one of: {}", names::FACILITIES.join(", ")))
     })?;
     let mut levels = [7, 0];
-    for level in &mut levels {
-        if let Some(word) = arguments.next_word() {
-            *level = names::level(word.text()).ok_or_else(|| {
+    for (which, level) in levels.iter_mut().enumerate() {
+        let Some(word) = arguments.next_word() else {
+            break;
+        };
+        // In proxies 1.4 does not look at the second one closely.
+        let lax = which == 1
+            && arguments.dialect == Dialect::V1_4
+            && arguments.section != SectionKind::Global;
+        match names::level(word.text()) {
+            Some(number) => *level = number,
+            None if lax => arguments.report(
                 Diagnostic::new(
+                    Code::JunkIgnored,
+                    word.span,
+                    format!("'{}' is not a log level, and is ignored", word.shown()),
+                )
+                .help(format!("one of: {}", names::LEVELS.join(", "))),
+            ),
+            None => {
+                return Err(Diagnostic::new(
                     Code::BadValue,
                     word.span,
                     format!("'{}' is not a log level", word.shown()),
                 )
-                .help(format!("one of: {}", names::LEVELS.join(", ")))
-            })?;
+                .help(format!("one of: {}", names::LEVELS.join(", "))));
+            }
         }
     }
     let address = if word.bytes.first() == Some(&b'/') {

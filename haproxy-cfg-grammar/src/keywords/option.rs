@@ -290,6 +290,10 @@ pub const FLAGS: &[Keyword] = &[
 ];
 
 fn read(arguments: &mut Arguments<'_>, flag: Flag) -> Result<Statement, Diagnostic> {
+    if flag == Flag::Redispatch {
+        // Later versions take an interval; none of them minds other words.
+        arguments.ignore_rest();
+    }
     arguments.end(version::V1_8)?;
     Ok(Statement::Option(OptionStatement::Flag(flag)))
 }
@@ -469,7 +473,8 @@ fn read_check(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
 fn httpchk(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
     let first = arguments.next_word().cloned();
     let second = arguments.next_word().cloned();
-    let version = arguments.rest().to_vec();
+    let version: Vec<Word> = arguments.next_word().cloned().into_iter().collect();
+    arguments.end(version::V1_8)?;
     Ok(match (first, second) {
         (uri, None) => Check::Http {
             method: None,
@@ -500,6 +505,9 @@ fn mysql(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
             return Err(arguments.bad(word, "'user NAME'"));
         }
         user = Some(arguments.require("a user name")?.clone());
+        if arguments.dialect != crate::Dialect::V1_4 {
+            arguments.take("post-41");
+        }
     }
     Ok(Check::Mysql { user })
 }

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::{Keyword, Setting, Status};
 use crate::keywords::bind::unknown_option;
 use crate::keywords::later;
 use crate::keywords::source::SourceStatement;
-use crate::section::{DLB, LB, NOWHERE};
+use crate::section::{DLB, FRONTEND, LB, NOWHERE};
 use crate::value::address::{self, Endpoint, PortRules};
 use crate::value::number;
 use crate::value::time::{Milliseconds, Unit};
@@ -123,30 +123,31 @@ const DEFAULT_OPTIONS: [&str; 13] = [
     "weight",
 ];
 
-const OPTIONS: [&str; 23] = [
-    "addr",
-    "backup",
-    "check",
-    "cookie",
-    "disabled",
-    "downinter",
-    "error-limit",
-    "fall",
-    "fastinter",
-    "id",
-    "inter",
-    "maxconn",
-    "maxqueue",
-    "minconn",
-    "observe",
-    "on-error",
-    "port",
-    "redir",
-    "rise",
-    "slowstart",
-    "source",
-    "track",
-    "weight",
+/// The options of `server`.
+pub const OPTIONS: &[Setting] = &[
+    Setting::accepted("addr", "address"),
+    Setting::works("backup", "none"),
+    Setting::accepted("check", "none"),
+    Setting::accepted("cookie", "value"),
+    Setting::works("disabled", "none"),
+    Setting::accepted("downinter", "time"),
+    Setting::accepted("error-limit", "integer"),
+    Setting::accepted("fall", "integer"),
+    Setting::accepted("fastinter", "time"),
+    Setting::works("id", "positive integer"),
+    Setting::accepted("inter", "time"),
+    Setting::accepted("maxconn", "integer"),
+    Setting::accepted("maxqueue", "integer"),
+    Setting::accepted("minconn", "integer"),
+    Setting::accepted("observe", "none|layer4|layer7"),
+    Setting::accepted("on-error", "action"),
+    Setting::accepted("port", "port"),
+    Setting::accepted("redir", "url prefix"),
+    Setting::accepted("rise", "integer"),
+    Setting::accepted("slowstart", "time"),
+    Setting::accepted("source", "addr[:port[-port]] [usesrc ...] [interface name]"),
+    Setting::accepted("track", "[backend/]server"),
+    Setting::works("weight", "0 to 256"),
 ];
 
 /// The family.
@@ -184,6 +185,7 @@ pub const SERVER: &[Keyword] = &[
         ..Keyword::new("default-server", DLB, default_server)
     },
     Keyword {
+        ignored_in: FRONTEND,
         arguments: "addr:port",
         accepts: &["dispatch 10.0.0.1:80"],
         refuses: &["dispatch", "dispatch 10.0.0.1"],
@@ -276,8 +278,8 @@ fn settings(arguments: &mut Arguments<'_>, default: bool) -> Result<ServerSettin
         }
         if !option(arguments, &mut s, word)? {
             return Err(match later::find(later::SERVER_OPTIONS, text) {
-                Some(row) => row.refusal(word.span, "delete it"),
-                None => unknown_option(word, "server", OPTIONS.into_iter()),
+                Some(row) => row.refusal(word.span, ""),
+                None => unknown_option(word, "server", OPTIONS.iter().map(|o| o.name)),
             });
         }
     }
@@ -292,6 +294,7 @@ fn option(
 ) -> Result<bool, Diagnostic> {
     match word.text() {
         "weight" => s.weight = Some(weight(arguments)?),
+        "enabled" if arguments.dialect != Dialect::V1_4 => s.disabled = false,
         "backup" => s.backup = true,
         "disabled" => s.disabled = true,
         "check" => {
@@ -302,6 +305,9 @@ fn option(
         "minconn" => s.minconn = Some(count(arguments)?),
         "maxqueue" => s.maxqueue = Some(count(arguments)?),
         "cookie" => s.cookie = Some(value(arguments)),
+        "redir" if arguments.dialect == Dialect::V1_8 => {
+            s.redir = Some(arguments.require("a prefix after 'redir'")?.clone());
+        }
         "redir" => s.redir = Some(value(arguments)),
         "track" => s.track = Some(arguments.require("a server after 'track'")?.clone()),
         "id" => {
@@ -319,7 +325,10 @@ fn option(
         "error-limit" => s.error_limit = Some(positive(arguments)?),
         "port" => s.port = Some(u16::try_from(count(arguments)? & 0xffff).unwrap_or(0)),
         "addr" => {
-            let word = arguments.next_word();
+            let word = match arguments.dialect {
+                Dialect::V1_8 => Some(arguments.require("an address after 'addr'")?),
+                _ => arguments.next_word(),
+            };
             let bytes = word.map_or(&[][..], |w| &w.bytes);
             let parsed = match arguments.dialect {
                 Dialect::V1_4 => address::endpoint_v4(bytes),
@@ -365,7 +374,7 @@ fn option(
 
 /// A word that 1.4 takes even when it is missing.
 fn value(arguments: &mut Arguments<'_>) -> Word {
-    arguments.next_word().cloned().unwrap_or(Word {
+    arguments.next_word().cloned().unwrap_or_else(|| Word {
         span: arguments.here(),
         bytes: Box::default(),
     })

@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Status};
 use crate::section::{DLB, FRONTEND};
-use crate::value::address::{self, Endpoint, PortRules};
+use crate::value::address::{self, Endpoint, Port, PortRules};
 use crate::{Dialect, Span, Statement, Word};
 
 /// `source`, of a proxy or of a server.
@@ -74,6 +74,14 @@ pub(crate) fn read(
             },
         ),
     };
+    if let Ok(Endpoint {
+        port: Port::Range(low, high),
+        ..
+    }) = &parsed
+        && low > high
+    {
+        return Err(bad(word, address::AddressError::Port));
+    }
     let mut source = SourceStatement {
         address: parsed.map_err(|e| bad(word, e))?,
         span: word.span,

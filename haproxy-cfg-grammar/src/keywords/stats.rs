@@ -5,7 +5,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Parser, Status};
 use crate::keywords::http_request::{self, HttpRequestRule};
 use crate::keywords::switching::required_condition;
-use crate::section::{DLB, FRONTEND, LB};
+use crate::section::{DFLB, DLB, FLB, FRONTEND, LB};
 use crate::value::condition::ConditionSyntax;
 use crate::value::time;
 use crate::{Statement, Word};
@@ -47,6 +47,7 @@ const fn row(
     refuses: &'static [&'static str],
 ) -> Keyword {
     Keyword {
+        sections_since_1_5: Some(DFLB),
         ignored_in: FRONTEND,
         arguments,
         status: Status::Accepted,
@@ -130,6 +131,7 @@ pub const STATS: &[Keyword] = &[
     ),
     Keyword {
         sections: LB,
+        sections_since_1_5: Some(FLB),
         ..row(
             "stats admin",
             "if|unless condition",
@@ -143,6 +145,7 @@ pub const STATS: &[Keyword] = &[
     },
     Keyword {
         sections: LB,
+        sections_since_1_5: Some(FLB),
         stops: true,
         ..row(
             "stats http-request",

@@ -152,7 +152,8 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
                 || crate::value::criterion::find(&expression.fetch.name).is_some()
         }
     };
-    let trailing = memchr::memchr(b')', &word.bytes).is_some_and(|at| at + 1 != word.bytes.len());
+    // Whatever is between the first parenthesis and the last character is the argument.
+    let trailing = word.bytes.contains(&b'(') && word.bytes.last() != Some(&b')');
     let strict = arguments.dialect == Dialect::V1_4;
     if !known || (strict && (trailing || expression.fetch.name == "rdp_cookie")) {
         return Err(unknown_fetch(word));
@@ -188,7 +189,7 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     }
     let mut table = None;
     if arguments.take("table").is_some() {
-        table = Some(arguments.next_word().cloned().unwrap_or(Word {
+        table = Some(arguments.next_word().cloned().unwrap_or_else(|| Word {
             span: arguments.here(),
             bytes: Box::default(),
         }));

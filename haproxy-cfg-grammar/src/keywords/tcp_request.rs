@@ -43,6 +43,7 @@ pub const TCP_REQUEST: &[Keyword] = &[
         ..Keyword::new("tcp-request content", FLB, content)
     },
     Keyword {
+        sections_since_1_5: Some(FLB),
         ignored_in: BACKEND,
         unread_when_ignored: true,
         arguments: "time",

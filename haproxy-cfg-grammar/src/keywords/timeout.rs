@@ -83,7 +83,7 @@ pub const TIMEOUT: &[Keyword] = &[
     },
     Keyword {
         accepts: &["timeout check 2s"],
-        refuses: &["timeout check 2.5s"],
+        refuses: &["timeout check .5s"],
         ..timer("timeout check", DLB, FRONTEND, |a| read(a, Timer::Check))
     },
     Keyword {
@@ -100,7 +100,7 @@ pub const TIMEOUT: &[Keyword] = &[
     },
     Keyword {
         accepts: &["timeout http-keep-alive 15s"],
-        refuses: &["timeout http-keep-alive s"],
+        refuses: &["timeout http-keep-alive x"],
         ..timer("timeout http-keep-alive", DFLB, NONE, |a| {
             read(a, Timer::HttpKeepAlive)
         })

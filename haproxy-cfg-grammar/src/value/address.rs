@@ -193,6 +193,8 @@ pub fn endpoint(bytes: &[u8], rules: PortRules) -> Result<Endpoint, AddressError
     };
     let host = host_any(host, family)?;
     let port = match port_text {
+        // A lone sign is no port, and no mistake.
+        Some("+" | "-") if !rules.mandatory => Port::None,
         None | Some("") if rules.mandatory => return Err(AddressError::MissingPort),
         None | Some("") => Port::None,
         Some(text) => port(text, rules)?,
@@ -227,6 +229,12 @@ fn port(text: &str, rules: PortRules) -> Result<Port, AddressError> {
             return Err(AddressError::Port);
         }
         return Ok(Port::Range(number(low)?, number(high)?));
+    }
+    let value = number::atol(text.as_bytes()).0;
+    // A port to listen on is looked at closely; elsewhere only 0 is refused.
+    let closely = rules.mandatory && rules.range;
+    if rules.mandatory && value == 0 || closely && !(1..=65535).contains(&value) {
+        return Err(AddressError::Port);
     }
     // Outside of ranges 1.5 to 1.8 read a port as C's atoi does, and cut it to 16 bits.
     Ok(Port::Fixed(lax_port(text.as_bytes())))

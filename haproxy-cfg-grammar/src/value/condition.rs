@@ -182,7 +182,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("delete the blank, or write -- before the pattern"),
         );
     }
-    match pattern::parse_all(syntax.method, rest) {
+    match pattern::parse_all(syntax.method, rest, dialect == Dialect::V1_8) {
         Ok(patterns) => syntax.patterns = patterns,
         Err(word) => {
             return Err(Diagnostic::new(
@@ -196,6 +196,27 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 ),
             ));
         }
+    }
+    let empty = syntax.patterns.is_empty() && syntax.files.is_empty();
+    let needs_patterns = !matches!(syntax.method, MatchMethod::Bool | MatchMethod::Found);
+    if empty
+        && words.len() == 1
+        && needs_patterns
+        && dialect != Dialect::V1_4
+        && syntax.warning.is_none()
+    {
+        syntax.warning = Some(
+            Diagnostic::whole(
+                Code::BadAcl,
+                Some(syntax.span),
+                format!(
+                    "'{}' never matches without a value to compare with",
+                    criterion.name
+                ),
+            )
+            .severity(crate::Severity::Warning)
+            .help("add a value, or -m found to ask whether there is one"),
+        );
     }
     syntax.pattern_spans = rest.iter().map(|w| w.span).collect();
     Ok(syntax)

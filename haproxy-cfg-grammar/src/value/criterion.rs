@@ -1,6 +1,7 @@
 //! The criteria of ACLs: 1.4's names, spelled in terms of a fetch and a match method.
 //! Manual 1.4, section 7.5.
 
+use crate::keyword::Status;
 use crate::value::pattern::MatchMethod::{self, *};
 use crate::version::{self, Version};
 
@@ -57,6 +58,49 @@ pub struct Criterion {
     pub needs: Needs,
     /// The version that brought it.
     pub since: Version,
+    /// What hapax does with it.
+    pub status: Status,
+}
+
+/// The fetches that the engine has; a criterion works when its fetch does.
+const BUILT: &[&str] = &[
+    "always_false",
+    "always_true",
+    "dst",
+    "dst_port",
+    "method",
+    "path",
+    "req.hdr",
+    "req.ver",
+    "src",
+    "src_port",
+    "url",
+];
+
+/// Whether the engine has a fetch.
+const fn built(fetch: &str) -> bool {
+    let mut n = 0;
+    while n < BUILT.len() {
+        if same(BUILT[n].as_bytes(), fetch.as_bytes()) {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut n = 0;
+    while n < a.len() {
+        if a[n] != b[n] {
+            return false;
+        }
+        n += 1;
+    }
+    true
 }
 
 const fn row(
@@ -73,6 +117,11 @@ const fn row(
         method,
         needs,
         since: version::V1_4,
+        status: if built(fetch) {
+            Status::Works
+        } else {
+            Status::Accepted
+        },
     }
 }
 

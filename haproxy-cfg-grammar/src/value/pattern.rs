@@ -99,11 +99,16 @@ impl Operator {
     }
 }
 
-/// Reads one pattern; `None` when it cannot be one.
-pub fn parse(method: MatchMethod, operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+/// Reads one pattern; `None` when it cannot be one. 1.5 and later (`strict`) want integers whole.
+pub fn parse(
+    method: MatchMethod,
+    operator: Operator,
+    bytes: &[u8],
+    strict: bool,
+) -> Option<PatternSyntax> {
     Some(match method {
         MatchMethod::Bool | MatchMethod::Found => PatternSyntax::Text(bytes.into()),
-        MatchMethod::Integer | MatchMethod::Length => integer(operator, bytes)?,
+        MatchMethod::Integer | MatchMethod::Length => integer(operator, bytes, strict)?,
         MatchMethod::Version => version(operator, bytes)?,
         MatchMethod::Regex => PatternSyntax::Regex(bytes.into()),
         MatchMethod::Address => PatternSyntax::Network(address::network_v4(bytes)?),
@@ -119,7 +124,11 @@ pub fn parse(method: MatchMethod, operator: Operator, bytes: &[u8]) -> Option<Pa
 
 /// Reads all words of a list, with operators among integers. The word that cannot be understood
 /// is the error.
-pub fn parse_all(method: MatchMethod, words: &[Word]) -> Result<Vec<PatternSyntax>, &Word> {
+pub fn parse_all(
+    method: MatchMethod,
+    words: &[Word],
+    strict: bool,
+) -> Result<Vec<PatternSyntax>, &Word> {
     let takes_operators = matches!(
         method,
         MatchMethod::Integer | MatchMethod::Length | MatchMethod::Version
@@ -134,7 +143,7 @@ pub fn parse_all(method: MatchMethod, words: &[Word]) -> Result<Vec<PatternSynta
             continue;
         }
         pending = None;
-        patterns.push(parse(method, operator, &word.bytes).ok_or(word)?);
+        patterns.push(parse(method, operator, &word.bytes, strict).ok_or(word)?);
     }
     match pending {
         Some(word) => Err(word),
@@ -144,7 +153,10 @@ pub fn parse_all(method: MatchMethod, words: &[Word]) -> Result<Vec<PatternSynta
 
 /// `n`, `low:high`, `low:`, `:high`. 1.4 stops reading at the first character that is neither a
 /// digit nor a colon; only a first character that is no digit makes it refuse the word.
-fn integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+fn integer(operator: Operator, bytes: &[u8], strict: bool) -> Option<PatternSyntax> {
+    if strict {
+        return whole_integer(operator, bytes);
+    }
     if !bytes.first()?.is_ascii_digit() {
         return None;
     }
@@ -160,6 +172,25 @@ fn integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
     Some(PatternSyntax::Range {
         min: Some(min),
         max,
+    })
+}
+
+/// The same without anything that is no digit; `:high` is allowed.
+fn whole_integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+    let one = |bytes: &[u8]| match number::atol(bytes) {
+        (value, true) => Some(value),
+        (_, false) => None,
+    };
+    let Some(at) = memchr::memchr(b':', bytes) else {
+        return Some(operator.range(one(bytes)?));
+    };
+    let side = |bytes: &[u8]| match bytes {
+        [] => Some(None),
+        bytes => one(bytes).map(Some),
+    };
+    Some(PatternSyntax::Range {
+        min: side(&bytes[..at])?,
+        max: side(&bytes[at + 1..])?,
     })
 }
 

@@ -13,11 +13,21 @@ use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{ErrorStatus, LogFormat};
+use crate::plan::{ErrorStatus, LogFormat, Tune};
 use crate::rewrite::forwarded_for;
 
 /// Longest part of a request line that a log line shows.
 const LOGGED_LINE: usize = 1023;
+
+/// How many header lines a head may have: `tune.http.maxhdr` since 1.5, derived from the size of
+/// the buffer in 1.4.
+pub(super) fn max_lines(tune: &Tune, v1_4: bool) -> usize {
+    if v1_4 {
+        (tune.bufsize as usize).div_ceil(80)
+    } else {
+        100
+    }
+}
 
 /// What stands in a log for a request that ends before its head.
 fn end(cause: Cause, status: ErrorStatus) -> End {
@@ -33,11 +43,14 @@ impl Transaction {
     ) -> Result<(), End> {
         let tune = &session.generation.plan.global.tune;
         let limit = (tune.bufsize - tune.maxrewrite) as usize;
-        let max_lines = (tune.bufsize as usize).div_ceil(80);
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let max_lines = max_lines(tune, v1_4);
         let proxy = session.generation.proxy(session.frontend);
         let (http_request, client) = (proxy.timeouts.http_request, proxy.timeouts.client);
         let tolerance = Tolerance {
             accept_invalid: proxy.options.accept_invalid_http_request,
+            wide_uri: v1_4,
+            rtsp: !v1_4,
         };
         let whole = after(session.started, http_request);
         let result = poll_fn(|cx| {
@@ -92,13 +105,13 @@ impl Transaction {
             }
             return Err(end);
         }
+        self.note_request(session)?;
         self.timing.received = Some(session.worker.now());
-        self.note_request(session);
         Ok(())
     }
 
     /// Notes what is asked of the head once it is complete.
-    fn note_request(&mut self, session: &Session) {
+    fn note_request(&mut self, session: &Session) -> Result<(), End> {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
@@ -114,14 +127,22 @@ impl Transaction {
                 &mut self.captured.request_headers,
             );
         }
+        let dialect = session.generation.plan.dialect;
+        if self.version == Version::Http09 && dialect != Dialect::V1_4 {
+            return Err(end(Cause::Proxy, ErrorStatus::S400));
+        }
+        self.framing = Framing::of_request(&self.request, bytes, self.version, dialect)
+            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        Ok(())
     }
 
     /// Whether this is the request that `monitor-uri` answers.
     pub(super) fn is_monitor_request(&self, session: &Session) -> bool {
-        session.proxy().monitor_uri.as_ref().is_some_and(|uri| {
-            matches!(self.method, Method::Get | Method::Head)
-                && self.request.second_word(self.up.buffer.bytes()) == uri.as_bytes()
-        })
+        session
+            .proxy()
+            .monitor_uri
+            .as_ref()
+            .is_some_and(|uri| self.request.second_word(self.up.buffer.bytes()) == uri.as_bytes())
     }
 
     /// Finds out how long the body is. What rules do to the head does not change it.
@@ -129,8 +150,7 @@ impl Transaction {
         let plan = &session.generation.plan;
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
-        let framing = Framing::of_request(&self.request, bytes, self.version)
-            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+        let framing = self.framing;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
@@ -201,11 +221,10 @@ impl Transaction {
         }
         let bytes = self.up.buffer.bytes();
         let target = self.request.second_word(bytes);
-        if dialect != Dialect::V1_4 || self.method != Method::Get || target.is_empty() {
+        if dialect != Dialect::V1_4 || target.is_empty() {
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
-        let mut line = b"GET ".to_vec();
-        line.extend_from_slice(target);
+        let mut line = self.request.received_start_line(bytes).to_vec();
         line.extend_from_slice(b" HTTP/1.0");
         self.request.set_start_line(&line);
         Ok(())

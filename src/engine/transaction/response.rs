@@ -30,13 +30,18 @@ impl Transaction {
         );
         let tolerance = Tolerance {
             accept_invalid: session.backend().options.accept_invalid_http_response,
+            wide_uri: false,
+            rtsp: session.generation.plan.dialect != Dialect::V1_4,
         };
         let dialect = session.generation.plan.dialect;
+        let tune = &session.generation.plan.global.tune;
+        let max_lines = super::request::max_lines(tune, dialect == Dialect::V1_4);
         loop {
             match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
                 Scan::Partial if full => return Err(invalid),
                 Scan::Partial => return Ok(false),
                 Scan::Invalid(_) => return Err(invalid),
+                Scan::Complete(_) if self.response.line_count() > max_lines => return Err(invalid),
                 Scan::Complete(len) => {
                     let status = self.response.status(self.down.buffer.bytes());
                     let interim = match dialect {
@@ -72,7 +77,7 @@ impl Transaction {
     }
 
     fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
-        self.timing.answered = Some(session.worker.now());
+        let dialect = session.generation.plan.dialect;
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
@@ -82,8 +87,16 @@ impl Transaction {
             bytes,
             &mut self.captured.response_headers,
         );
-        let framing = Framing::of_response(&self.response, bytes, version, self.method, status)
-            .map_err(|_| ())?;
+        let framing = Framing::of_response(
+            &self.response,
+            bytes,
+            version,
+            session.generation.plan.dialect,
+            self.method,
+            status,
+        )
+        .map_err(|_| ())?;
+        self.timing.answered = Some(session.worker.now());
         if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
             self.response.remove_all(bytes, b"Content-Length");
         }
@@ -137,6 +150,15 @@ impl Transaction {
             self.down.buffer.consume(leading);
             self.down.scheduled = len - leading;
         }
+        // `option logasap` counts the head without the empty line that ends it.
+        if session.proxy().options.logasap {
+            let head = if self.response.is_edited() {
+                self.down.head.len()
+            } else {
+                len - leading
+            };
+            self.log_early(session, head.saturating_sub(2) as u64);
+        }
         self.down.body = Body::new(framing);
         if self.upgraded {
             self.up.tunnel();
@@ -150,9 +172,19 @@ impl Transaction {
         self.timing.answered = None;
     }
 
-    /// Whether bytes are relayed unseen from the response head on.
-    pub(crate) fn is_upgraded(&self) -> bool {
-        self.upgraded
+    /// Whether bytes are relayed unseen from the response head on: after an upgrade, and where the
+    /// response ends with the connection anyway (in 1.4 only when nothing else was asked for).
+    pub(crate) fn tunnels_from_head(&mut self, session: &Session) -> bool {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let unframed = self.down.body == Body::UntilClose && self.up.body.is_done();
+        if self.upgraded || (unframed && (!v1_4 || self.is_tunnel())) {
+            // What a client sends after its last request goes nowhere.
+            if self.upgraded || self.is_tunnel() {
+                self.up.tunnel();
+            }
+            return true;
+        }
+        false
     }
 
     /// Whether bytes are relayed unseen once request and response are complete.

@@ -37,6 +37,7 @@ pub(super) const ACTIONS: &[LaterKeyword] = &[
     row("http-request normalize-uri", V2_6, None, None),
     row("http-request ot-group", V2_6, Some(V3_4), None),
     row("http-request pause", V3_4, None, None),
+    row("http-request redirect", V1_5, None, Some("redirect")),
     row(
         "http-request reject",
         V1_8,

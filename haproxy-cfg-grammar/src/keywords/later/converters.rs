@@ -30,6 +30,7 @@ pub(super) const CONVERTERS: &[LaterKeyword] = &[
     row("cut_crlf", V2_6, None, None),
     row("da-csv-conv", V1_8, Some(V2_6), None),
     row("date", V3_4, None, None),
+    row("debug", V1_8, None, None),
     row("digest", V2_6, None, None),
     row("div", V1_8, None, None),
     row("djb2", V1_8, None, None),

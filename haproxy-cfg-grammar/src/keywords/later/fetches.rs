@@ -8,6 +8,7 @@ use crate::version::{V1_5, V1_8, V2_6, V3_4};
 pub(super) const FETCHES: &[LaterKeyword] = &[
     row("51d.all", V1_8, Some(V2_6), None),
     row("accept_date", V3_4, None, None),
+    row("acl", V3_4, None, None),
     row("act_conn", V3_4, None, None),
     row("base32", V1_5, None, None),
     row("base32+src", V1_5, Some(V2_6), None),
@@ -51,6 +52,7 @@ pub(super) const FETCHES: &[LaterKeyword] = &[
     row("capture.res.hdr", V1_5, None, None),
     row("capture.res.ver", V1_5, None, None),
     row("cook_val", V1_5, None, None),
+    row("cookie", V1_5, None, None),
     row("cpu_calls", V2_6, None, None),
     row("cpu_ns_avg", V2_6, None, None),
     row("cpu_ns_tot", V2_6, None, None),
@@ -138,6 +140,7 @@ pub(super) const FETCHES: &[LaterKeyword] = &[
     row("lat_ns_avg", V2_6, None, None),
     row("lat_ns_tot", V2_6, None, None),
     row("meth", V1_8, None, None),
+    row("nbproc", V1_8, None, None),
     row("pathq", V2_6, None, None),
     row("payload", V1_5, None, None),
     row("payload_lv", V1_5, None, None),

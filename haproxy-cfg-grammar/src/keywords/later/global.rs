@@ -35,6 +35,7 @@ pub(super) const GLOBAL: &[LaterKeyword] = &[
     row("external-check", V1_8, None, None),
     row("fd-hard-limit", V2_6, None, None),
     row("force-cfg-parser-pause", V3_4, None, None),
+    row("grace", V2_6, None, Some("grace in the proxies")),
     row("h1-accept-payload-with-any-method", V2_6, None, None),
     row("h1-case-adjust", V2_6, None, None),
     row("h1-case-adjust-file", V2_6, None, None),

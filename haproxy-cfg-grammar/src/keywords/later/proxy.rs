@@ -68,6 +68,7 @@ pub(super) const PROXY: &[LaterKeyword] = &[
     ),
     row("log-format-sd", V1_8, None, Some("option httplog")),
     row("log-steps", V3_4, None, None),
+    row("log-tag", V1_8, None, None),
     row(
         "max-keep-alive-queue",
         V1_5,

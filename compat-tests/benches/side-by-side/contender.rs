@@ -1,0 +1,64 @@
+//! Who is measured.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A binary to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    pub(crate) binary: PathBuf,
+    /// The first line of what `-v` says.
+    pub(crate) version: String,
+    pub(crate) kind: Kind,
+}
+
+/// Whose words a configuration has to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Hapax,
+    Haproxy { major: u32, minor: u32 },
+}
+
+impl Contender {
+    /// From `NAME=PATH`.
+    pub(crate) fn parse(text: &str) -> Result<Self, Box<dyn Error>> {
+        let (name, path) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text}: no NAME=PATH"))?;
+        Self::new(name, path.into())
+    }
+
+    pub(crate) fn new(name: &str, binary: PathBuf) -> Result<Self, Box<dyn Error>> {
+        let binary = std::path::absolute(binary)?;
+        let version = version(&binary)?;
+        let kind = kind(&version)
+            .ok_or_else(|| format!("{}: neither hapax nor haproxy: {version}", binary.display()))?;
+        Ok(Self {
+            name: name.to_owned(),
+            binary,
+            version,
+            kind,
+        })
+    }
+}
+
+fn version(binary: &Path) -> Result<String, Box<dyn Error>> {
+    let output = Command::new(binary)
+        .arg("-v")
+        .output()
+        .map_err(|error| format!("{}: {error}", binary.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn kind(version: &str) -> Option<Kind> {
+    if version.starts_with("hapax") {
+        return Some(Kind::Hapax);
+    }
+    let numbers = version.split_once("version ")?.1;
+    let mut numbers = numbers.split(['.', '-', ' ']).map(str::parse);
+    let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Kind::Haproxy { major, minor })
+}

@@ -1,0 +1,165 @@
+//! From text to plan: what the grammar's tests cannot see.
+
+use hapax::configuration::{self, Configuration, Overrides};
+use hapax::explain;
+use hapax::plan::{ConnectionMode, Fetch, ProxyId, ServerPort};
+use haproxy_cfg_grammar::{Code, Dialect, SourceSet};
+use proptest::prelude::*;
+
+fn read(text: &str, dialect: Dialect) -> Configuration {
+    let sources = SourceSet::from_text("haproxy.cfg", text);
+    configuration::read(&sources, dialect, Overrides::default())
+}
+
+const WEB: &str = "\
+defaults
+    mode http
+    option httpclose
+    timeout client 30s
+    timeout connect 5s
+    timeout server 1m
+    default-server inter 5s weight 7
+frontend www
+    bind :80,:8080-8082
+    acl static path_beg /s
+    use_backend static if static { nbsrv(static) gt 0 }
+    default_backend app
+backend static
+    no option httpclose
+    server s1 10.0.0.1:80 check
+backend app
+    option http-server-close
+    server a1 10.0.0.2:+8000 weight 3 maxconn 20
+";
+
+#[test]
+fn a_plan_has_what_the_file_says() {
+    let plan = read(WEB, Dialect::V1_4).plan.expect("it is valid");
+    let www = &plan.proxies[0];
+    assert_eq!(www.listeners.len(), 4);
+    assert_eq!(www.default_backend, Some(ProxyId(2)));
+    assert_eq!(www.switching.len(), 1);
+    assert_eq!(
+        www.timeouts.server, None,
+        "a frontend inherits no server timeout"
+    );
+    let Fetch::UsableServers(reference) = &www.acls[1].sample.fetch else {
+        panic!("{:?}", www.acls);
+    };
+    assert_eq!(reference.id, Some(ProxyId(1)));
+    let check = plan.proxies[1].servers[0].check.as_ref().expect("check");
+    assert_eq!(check.inter.as_secs(), 5);
+    let a1 = &plan.proxies[2].servers[0];
+    assert_eq!((a1.weight, a1.maxconn), (3, 20));
+    assert_eq!(a1.address.port, ServerPort::Mapped(8000));
+    let mode = |f, b| plan.connection_mode(ProxyId(f), ProxyId(b));
+    assert_eq!(mode(0, 1), ConnectionMode::PassiveClose);
+    assert_eq!(mode(0, 2), ConnectionMode::ForcedClose);
+}
+
+#[test]
+fn explanations_name_the_lines() {
+    let configuration = read(WEB, Dialect::V1_4);
+    let plan = configuration.plan.as_ref().expect("it is valid");
+    let sources = &configuration.document.sources;
+    let text = explain::text(plan, &configuration.provenance, sources, &[]);
+    for expected in [
+        "www -> app",
+        "forced close",
+        "httpclose together with http-server-close",
+        "haproxy.cfg:3 (defaults)",
+        "haproxy.cfg:17",
+        "use_backend static if static { usable_servers(static) is ge 1 }",
+    ] {
+        assert!(
+            text.contains(expected),
+            "{expected:?} is missing in\n{text}"
+        );
+    }
+    let only = explain::explain(
+        plan,
+        &configuration.provenance,
+        sources,
+        &["www".to_owned(), "static".to_owned()],
+    );
+    assert_eq!(only.pairs.len(), 1);
+    let json = explain::json(plan, &configuration.provenance, sources, &[]);
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+}
+
+#[test]
+fn plans_are_equal_when_their_files_say_the_same() {
+    let spaced = WEB
+        .replace("    ", "\t \t")
+        .replace("mode http", "mode http # x\n\n");
+    assert_eq!(
+        read(WEB, Dialect::Hapax).plan,
+        read(&spaced, Dialect::Hapax).plan
+    );
+}
+
+#[test]
+fn later_modes_replace_earlier_ones() {
+    let of = |options: &str, dialect| {
+        let text = format!("listen a\n mode http\n bind :80\n timeout client 1s\n{options}\n");
+        let plan = read(&text, dialect).plan.expect("it is valid");
+        plan.connection_mode(ProxyId(0), ProxyId(0))
+    };
+    let both = " option httpclose\n option http-server-close";
+    assert_eq!(of(both, Dialect::V1_4), ConnectionMode::ForcedClose);
+    assert_eq!(of(both, Dialect::Hapax), ConnectionMode::ForcedClose);
+    assert_eq!(of(both, Dialect::V1_8), ConnectionMode::ServerClose);
+    let kept = " option forceclose\n option http-keep-alive";
+    assert_eq!(of(kept, Dialect::Hapax), ConnectionMode::KeepAlive);
+    assert_eq!(of(kept, Dialect::V1_8), ConnectionMode::KeepAlive);
+    let closed = " option http-tunnel\n option httpclose";
+    assert_eq!(of(closed, Dialect::Hapax), ConnectionMode::PassiveClose);
+}
+
+#[test]
+fn what_has_no_effect_yet_is_said() {
+    let text = "listen a\n bind :80\n mode http\n timeout client 1s\n grace 1s\n grace 2s\n";
+    let configuration = read(text, Dialect::V1_4);
+    let count = configuration
+        .diagnostics
+        .iter()
+        .filter(|d| d.code == Code::NotBuilt)
+        .count();
+    assert!(count <= 1, "once for each keyword");
+}
+
+/// Lines of a backend whose order means nothing.
+const INDEPENDENT: [&str; 8] = [
+    "timeout server 5s",
+    "timeout connect 1s",
+    "balance leastconn",
+    "retries 5",
+    "option abortonclose",
+    "fullconn 100",
+    "option httpchk /alive",
+    "cookie SRV insert",
+];
+
+proptest! {
+    #[test]
+    fn order_of_independent_lines(order in Just((0..INDEPENDENT.len()).collect::<Vec<_>>()).prop_shuffle()) {
+        let build = |lines: &[usize]| {
+            let mut text = "backend b\n mode http\n server s1 10.0.0.1:80\n".to_owned();
+            for n in lines {
+                text.push_str(&format!(" {}\n", INDEPENDENT[*n]));
+            }
+            read(&text, Dialect::V1_4).plan
+        };
+        let first: Vec<usize> = (0..INDEPENDENT.len()).collect();
+        prop_assert!(build(&first).is_some());
+        prop_assert_eq!(build(&first), build(&order));
+    }
+
+    #[test]
+    fn any_text_gives_diagnostics(text in "[ -~\n]{0,300}") {
+        for dialect in [Dialect::V1_4, Dialect::V1_8, Dialect::Hapax] {
+            let configuration = read(&format!("listen a\n{text}"), dialect);
+            let _ = configuration.plan;
+        }
+    }
+}
