@@ -126,7 +126,7 @@ impl Engine {
     /// When a regular expression cannot be compiled or a thread cannot be started.
     pub fn start(plan: Plan, listeners: Listeners) -> Result<Self, EngineError> {
         let registry = Registry::default();
-        let first = Generation::new(Arc::new(plan), &registry).map_err(EngineError::Regex)?;
+        let first = Generation::new(Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
@@ -176,7 +176,7 @@ impl Engine {
             let sockets = reload::open(proxy, &proxy.listeners[*index], self.workers.len())?;
             opened.insert(key.clone(), sockets);
         }
-        let next = Generation::new(plan, &self.shared.registry).map_err(EngineError::Regex)?;
+        let next = Generation::new(plan, &self.shared.registry)?;
 
         self.number += 1;
         let old = self.shared.current.swap(Arc::new(next));

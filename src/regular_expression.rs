@@ -3,12 +3,12 @@
 //!
 //! Patterns are bytes; `.` and classes know nothing of Unicode, as in HAProxy built with PCRE.
 
+/// Where the whole match and the groups 1 to 9 are.
+pub type Groups = [Option<(usize, usize)>; 10];
 /// A pattern that does not compile, in PCRE's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadRegex(String);
-/// Where the whole match and the groups 1 to 9 are.
-pub type Groups = [Option<(usize, usize)>; 10];
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]

@@ -195,6 +195,8 @@ pub(crate) struct Session {
     pub(crate) frontend: ProxyId,
     /// The listener, an index into those of the frontend.
     pub(crate) listener: usize,
+    /// What log lines say from now on when nothing goes wrong.
+    pub(crate) marked: Option<Termination>,
     /// A password that the client has shown, with the user whose it is.
     pub(crate) shown: RefCell<Option<((usize, usize), Vec<u8>)>>,
     /// Its backend; the frontend until another is chosen.
@@ -222,6 +224,7 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         generation,
         frontend: accepted.proxy,
         listener: accepted.listener,
+        marked: None,
         shown: RefCell::default(),
         backend: accepted.proxy,
         client: Side::new(accepted.socket, now),
@@ -450,7 +453,11 @@ impl Session {
         if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
             return;
         }
-        if proxy.options.dontlog_normal && line.termination.is_normal() && line.retries == 0 {
+        let abnormal = !line.termination.is_normal()
+            || line.retries > 0
+            || line.redispatched
+            || line.http.is_some_and(|http| http.status >= 500);
+        if proxy.options.dontlog_normal && !abnormal {
             return;
         }
         let mut counts = line.counts;
@@ -466,7 +473,7 @@ impl Session {
             bytes: line.bytes,
             termination: line.termination,
             counts,
-            early: false,
+            early: proxy.options.logasap,
         };
         let mut text = Vec::with_capacity(256);
         match (&line.http, proxy.log_format) {
@@ -476,7 +483,6 @@ impl Session {
             }
             _ => record.tcp(&mut text),
         }
-        let abnormal = !line.termination.is_normal();
         let severity = if abnormal && proxy.options.log_separate_errors {
             ERR
         } else {

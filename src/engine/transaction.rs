@@ -25,7 +25,7 @@ use super::session::{Line, Session, millis};
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::line::HttpCaptures;
-use crate::log::{HttpPart, Termination, Timers};
+use crate::log::{Cause, HttpPart, Stage, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
 
 /// What the client connection does next.
@@ -272,12 +272,17 @@ impl Transaction {
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         self.receive_request(session, first).await?;
-        if self.is_monitor_request(session) {
-            self.reply_error(session, ErrorStatus::S200).await;
-            return Ok(Next::Close);
-        }
         self.first = first;
         self.as_proxy = self.is_for_proxy(session);
+        if self.is_monitor_request(session) {
+            let status = if self.monitor_fails(session) {
+                ErrorStatus::S503
+            } else {
+                ErrorStatus::S200
+            };
+            self.reply_error(session, status).await;
+            return Ok(Next::Close);
+        }
         if let Some(next) = self.request_rules(session, Look::Frontend).await? {
             return Ok(next);
         }
@@ -286,6 +291,14 @@ impl Transaction {
             if let Some(next) = self.request_rules(session, Look::Joint).await? {
                 return Ok(next);
             }
+        }
+        if !session.backend().role.is_backend() {
+            // There is nowhere to go; the log does not say when the request was complete.
+            self.timing.received = None;
+            return Err(End::new(
+                Termination::new(Cause::ServerAbort, Stage::Connect),
+                Some(ErrorStatus::S503),
+            ));
         }
         self.persist_rules(session);
         self.request_cookies(session);
@@ -430,11 +443,26 @@ impl Transaction {
         }
     }
 
-    fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
-        let wants = &session.proxy().log_format;
-        if *wants == LogFormat::Default {
+    /// `option logasap`: the line is written when the response begins.
+    fn log_early(&mut self, session: &Session, head: u64) {
+        if self.logged || self.status < 200 {
             return;
         }
+        let read = std::mem::replace(&mut self.down.read, head);
+        self.log(session, Termination::default(), session.counts());
+        self.down.read = read;
+        self.logged = true;
+    }
+
+    fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
+        let wants = &session.proxy().log_format;
+        if *wants == LogFormat::Default || self.logged {
+            return;
+        }
+        let termination = match session.marked {
+            Some(marked) if termination.is_normal() => marked,
+            _ => termination,
+        };
         let timing = &self.timing;
         let line = Line {
             server: self.server_name(),

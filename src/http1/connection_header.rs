@@ -232,6 +232,7 @@ impl RequestConnection {
 #[derive(Debug)]
 pub struct ResponseConnection {
     intent: Intent,
+    /// `None` when there is nothing to say.
     tokens: Option<Tokens>,
     server_11: bool,
     both_11: bool,
@@ -272,10 +273,11 @@ impl ResponseConnection {
         if intent == Intent::KeepAlive && (tokens.close || (!server_11 && !tokens.keep_alive)) {
             intent = Intent::ServerClose;
         }
+        // Since 1.5 nothing is added to an answer about another protocol.
+        let upgrades = !policy.v1_4 && tokens.upgrade;
         Self {
             intent,
-            // Since 1.5 nothing is added to an answer about another protocol.
-            tokens: (policy.v1_4 || !tokens.upgrade).then_some(tokens),
+            tokens: (!upgrades).then_some(tokens),
             server_11,
             both_11,
         }

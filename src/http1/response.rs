@@ -130,7 +130,15 @@ pub fn authenticate(realm: &[u8], as_proxy: bool, dialect: Dialect) -> (Vec<u8>,
 }
 
 /// Appends a redirect up to its `Connection` header: status line, location, cookie.
-pub fn redirect(redirect: &Redirect, head: &Head, bytes: &[u8], out: &mut Vec<u8>) {
+///
+/// 1.4 ends the cookie's line twice, so that what follows is no header any more.
+pub fn redirect(
+    redirect: &Redirect,
+    head: &Head,
+    bytes: &[u8],
+    dialect: Dialect,
+    out: &mut Vec<u8>,
+) {
     let status: &[u8] = match redirect.code {
         301 => b"301 Moved Permanently",
         303 => b"303 See Other",
@@ -149,6 +157,9 @@ pub fn redirect(redirect: &Redirect, head: &Head, bytes: &[u8], out: &mut Vec<u8
     if let Some(cookie) = &redirect.cookie {
         out.extend_from_slice(b"\r\nSet-Cookie: ");
         out.extend_from_slice(cookie);
+        if dialect == Dialect::V1_4 {
+            out.extend_from_slice(b"\r\n");
+        }
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -239,14 +239,13 @@ impl Record<'_> {
         let empty = if v1_4 { "-" } else { "" };
         let port = self.client.map_or(0, |client| client.port());
         let t = &self.timers;
-        let plus = if self.early { "+" } else { "" };
         let [cause, stage] = self.termination.letters().map(char::from);
         let [third, fourth] = http.cookie_letters.map(char::from);
         let quote = if v1_4 { "\"" } else { "" };
         let _ = write!(
             out,
-            "\" {} {plus}{} \"{empty}\" \"{empty}\" {port} {} \"{}\" \"{}\" \"{}\" \
-             {} {} {} {} {plus}{} {quote}{cause}{stage}{third}{fourth}{quote}",
+            "\" {} {} \"{empty}\" \"{empty}\" {port} {} \"{}\" \"{}\" \"{}\" \
+             {} {} {} {} {} {quote}{cause}{stage}{third}{fourth}{quote}",
             http.status,
             self.bytes,
             at.timestamp_subsec_millis(),

@@ -88,6 +88,8 @@ pub struct State {
     pub sets_cookie: bool,
     /// `ignore-persist`.
     pub ignored: bool,
+    /// The first cookie that names a server wins (since 1.5), not the last.
+    pub first_wins: bool,
 }
 
 /// Looks for the persistence cookie of a request, and takes out what the server must not see.
@@ -251,7 +253,10 @@ impl Line {
             state.first_date = 0;
             state.last_date = 0;
         }
-        let skipped = state.ignored || state.assigned;
+        if state.direct && state.first_wins {
+            return end;
+        }
+        let skipped = state.ignored || (state.assigned && !state.direct);
         let found = if usable && !skipped {
             lookup(&value[..end])
         } else {
@@ -600,12 +605,6 @@ pub fn cacheability(head: &Head, bytes: &[u8], status: u16, is_post: bool) -> Ca
         if value.get(end) == Some(&b'=') {
             if begins(b"no-cache=\"set-cookie") && matches!(value.get(20), Some(b'"' | b',')) {
                 found.cookies = false;
-            }
-            let zero = |text: &[u8]| {
-                begins(text) && value.get(text.len()).is_none_or(|b| !b.is_ascii_digit())
-            };
-            if zero(b"max-age=0") || zero(b"s-maxage=0") {
-                return NO;
             }
             continue;
         }

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::Transaction;
 use super::rules::whole;
 use crate::engine::session::Session;
@@ -113,6 +115,7 @@ impl Transaction {
             }
             found
         };
+        self.cookies.first_wins = session.generation.plan.dialect != Dialect::V1_4;
         let kept = &mut self.captured.request_cookie;
         cookies::request(
             &mut self.request,

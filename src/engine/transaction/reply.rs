@@ -27,6 +27,8 @@ impl Transaction {
         let dialect = session.generation.plan.dialect;
         let (message, status) = response::authenticate(realm, self.as_proxy, dialect);
         let counts = session.counts();
+        // The log does not say when the request was complete.
+        self.timing.received = None;
         self.reply(session, message, status, false).await;
         self.log(
             session,
@@ -46,7 +48,8 @@ impl Transaction {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let bytes = self.up.buffer.bytes();
         let mut message = Vec::with_capacity(256);
-        response::redirect(redirect, &self.request, bytes, &mut message);
+        let dialect = session.generation.plan.dialect;
+        response::redirect(redirect, &self.request, bytes, dialect, &mut message);
         let local = redirect.value.first() == Some(&b'/');
         let keeps = self.connection.intent().keeps_client()
             && self.body == Body::Done
@@ -67,6 +70,10 @@ impl Transaction {
         self.reply(session, message, i32::from(redirect.code), keeps)
             .await;
         let cause = if v1_4 { Cause::Proxy } else { Cause::Local };
+        // 1.4 does not forget it before the connection ends.
+        if keeps && v1_4 {
+            session.marked = Some(Termination::new(cause, Stage::Request));
+        }
         self.log(session, Termination::new(cause, Stage::Request), counts);
         Ok(if keeps && !session.client.write_closed {
             Next::Request
@@ -98,6 +105,10 @@ impl Transaction {
         self.down.head = message;
         self.down.read = read + self.down.head.len() as u64;
         self.status = status;
+        if session.client.broken {
+            self.down.read = read;
+            return;
+        }
         let timeout = session.proxy().timeouts.client;
         poll_fn(|cx| {
             while self.down.is_pending() && !session.client.write_closed {

@@ -132,10 +132,11 @@ impl Transaction {
 
     /// Whether this is the request that `monitor-uri` answers.
     pub(super) fn is_monitor_request(&self, session: &Session) -> bool {
-        session.proxy().monitor_uri.as_ref().is_some_and(|uri| {
-            matches!(self.method, Method::Get | Method::Head)
-                && self.request.second_word(self.up.buffer.bytes()) == uri.as_bytes()
-        })
+        session
+            .proxy()
+            .monitor_uri
+            .as_ref()
+            .is_some_and(|uri| self.request.second_word(self.up.buffer.bytes()) == uri.as_bytes())
     }
 
     /// Finds out how long the body is. What rules do to the head does not change it.

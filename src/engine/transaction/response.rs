@@ -77,6 +77,7 @@ impl Transaction {
     }
 
     fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
+        let dialect = session.generation.plan.dialect;
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
@@ -86,17 +87,11 @@ impl Transaction {
             bytes,
             &mut self.captured.response_headers,
         );
-        let framing = Framing::of_response(
-            &self.response,
-            bytes,
-            version,
-            session.generation.plan.dialect,
-            self.method,
-            status,
-        )
-        .map_err(|_| ())?;
+        let framing =
+            Framing::of_response(&self.response, bytes, version, dialect, self.method, status)
+                .map_err(|_| ())?;
         self.timing.answered = Some(session.worker.now());
-        if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
+        if framing == Framing::Chunked && dialect != Dialect::V1_4 {
             self.response.remove_all(bytes, b"Content-Length");
         }
         self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
@@ -144,6 +139,15 @@ impl Transaction {
         } else {
             self.down.buffer.consume(leading);
             self.down.scheduled = len - leading;
+        }
+        // `option logasap` counts the head without the empty line that ends it.
+        if session.proxy().options.logasap {
+            let head = if self.response.is_edited() {
+                self.down.head.len()
+            } else {
+                len - leading
+            };
+            self.log_early(session, head.saturating_sub(2) as u64);
         }
         self.down.body = Body::new(framing);
         if self.upgraded {

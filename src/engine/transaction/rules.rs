@@ -53,6 +53,14 @@ impl Transaction {
         with_request(base, &self.request, bytes)
     }
 
+    /// Whether one of the `monitor fail` conditions holds.
+    pub(super) fn monitor_fails(&self, session: &Session) -> bool {
+        let facts = self.request_facts(session, session.frontend);
+        let acls = &session.frontend_handles().acls;
+        let mut conditions = session.proxy().monitor_fail.iter();
+        conditions.any(|condition| acls.applies(Some(condition), &facts))
+    }
+
     /// Runs the rules over the request: those of the frontend before the switch, those of the
     /// backend after it. `Some` when the request is answered here.
     pub(super) async fn request_rules(
@@ -114,12 +122,14 @@ impl Transaction {
             Verdict::Deny => Err(refused(ErrorStatus::S403)),
             Verdict::Invalid => Err(refused(ErrorStatus::S400)),
             Verdict::Tarpit => {
-                self.tarpit(session).await;
+                let left = self.tarpit(session).await;
                 // The log of a held request does not say when it was complete.
                 self.timing.held = self.timing.received.take();
+                let status = ErrorStatus::S500;
+                self.status = status as i32;
                 Err(End::new(
                     Termination::new(Cause::Proxy, Stage::Tarpit),
-                    Some(ErrorStatus::S500),
+                    (!left).then_some(status),
                 ))
             }
             Verdict::Authenticate(realm) => {

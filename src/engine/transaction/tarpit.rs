@@ -8,18 +8,19 @@ use crate::engine::session::Session;
 
 impl Transaction {
     /// Waits until the time is over or the client has left. The time counts as waiting in a
-    /// queue, which is what the log shows.
-    pub(super) async fn tarpit(&mut self, session: &mut Session) {
+    /// queue, which is what the log shows. Answers whether the client has left.
+    pub(super) async fn tarpit(&mut self, session: &mut Session) -> bool {
         let timeouts = &session.backend().timeouts;
         let hold = timeouts.tarpit.or(timeouts.connect).unwrap_or_default();
         let until = session.worker.now() + hold;
-        poll_fn(|cx| {
+        let left = poll_fn(|cx| {
             if session.client.poll_watch(cx) || session.client.read_closed {
-                return Poll::Ready(());
+                return Poll::Ready(true);
             }
-            session.deadline.poll(cx, Some(until))
+            session.deadline.poll(cx, Some(until)).map(|()| false)
         })
         .await;
         self.timing.assigned = Some(session.worker.now());
+        left
     }
 }
