@@ -184,6 +184,9 @@ pub(crate) struct Link {
     pub(crate) reused: bool,
 }
 
+/// A user, as the indices of the list and of the user in it, and the password that was shown.
+pub(crate) type ShownPassword = ((usize, usize), Vec<u8>);
+
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -198,7 +201,7 @@ pub(crate) struct Session {
     /// What log lines say from now on when nothing goes wrong.
     pub(crate) marked: Option<Termination>,
     /// A password that the client has shown, with the user whose it is.
-    pub(crate) shown: RefCell<Option<((usize, usize), Vec<u8>)>>,
+    pub(crate) shown: RefCell<Option<ShownPassword>>,
     /// Its backend; the frontend until another is chosen.
     pub(crate) backend: ProxyId,
     /// The client.

@@ -287,10 +287,10 @@ impl Transaction {
             return Ok(next);
         }
         self.switch(session);
-        if session.backend != session.frontend {
-            if let Some(next) = self.request_rules(session, Look::Joint).await? {
-                return Ok(next);
-            }
+        if session.backend != session.frontend
+            && let Some(next) = self.request_rules(session, Look::Joint).await?
+        {
+            return Ok(next);
         }
         if !session.backend().role.is_backend() {
             // There is nowhere to go; the log does not say when the request was complete.

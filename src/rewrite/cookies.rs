@@ -523,8 +523,8 @@ pub fn insert(
             line.extend_from_slice(b"; path=/");
         }
     }
-    for (n, domain) in settings.domains.iter().enumerate() {
-        line.extend_from_slice(if n == 0 { b"; domain=" } else { b"; domain=" });
+    for domain in &settings.domains {
+        line.extend_from_slice(b"; domain=");
         line.extend_from_slice(domain);
     }
     if settings.httponly {
