@@ -4,6 +4,7 @@
 //! choose the backend, fix what happens to the connections, connect, exchange, and finish.
 
 mod cookies;
+mod inspect;
 mod reply;
 mod request;
 mod response;
@@ -273,6 +274,10 @@ impl Transaction {
     }
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
+        if !self.inspect(session).await {
+            let rejected = Termination::new(Cause::Proxy, Stage::Request);
+            return Err(End::new(rejected, None));
+        }
         self.receive_request(session, first).await?;
         self.first = first;
         self.measure_request(session)?;
@@ -290,10 +295,10 @@ impl Transaction {
             return Ok(next);
         }
         self.switch(session);
-        if session.backend != session.frontend {
-            if let Some(next) = self.request_rules(session, Look::Joint).await? {
-                return Ok(next);
-            }
+        if session.backend != session.frontend
+            && let Some(next) = self.request_rules(session, Look::Joint).await?
+        {
+            return Ok(next);
         }
         if !session.backend().role.is_backend() {
             // There is nowhere to go; the log does not say when the request was complete.

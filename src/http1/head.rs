@@ -107,7 +107,7 @@ impl Head {
     }
 
     fn current(&self) -> StartLine {
-        self.edited_start.unwrap_or(self.start())
+        self.edited_start.unwrap_or_else(|| self.start())
     }
 
     /// First word of the start line as it leaves: method or version.

@@ -279,7 +279,8 @@ impl Line {
                     RequestCookie::Down | RequestCookie::Expired | RequestCookie::Old
                 ) =>
             {
-                state.request = if skipped {
+                // 1.4 does not tell what was not looked at from what names no server.
+                state.request = if skipped && state.first_wins {
                     RequestCookie::Unused
                 } else {
                     RequestCookie::Invalid
@@ -523,8 +524,8 @@ pub fn insert(
             line.extend_from_slice(b"; path=/");
         }
     }
-    for (n, domain) in settings.domains.iter().enumerate() {
-        line.extend_from_slice(if n == 0 { b"; domain=" } else { b"; domain=" });
+    for domain in &settings.domains {
+        line.extend_from_slice(b"; domain=");
         line.extend_from_slice(domain);
     }
     if settings.httponly {

@@ -35,7 +35,7 @@ pub fn ssl_version(bytes: &[u8]) -> Found<i64> {
         return Found::NotYet;
     };
     let version = |major: u8, minor: u8| (i64::from(major) << 16) + i64::from(minor);
-    if first >= 0x14 && first <= 0x17 || first == 0xff {
+    if (0x14..=0x17).contains(&first) || first == 0xff {
         // SSL 3 and TLS: type, version, length of the record.
         let [_, major, minor, high, low, ..] = *bytes else {
             return Found::NotYet;
