@@ -68,7 +68,7 @@ impl AclSet {
     /// Compiles the ACLs of a proxy.
     ///
     /// # Errors
-    /// What is wrong with a regular expression.
+    /// A regular expression that cannot be compiled.
     pub fn compile(acls: &[Acl]) -> Result<Self, BadRegex> {
         let acls = acls.iter().map(Compiled::new).collect::<Result<_, _>>()?;
         Ok(Self { acls })

@@ -30,7 +30,7 @@ fn play(version: &str) {
         jobs: 40,
         // Suites spend their time waiting; a few at once keep two cores busy without lateness.
         parallel: 3,
-        retry: 2,
+        retry: 3,
         known: ratchet.known().map(str::to_owned).collect(),
         leniency: Leniency::default(),
     };

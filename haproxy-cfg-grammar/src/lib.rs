@@ -27,6 +27,7 @@ pub mod source;
 pub mod statement;
 pub mod value;
 pub mod version;
+mod word_bytes;
 pub mod words;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
@@ -37,4 +38,5 @@ pub use section::SectionKind;
 pub use source::{FileId, SourceFile, SourceSet, Span};
 pub use statement::Statement;
 pub use version::Version;
+pub use word_bytes::WordBytes;
 pub use words::Word;

@@ -352,7 +352,8 @@ impl Parser {
                 // 1.4 goes on to read the line, and trips over this one.
                 last.stops = keyword.stops
                     && keyword.name != "description"
-                    && keyword.sections_in(self.dialect).contains(section);
+                    && (keyword.sections_in(self.dialect).contains(section)
+                        || keyword.ignored_in.contains(section));
             }
             return None;
         }

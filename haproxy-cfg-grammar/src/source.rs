@@ -1,6 +1,7 @@
 //! Source files and places in them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Index of a file in a [`SourceSet`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +37,7 @@ pub struct SourceFile {
     /// As given on the command line.
     pub name: String,
     /// Its bytes, of no particular character set.
-    pub text: Vec<u8>,
+    pub text: Arc<[u8]>,
 }
 
 /// The files of a configuration in the order of the command line, and the environment variables
@@ -62,7 +63,7 @@ impl SourceSet {
         text.truncate(u32::MAX as usize - 1);
         self.files.push(SourceFile {
             name: name.to_owned(),
-            text,
+            text: text.into(),
         });
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Code, Diagnostic, Dialect, FileId, Span};
+use crate::{Code, Diagnostic, Dialect, FileId, Span, WordBytes};
 
 /// A word of the configuration: what it says, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Word {
     /// Its bytes as written, escapes and quotes included.
     pub span: Span,
     /// Its meaning, of no particular character set.
-    pub bytes: Box<[u8]>,
+    pub bytes: WordBytes,
 }
 
 impl Word {
@@ -125,7 +125,7 @@ impl Splitter<'_> {
         }
         Some(Word {
             span: self.at.span(start, self.position),
-            bytes: bytes.into(),
+            bytes: bytes.as_slice().into(),
         })
     }
 

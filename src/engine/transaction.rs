@@ -24,7 +24,7 @@ use super::exchange::{Exchange, Flow, Outcome, Response};
 use super::live::Server;
 use super::session::{Line, Session, millis};
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
-use crate::http1::{Body, Framing, Head, Intent, Kind, Method, Policy, head::Version};
+use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::line::HttpCaptures;
 use crate::log::{Cause, HttpPart, Stage, Termination, Timers};
 use crate::plan::{ErrorStatus, LogFormat};
@@ -107,7 +107,6 @@ pub(crate) struct Transaction {
     response: Head,
     policy: Policy,
     connection: RequestConnection,
-    framing: Framing,
     intent: Intent,
     /// The body of the request as its head announces it.
     body: Body,
@@ -165,7 +164,6 @@ impl Default for Transaction {
             response: Head::new(Kind::Response),
             policy: Policy::default(),
             connection: RequestConnection::default(),
-            framing: Framing::Empty,
             intent: Intent::default(),
             body: Body::Done,
             length_known: true,
@@ -280,7 +278,6 @@ impl Transaction {
         }
         self.receive_request(session, first).await?;
         self.first = first;
-        self.measure_request(session)?;
         self.as_proxy = self.is_for_proxy(session);
         if self.is_monitor_request(session) {
             let status = if self.monitor_fails(session) {

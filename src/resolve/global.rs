@@ -226,15 +226,16 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             | Number::ServerSndbuf
     );
     let once = once && !(which == Number::Nbproc && drafts.dialect == Dialect::V1_8);
-    if once && given {
-        note_once(name, span, drafts);
+    if once {
+        // A zero is as if nothing had been said, but it cannot take back what was.
+        note_once(name, span, given, drafts);
     } else {
         drafts.global_provenance.push((name, span));
     }
 }
 
 /// Notes a setting of which HAProxy says that it was given twice, and goes on.
-fn note_once(name: &'static str, span: Span, drafts: &mut Drafts<'_>) {
+fn note_once(name: &'static str, span: Span, counts: bool, drafts: &mut Drafts<'_>) {
     let first = drafts.global_provenance.iter().find(|(n, _)| *n == name);
     if let Some((_, first)) = first.copied() {
         drafts.report(
@@ -248,7 +249,9 @@ fn note_once(name: &'static str, span: Span, drafts: &mut Drafts<'_>) {
             .help("delete one of them"),
         );
     }
-    drafts.global_provenance.push((name, span));
+    if counts {
+        drafts.global_provenance.push((name, span));
+    }
 }
 
 fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
@@ -294,7 +297,7 @@ fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
         ));
     }
     match which {
-        Text::Chroot | Text::Pidfile => note_once(name, span, drafts),
+        Text::Chroot | Text::Pidfile => note_once(name, span, true, drafts),
         _ => drafts.global_provenance.push((name, span)),
     }
 }

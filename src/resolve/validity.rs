@@ -1,21 +1,22 @@
 //! What is checked once every section has been read: names, numbers, addresses, timeouts, and
 //! settings that mean nothing in the mode of their proxy.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keywords::server::Observe;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
 
 use super::draft::{Draft, Drafts};
-use crate::plan::{Balance, CheckMethod, Global, LogFormat, Mode, Role, TransparentSource};
+use super::{http_only, identity};
+use crate::plan::{CheckMethod, Global, LogFormat, Mode, Role, TransparentSource};
 
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
     let mut diagnostics = Vec::new();
-    names(&drafts.proxies, drafts.dialect, &mut diagnostics);
-    ids(&drafts.proxies, drafts.dialect, &mut diagnostics);
-    number(drafts);
+    identity::names(&drafts.proxies, drafts.dialect, &mut diagnostics);
+    identity::ids(&drafts.proxies, drafts.dialect, &mut diagnostics);
+    identity::number(drafts);
     let dialect = drafts.dialect;
     for draft in &mut drafts.proxies {
         if draft.broken {
@@ -27,7 +28,7 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
         }
         let known = diagnostics.len();
         listeners(draft, &mut diagnostics);
-        mode(draft, dialect, &mut diagnostics);
+        http_only::check(draft, dialect, &mut diagnostics);
         logs(draft, &drafts.global, dialect, &mut diagnostics);
         checks(draft, &mut diagnostics);
         timeouts(draft, &mut diagnostics);
@@ -44,165 +45,6 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
         tidy(draft);
     }
     drafts.diagnostics.extend(diagnostics);
-}
-
-fn side(role: Role) -> &'static str {
-    match role {
-        Role::Frontend => "frontend",
-        Role::Backend => "backend",
-        Role::Listen => "proxy",
-    }
-}
-
-/// Two proxies of one name on the same side: HAProxy warns, and rules cannot choose between them.
-fn names(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
-    let mut seen: HashMap<(&str, bool), &Draft> = HashMap::with_capacity(proxies.len());
-    for draft in proxies.iter().filter(|d| !d.broken) {
-        let role = draft.proxy.role;
-        let name = draft.proxy.name.as_str();
-        let mut other = None;
-        for frontend in [true, false] {
-            if frontend && !role.is_frontend() || !frontend && !role.is_backend() {
-                continue;
-            }
-            match seen.get(&(name, frontend)) {
-                Some(found) => other = Some(*found),
-                None => {
-                    seen.insert((name, frontend), draft);
-                }
-            }
-        }
-        if let Some(other) = other {
-            diagnostics.push(
-                Diagnostic::new(
-                    Code::DuplicateName,
-                    draft.provenance.section,
-                    format!(
-                        "this {} has the name of another {}: '{name}'",
-                        side(role),
-                        side(other.proxy.role)
-                    ),
-                )
-                .severity(if dialect == Dialect::V1_8 {
-                    Severity::Error
-                } else {
-                    Severity::Warning
-                })
-                .related(other.provenance.section, "the other one")
-                .help("rename one of them, and what refers to it"),
-            );
-        }
-    }
-}
-
-/// Numbers given with `id` must differ.
-fn ids(proxies: &[Draft], dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
-    let mut seen: HashMap<u32, &Draft> = HashMap::new();
-    for draft in proxies {
-        let id = draft.proxy.numeric_id;
-        let given: Vec<Span> = draft
-            .provenance
-            .own
-            .iter()
-            .filter(|(n, _)| *n == "id")
-            .map(|(_, s)| *s)
-            .collect();
-        if let [first, .., last] = given[..]
-            && dialect == Dialect::V1_4
-        {
-            diagnostics.push(taken(
-                last,
-                first,
-                "this section has an 'id' already".to_owned(),
-            ));
-        }
-        if id != 0 {
-            match seen.get(&id) {
-                Some(other) => diagnostics.push(taken(
-                    given.last().copied().unwrap_or(draft.provenance.section),
-                    other.provenance.section,
-                    format!("the id {id} belongs to '{}' already", other.proxy.name),
-                )),
-                None => {
-                    seen.insert(id, draft);
-                }
-            }
-        }
-        let mut servers: HashMap<u32, Span> = HashMap::new();
-        for (server, spans) in draft.proxy.servers.iter().zip(&draft.server_spans) {
-            if server.numeric_id == 0 {
-                continue;
-            }
-            let span = spans.id.unwrap_or(spans.line);
-            if let Some(first) = servers.insert(server.numeric_id, span) {
-                diagnostics.push(taken(
-                    span,
-                    first,
-                    format!(
-                        "the id {} belongs to another server already",
-                        server.numeric_id
-                    ),
-                ));
-            }
-        }
-        let mut listeners: HashMap<u32, Span> = HashMap::new();
-        for (listener, span) in draft.proxy.listeners.iter().zip(&draft.listener_spans) {
-            if listener.numeric_id == 0 {
-                continue;
-            }
-            if let Some(first) = listeners.insert(listener.numeric_id, *span) {
-                diagnostics.push(taken(
-                    *span,
-                    first,
-                    format!(
-                        "the id {} belongs to another address already",
-                        listener.numeric_id
-                    ),
-                ));
-            }
-        }
-    }
-}
-
-fn taken(span: Span, first: Span, message: String) -> Diagnostic {
-    Diagnostic::new(Code::DuplicateId, span, message)
-        .related(first, "here")
-        .help("choose another number")
-}
-
-/// Gives every proxy, server and listener without `id` the lowest number that is free.
-fn number(drafts: &mut Drafts<'_>) {
-    let used: HashSet<u32> = drafts
-        .proxies
-        .iter()
-        .map(|d| d.proxy.numeric_id)
-        .filter(|id| *id != 0)
-        .collect();
-    let mut next = 1;
-    for draft in &mut drafts.proxies {
-        fill(&mut draft.proxy.numeric_id, &mut next, &used);
-        let used = draft.proxy.servers.iter().map(|s| s.numeric_id).collect();
-        let mut next = 1;
-        for server in &mut draft.proxy.servers {
-            fill(&mut server.numeric_id, &mut next, &used);
-        }
-        let used = draft.proxy.listeners.iter().map(|l| l.numeric_id).collect();
-        let mut next = 1;
-        for listener in &mut draft.proxy.listeners {
-            fill(&mut listener.numeric_id, &mut next, &used);
-        }
-    }
-}
-
-fn fill(id: &mut u32, next: &mut u32, used: &HashSet<u32>) {
-    if *id != 0 {
-        return;
-    }
-    while used.contains(next) {
-        *next += 1;
-    }
-    *id = *next;
-    *next += 1;
 }
 
 fn listeners(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
@@ -269,130 +111,6 @@ fn logs(draft: &mut Draft, global: &Global, dialect: Dialect, diagnostics: &mut 
             )
             .help("add 'log global', or 'log ADDRESS FACILITY'"),
         );
-    }
-}
-
-/// Settings that need HTTP in a proxy that does not speak it.
-fn mode(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
-    if draft.proxy.mode == Mode::Http {
-        return;
-    }
-    let section = draft.provenance.section;
-    let proxy = &mut draft.proxy;
-    let role = proxy.role;
-    let name = proxy.name.clone();
-    let mut ignored = |what: &str| {
-        diagnostics.push(
-            Diagnostic::whole(
-                Code::IgnoredInMode,
-                Some(section),
-                format!("{what} means nothing in '{name}', which is not in HTTP mode"),
-            )
-            .help("write 'mode http' if it is HTTP, or delete the setting"),
-        );
-    };
-    if role.is_backend() && proxy.persistence.cookie.take().is_some() {
-        ignored("'cookie'");
-    }
-    if proxy.monitor_uri.take().is_some() {
-        ignored("'monitor-uri'");
-    }
-    let layer7 = matches!(
-        proxy.balance,
-        Balance::Uri { .. } | Balance::UrlParam { .. } | Balance::Header { .. }
-    );
-    if role.is_backend() && layer7 {
-        ignored("'balance' by something of the request");
-        proxy.balance = Balance::RoundRobin;
-    }
-    if proxy.stats.is_some() {
-        ignored("'stats'");
-    }
-    if matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf) {
-        ignored("'option httplog'");
-        proxy.log_format = LogFormat::Tcp;
-    }
-    let header = proxy
-        .source
-        .as_ref()
-        .is_some_and(|s| matches!(s.transparent, Some(TransparentSource::Header { .. })));
-    if header && role.is_backend() {
-        ignored("'source' with an address from a header");
-    }
-    if !proxy.http_rules.request_lines.is_empty() {
-        ignored("a 'req*' rule");
-    }
-    if !proxy.http_rules.response_lines.is_empty() {
-        ignored("an 'rsp*' rule");
-    }
-    if !proxy.captures.request_headers.is_empty() && dialect != Dialect::V1_8 {
-        ignored("'capture request header'");
-    }
-    if !proxy.captures.response_headers.is_empty() && dialect != Dialect::V1_8 {
-        ignored("'capture response header'");
-    }
-    if proxy.forwarded_for.is_some() {
-        ignored("'option forwardfor'");
-    }
-    if proxy.original_to.is_some() {
-        ignored("'option originalto'");
-    }
-    // Only the options that this section says itself: what comes from `defaults` is not meant.
-    let inherited = &draft.provenance;
-    for option in HTTP_OPTIONS {
-        if dialect == Dialect::V1_8 && MODE_OPTIONS.contains(option) {
-            continue;
-        }
-        if is_set(proxy, option) && allowed(option, role) && inherited.origin(option).is_some() {
-            ignored(&format!("'option {option}'"));
-        }
-    }
-}
-
-/// The on/off options that need HTTP.
-const HTTP_OPTIONS: &[&str] = &[
-    "accept-invalid-http-request",
-    "accept-invalid-http-response",
-    "checkcache",
-    "forceclose",
-    "http-buffer-request",
-    "http-ignore-probes",
-    "http-no-delay",
-    "http-pretend-keepalive",
-    "http-server-close",
-    "http-use-proxy-header",
-    "http_proxy",
-    "httpclose",
-    "prefer-last-server",
-];
-
-/// Those that 1.5 to 1.8 do not mind.
-const MODE_OPTIONS: &[&str] = &["forceclose", "http-server-close", "httpclose"];
-
-fn is_set(proxy: &crate::plan::Proxy, option: &str) -> bool {
-    match option {
-        "accept-invalid-http-request" => proxy.options.accept_invalid_http_request,
-        "accept-invalid-http-response" => proxy.options.accept_invalid_http_response,
-        "checkcache" => proxy.options.checkcache,
-        "forceclose" => proxy.mode_options.forceclose,
-        "http-buffer-request" => proxy.options.http_buffer_request,
-        "http-ignore-probes" => proxy.options.http_ignore_probes,
-        "prefer-last-server" => proxy.options.prefer_last_server,
-        "http-no-delay" => proxy.options.http_no_delay,
-        "http-pretend-keepalive" => proxy.mode_options.http_pretend_keepalive,
-        "http-server-close" => proxy.mode_options.http_server_close,
-        "http-use-proxy-header" => proxy.options.http_use_proxy_header,
-        "http_proxy" => proxy.options.http_proxy,
-        "httpclose" => proxy.mode_options.httpclose,
-        _ => false,
-    }
-}
-
-fn allowed(option: &str, role: Role) -> bool {
-    match option {
-        "accept-invalid-http-request" | "http-use-proxy-header" => role.is_frontend(),
-        "accept-invalid-http-response" | "checkcache" => role.is_backend(),
-        _ => true,
     }
 }
 

@@ -196,7 +196,13 @@ impl WireRun {
         let mut got: BTreeMap<String, Outcome> = BTreeMap::new();
         let mut note = None;
         for attempt in 0..=self.retry {
-            let (outcomes, trouble) = self.perform_fairly(suite, &surprising)?;
+            // What surprises may have been late on a busy machine: fewer at once from now on.
+            let jobs = if attempt == 0 {
+                self.jobs
+            } else {
+                self.jobs.min(RETRY_JOBS)
+            };
+            let (outcomes, trouble) = self.perform_fairly(suite, &surprising, jobs)?;
             if attempt == 0 || trouble.is_none() {
                 note.clone_from(&trouble);
             }
@@ -224,6 +230,7 @@ impl WireRun {
         &self,
         suite: &Rc<Suite>,
         cases: &[Rc<Case>],
+        jobs: usize,
     ) -> Result<(BTreeMap<String, Outcome>, Option<String>), WireError> {
         let mut attempt = 1;
         loop {
@@ -232,7 +239,7 @@ impl WireRun {
                 outcomes,
                 crash,
                 end,
-            } = perform(suite, cases, &self.command, self.jobs, hold_ports)?;
+            } = perform(suite, cases, &self.command, jobs, hold_ports)?;
             let lost_port = end.output.contains("bind") || end.output.contains("in use");
             if attempt == START_ATTEMPTS || crash.is_none() || !(lost_port || end.killed()) {
                 let note =
@@ -316,6 +323,7 @@ fn tail(output: &str) -> String {
 }
 
 const START_ATTEMPTS: usize = 4;
+const RETRY_JOBS: usize = 8;
 const OUTPUT_LINES: usize = 25;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::keyword::{Keyword, Status};
 use crate::keywords::switching::optional_condition;
 use crate::section::FLB;
 use crate::value::condition::ConditionSyntax;
-use crate::{Statement, Word, version};
+use crate::{Statement, Word, WordBytes, version};
 
 /// Requests or responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -199,7 +199,7 @@ fn rule(
         // 1.4 takes a missing name for the name of no backend.
         LineAction::SetBackend => Some(arguments.next_word().cloned().unwrap_or_else(|| Word {
             span: arguments.here(),
-            bytes: Box::default(),
+            bytes: WordBytes::default(),
         })),
         _ => None,
     };

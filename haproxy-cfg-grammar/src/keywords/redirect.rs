@@ -9,7 +9,7 @@ use crate::keywords::switching::required_condition;
 use crate::section::FLB;
 use crate::value::condition::ConditionSyntax;
 use crate::value::number;
-use crate::{Statement, Word};
+use crate::{Statement, Word, WordBytes};
 
 /// How the new location is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -73,7 +73,7 @@ fn redirect(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         kind: RedirectKind::Location,
         value: Word {
             span: arguments.here(),
-            bytes: Box::default(),
+            bytes: WordBytes::default(),
         },
         code: 302,
         set_cookie: None,

@@ -12,7 +12,7 @@ use crate::section::{DLB, FRONTEND, LB, NOWHERE};
 use crate::value::address::{self, Endpoint, PortRules};
 use crate::value::number;
 use crate::value::time::{Milliseconds, Unit};
-use crate::{Dialect, Span, Statement, Word, version};
+use crate::{Dialect, Span, Statement, Word, WordBytes, version};
 
 /// One `server` line.
 #[derive(Clone, Debug)]
@@ -376,7 +376,7 @@ fn option(
 fn value(arguments: &mut Arguments<'_>) -> Word {
     arguments.next_word().cloned().unwrap_or_else(|| Word {
         span: arguments.here(),
-        bytes: Box::default(),
+        bytes: WordBytes::default(),
     })
 }
 

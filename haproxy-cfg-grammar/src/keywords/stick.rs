@@ -9,7 +9,7 @@ use crate::value::condition::ConditionSyntax;
 use crate::value::expression::{self, Call};
 use crate::value::time::Milliseconds;
 use crate::value::{number, size};
-use crate::{Dialect, Statement, Word};
+use crate::{Dialect, Statement, Word, WordBytes};
 
 /// What a rule does with the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +191,7 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     if arguments.take("table").is_some() {
         table = Some(arguments.next_word().cloned().unwrap_or_else(|| Word {
             span: arguments.here(),
-            bytes: Box::default(),
+            bytes: WordBytes::default(),
         }));
     }
     let condition = match arguments.peek() {

@@ -105,13 +105,14 @@ impl Transaction {
             }
             return Err(end);
         }
-        self.note_request(session)?;
+        self.note_request(session);
+        self.measure_request(session)?;
         self.timing.received = Some(session.worker.now());
         Ok(())
     }
 
     /// Notes what is asked of the head once it is complete.
-    fn note_request(&mut self, session: &Session) -> Result<(), End> {
+    fn note_request(&mut self, session: &Session) {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
@@ -127,13 +128,6 @@ impl Transaction {
                 &mut self.captured.request_headers,
             );
         }
-        let dialect = session.generation.plan.dialect;
-        if self.version == Version::Http09 && dialect != Dialect::V1_4 {
-            return Err(end(Cause::Proxy, ErrorStatus::S400));
-        }
-        self.framing = Framing::of_request(&self.request, bytes, self.version, dialect)
-            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
-        Ok(())
     }
 
     /// Whether this is the request that `monitor-uri` answers.
@@ -146,11 +140,12 @@ impl Transaction {
     }
 
     /// Finds out how long the body is. What rules do to the head does not change it.
-    pub(super) fn measure_request(&mut self, session: &Session) -> Result<(), End> {
+    fn measure_request(&mut self, session: &Session) -> Result<(), End> {
         let plan = &session.generation.plan;
         self.upgrade_http09(plan.dialect)?;
         let bytes = self.up.buffer.bytes();
-        let framing = self.framing;
+        let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
+            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }

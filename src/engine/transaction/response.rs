@@ -86,17 +86,11 @@ impl Transaction {
             bytes,
             &mut self.captured.response_headers,
         );
-        let framing = Framing::of_response(
-            &self.response,
-            bytes,
-            version,
-            session.generation.plan.dialect,
-            self.method,
-            status,
-        )
-        .map_err(|_| ())?;
+        let framing =
+            Framing::of_response(&self.response, bytes, version, dialect, self.method, status)
+                .map_err(|_| ())?;
         self.timing.answered = Some(session.worker.now());
-        if framing == Framing::Chunked && session.generation.plan.dialect != Dialect::V1_4 {
+        if framing == Framing::Chunked && dialect != Dialect::V1_4 {
             self.response.remove_all(bytes, b"Content-Length");
         }
         self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
@@ -105,10 +99,6 @@ impl Transaction {
         } else {
             self.version
         };
-        // What was kept ends here, and the client is told.
-        if session.is_stopping() && self.intent.keeps_client() {
-            self.intent = Intent::Close;
-        }
         let connection = (!self.upgraded && status >= 200).then(|| {
             ResponseConnection::look(
                 &mut self.response,
