@@ -533,6 +533,10 @@ pub(crate) async fn relay(session: &mut Session) {
 }
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
+    if !transaction.inspect(session).await {
+        session.close_client();
+        return Termination::new(Cause::Proxy, Stage::Request);
+    }
     transaction.switch_tcp(session);
     transaction.up.tunnel();
     transaction.down.tunnel();

@@ -23,6 +23,7 @@ use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, Severity};
+use crate::sample::fetch::v4;
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -184,8 +185,14 @@ pub(crate) struct Link {
     pub(crate) reused: bool,
 }
 
-/// A user, as the indices of the list and of the user in it, and the password that was shown.
-pub(crate) type ShownPassword = ((usize, usize), Vec<u8>);
+/// A password that was verified.
+#[derive(Debug)]
+pub(crate) struct ShownPassword {
+    /// The address of the user list and the place of the user in it.
+    pub(crate) user: (usize, usize),
+    /// The password.
+    pub(crate) password: Vec<u8>,
+}
 
 /// A session.
 #[derive(Debug)]
@@ -241,6 +248,9 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
     session.set_client_options();
     session.frontend_handles().frontend.rate.count(now);
     session.log_connect();
+    if session.is_monitored() {
+        return monitor(&mut session).await;
+    }
     match session.proxy().mode {
         Mode::Http => http(&mut session).await,
         Mode::Tcp => exchange::relay(&mut session).await,
@@ -279,18 +289,7 @@ async fn health(session: &mut Session) {
     } else {
         b"OK\n"
     };
-    let mut rest = answer;
-    let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
-    poll_fn(|cx| {
-        while !rest.is_empty() && !session.client.broken {
-            match session.client.poll_send(cx, rest, &[], &session.worker) {
-                Poll::Ready(n) => rest = &rest[n..],
-                Poll::Pending => return session.deadline.poll(cx, limit),
-            }
-        }
-        Poll::Ready(())
-    })
-    .await;
+    let sent = say(session, answer).await;
     // 1.4 logs such a connection like any other.
     if session.generation.plan.dialect == Dialect::V1_4 {
         session.log(&Line {
@@ -302,7 +301,7 @@ async fn health(session: &mut Session) {
                 response: -1,
                 total: session.elapsed(session.worker.now()),
             },
-            bytes: (answer.len() - rest.len()) as u64,
+            bytes: sent as u64,
             termination: Termination::default(),
             counts: session.counts(),
             retries: 0,
@@ -310,6 +309,30 @@ async fn health(session: &mut Session) {
             http: None,
         });
     }
+}
+
+/// `monitor-net`: says in HTTP that all is well, or nothing, and closes.
+async fn monitor(session: &mut Session) {
+    if session.proxy().mode == Mode::Http {
+        say(session, b"HTTP/1.0 200 OK\r\n\r\n").await;
+    }
+}
+
+/// Sends a text, and answers how many bytes of it have left.
+async fn say(session: &mut Session, text: &[u8]) -> usize {
+    let mut rest = text;
+    let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
+    poll_fn(|cx| {
+        while !rest.is_empty() && !session.client.broken {
+            match session.client.poll_send(cx, rest, &[], &session.worker) {
+                Poll::Ready(n) => rest = &rest[n..],
+                Poll::Pending => return session.deadline.poll(cx, limit),
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+    text.len() - rest.len()
 }
 
 impl Session {
@@ -341,6 +364,16 @@ impl Session {
     /// Whether kept connections should end: another plan has taken over, or the process stops.
     pub(crate) fn is_stopping(&self) -> bool {
         self.generation.is_retired() || self.worker.draining.get()
+    }
+
+    /// Whether the client belongs to `monitor-net`.
+    fn is_monitored(&self) -> bool {
+        let Some((network, mask)) = self.proxy().monitor_net else {
+            return false;
+        };
+        let ip = self.peer.and_then(|peer| v4(peer.ip()));
+        let mask = u32::from(mask);
+        ip.is_some_and(|ip| u32::from(ip) & mask == u32::from(network) & mask)
     }
 
     fn set_client_options(&mut self) {

@@ -4,6 +4,7 @@
 //! choose the backend, fix what happens to the connections, connect, exchange, and finish.
 
 mod cookies;
+mod inspect;
 mod reply;
 mod request;
 mod response;
@@ -271,6 +272,10 @@ impl Transaction {
     }
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
+        if !self.inspect(session).await {
+            let rejected = Termination::new(Cause::Proxy, Stage::Request);
+            return Err(End::new(rejected, None));
+        }
         self.receive_request(session, first).await?;
         self.first = first;
         self.as_proxy = self.is_for_proxy(session);

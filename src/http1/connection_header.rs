@@ -41,6 +41,8 @@ pub struct Policy {
     pretend_keepalive: bool,
     /// 1.4: there is no keep-alive to fall back to, and the request is looked at once.
     v1_4: bool,
+    /// The header is `Proxy-Connection`.
+    as_proxy: bool,
 }
 
 impl Policy {
@@ -88,6 +90,20 @@ impl Policy {
             passive_close,
             pretend_keepalive,
             v1_4,
+            as_proxy: false,
+        }
+    }
+
+    /// The same for a client that takes this for a proxy (`option http-use-proxy-header`).
+    pub fn as_proxy(self, as_proxy: bool) -> Self {
+        Self { as_proxy, ..self }
+    }
+
+    fn header(self) -> &'static [u8] {
+        if self.as_proxy {
+            b"Proxy-Connection"
+        } else {
+            b"Connection"
         }
     }
 
@@ -179,7 +195,7 @@ impl RequestConnection {
         {
             let closes = matches!(intent, Intent::ServerClose | Intent::Close);
             let drop_keep_alive = is_11 || (closes && !policy.pretend_keepalive);
-            self.tokens = Some(strip(head, bytes, !is_11, drop_keep_alive));
+            self.tokens = Some(strip(policy.header(), head, bytes, !is_11, drop_keep_alive));
         }
         let seen = self.tokens.unwrap_or_default();
         if intent.keeps_client()
@@ -222,7 +238,8 @@ impl RequestConnection {
         let want_close = is_11 && closes && !pretend;
         let want_keep_alive =
             !is_11 && ((intent == Intent::KeepAlive && !policy.passive_close) || pretend);
-        announce(head, bytes, self.tokens, want_close, want_keep_alive);
+        let name = policy.header();
+        announce(name, head, bytes, self.tokens, want_close, want_keep_alive);
         intent
     }
 }
@@ -236,6 +253,7 @@ pub struct ResponseConnection {
     tokens: Option<Tokens>,
     server_11: bool,
     both_11: bool,
+    header: &'static [u8],
 }
 
 impl ResponseConnection {
@@ -258,6 +276,7 @@ impl ResponseConnection {
                 tokens: None,
                 server_11,
                 both_11,
+                header: policy.header(),
             };
         }
         let mut intent = intent;
@@ -265,9 +284,9 @@ impl ResponseConnection {
             intent = Intent::Close;
         }
         let tokens = if intent.keeps_client() {
-            strip(head, bytes, true, both_11)
+            strip(policy.header(), head, bytes, true, both_11)
         } else {
-            strip(head, bytes, !server_11, true)
+            strip(policy.header(), head, bytes, !server_11, true)
         };
         // A server that closes leaves nothing to keep on its side.
         if intent == Intent::KeepAlive && (tokens.close || (!server_11 && !tokens.keep_alive)) {
@@ -280,6 +299,7 @@ impl ResponseConnection {
             tokens: (!upgrades).then_some(tokens),
             server_11,
             both_11,
+            header: policy.header(),
         }
     }
 
@@ -291,7 +311,8 @@ impl ResponseConnection {
             } else {
                 (self.server_11, false)
             };
-            announce(head, bytes, self.tokens, close, keep_alive);
+            let name = self.header;
+            announce(name, head, bytes, self.tokens, close, keep_alive);
         }
         self.intent
     }
@@ -299,10 +320,16 @@ impl ResponseConnection {
 
 /// Notes the tokens of every `Connection` line and takes out those that are asked for. A line of
 /// which nothing is left goes.
-fn strip(head: &mut Head, bytes: &[u8], drop_close: bool, drop_keep_alive: bool) -> Tokens {
+fn strip(
+    name: &[u8],
+    head: &mut Head,
+    bytes: &[u8],
+    drop_close: bool,
+    drop_keep_alive: bool,
+) -> Tokens {
     let mut tokens = Tokens::default();
     let mut at = None;
-    while let Some(index) = head.find(bytes, b"Connection", at) {
+    while let Some(index) = head.find(bytes, name, at) {
         at = Some(index);
         let mut dropped = false;
         for token in elements(head.value(bytes, index)) {
@@ -356,22 +383,29 @@ fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_
 
 /// Makes the message say exactly what is wanted. `None` when its tokens were not looked at: then
 /// what stands there stays, unless something is to be said.
-fn announce(head: &mut Head, bytes: &[u8], tokens: Option<Tokens>, close: bool, keep_alive: bool) {
+fn announce(
+    name: &[u8],
+    head: &mut Head,
+    bytes: &[u8],
+    tokens: Option<Tokens>,
+    close: bool,
+    keep_alive: bool,
+) {
     let tokens = match tokens {
         Some(tokens) => tokens,
-        None if close || keep_alive => strip(head, bytes, !close, !keep_alive),
+        None if close || keep_alive => strip(name, head, bytes, !close, !keep_alive),
         None => return,
     };
     let drop_close = tokens.close_kept && !close;
     let drop_keep_alive = tokens.keep_alive_kept && !keep_alive;
     if drop_close || drop_keep_alive {
-        strip(head, bytes, drop_close, drop_keep_alive);
+        strip(name, head, bytes, drop_close, drop_keep_alive);
     }
     if close && !tokens.close_kept {
-        head.append(b"Connection: close");
+        head.append_parts(&[name, b": close"]);
     }
     if keep_alive && !tokens.keep_alive_kept {
-        head.append(b"Connection: keep-alive");
+        head.append_parts(&[name, b": keep-alive"]);
     }
 }
 

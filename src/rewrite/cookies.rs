@@ -279,7 +279,8 @@ impl Line {
                     RequestCookie::Down | RequestCookie::Expired | RequestCookie::Old
                 ) =>
             {
-                state.request = if skipped {
+                // 1.4 does not tell what was not looked at from what names no server.
+                state.request = if skipped && state.first_wins {
                     RequestCookie::Unused
                 } else {
                     RequestCookie::Invalid

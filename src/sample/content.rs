@@ -48,10 +48,10 @@ pub fn ssl_version(bytes: &[u8]) -> Found<i64> {
             return Found::Never;
         }
         len = len.min(16 * 1024 - 5);
-        if bytes.len() < 5 + len.min(6) {
+        // The whole record must be there, as much of it as a buffer holds.
+        if bytes.len() < 5 + len {
             return Found::NotYet;
         }
-        let _ = len;
         Found::Value(version(major, minor))
     } else {
         // SSL 2: a length of two bytes with its highest bit set, a hello, a version.

@@ -173,7 +173,8 @@ impl Transaction {
             backend.original_to.as_ref(),
             session.destination(),
         );
-        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect);
+        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect)
+            .as_proxy(self.as_proxy);
         let facts = RequestFacts {
             version: self.version,
             length_known: self.length_known,

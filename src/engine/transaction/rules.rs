@@ -75,7 +75,8 @@ impl Transaction {
         let plan = std::sync::Arc::clone(&session.generation.plan);
         let proxy = plan.proxy(id);
         let frontend = plan.proxy(session.frontend);
-        self.policy = Policy::of(frontend.mode_options, proxy.mode_options, plan.dialect);
+        self.policy = Policy::of(frontend.mode_options, proxy.mode_options, plan.dialect)
+            .as_proxy(self.as_proxy);
         let facts = RequestFacts {
             version: self.version,
             length_known: self.length_known,

@@ -1,6 +1,6 @@
 //! What rules can ask about the rest of the process.
 
-use crate::engine::session::Session;
+use crate::engine::session::{Session, ShownPassword};
 use crate::plan::{ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
@@ -93,15 +93,18 @@ impl World for Session {
         // What this connection has shown once it need not show again.
         let key = (std::ptr::from_ref(list) as usize, index);
         let mut shown = self.shown.borrow_mut();
-        if let Some((known, text)) = shown.as_ref()
-            && *known == key
-            && text == password
+        if let Some(known) = shown.as_ref()
+            && known.user == key
+            && known.password == password
         {
             return true;
         }
         let fits = userlist::fits(&user.password, password);
         if fits {
-            *shown = Some((key, password.to_vec()));
+            *shown = Some(ShownPassword {
+                user: key,
+                password: password.to_vec(),
+            });
         }
         fits
     }

@@ -1,0 +1,67 @@
+//! Decisions on the first bytes of a connection. Manual 1.4, section 4.2 "tcp-request content".
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::Transaction;
+use crate::acl::Verdict;
+use crate::engine::deadline::{after, earlier};
+use crate::engine::session::Session;
+use crate::plan::TcpAction;
+use crate::sample::Content;
+
+impl Transaction {
+    /// Waits until the rules can decide. Answers whether the connection is accepted.
+    pub(crate) async fn inspect(&mut self, session: &mut Session) -> bool {
+        if session.proxy().tcp_rules.content.is_empty() {
+            return true;
+        }
+        let tune = &session.generation.plan.global.tune;
+        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let delay = session.proxy().tcp_rules.inspect_delay;
+        let until = delay.map(|delay| session.worker.now() + delay);
+        let timeout = session.proxy().timeouts.client;
+        poll_fn(|cx| {
+            loop {
+                let expired = until.is_none_or(|until| session.worker.now() >= until);
+                let may_grow =
+                    !expired && !session.client.read_closed && self.up.buffer.len() < limit;
+                if let Some(accepted) = self.decide(session, may_grow) {
+                    return Poll::Ready(accepted);
+                }
+                let buffer = &mut self.up.buffer;
+                if session
+                    .client
+                    .poll_fill(cx, buffer, &session.worker, limit)
+                    .is_pending()
+                {
+                    let at = earlier(until, after(session.client.active, timeout));
+                    if session.deadline.poll(cx, at).is_pending() {
+                        return Poll::Pending;
+                    }
+                    // The rules decide with what there is.
+                    return Poll::Ready(self.decide(session, false).unwrap_or(false));
+                }
+            }
+        })
+        .await
+    }
+
+    /// What the rules say of the bytes so far; `None` when more must come first.
+    fn decide(&self, session: &Session, may_grow: bool) -> Option<bool> {
+        let content = Content {
+            bytes: self.up.buffer.bytes(),
+            may_grow,
+        };
+        let facts = self.facts(session, session.frontend, content);
+        let acls = &session.frontend_handles().acls;
+        for rule in &session.proxy().tcp_rules.content {
+            match acls.verdict(rule.condition.as_ref(), &facts) {
+                Verdict::Unknown if may_grow => return None,
+                Verdict::Unknown | Verdict::Fails => {}
+                Verdict::Holds => return Some(rule.action == TcpAction::Accept),
+            }
+        }
+        Some(true)
+    }
+}
