@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::section::{BACKEND, FL};
 use crate::value::number;
 use crate::{Statement, Word};
@@ -38,7 +38,6 @@ const fn row(
     Keyword {
         ignored_in: BACKEND,
         arguments: "name len n",
-        status: Status::Accepted,
         accepts,
         refuses,
         ..Keyword::new(name, FL, parse)

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::switching::optional_condition;
 use crate::section::FLB;
 use crate::value::condition::ConditionSyntax;
@@ -76,7 +76,6 @@ const fn row(
 ) -> Keyword {
     Keyword {
         arguments,
-        status: Status::Accepted,
         accepts,
         refuses,
         ..Keyword::new(name, FLB, parse)

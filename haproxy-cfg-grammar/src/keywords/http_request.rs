@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::keywords::switching::{optional_condition, required_condition};
 use crate::section::FLB;
@@ -39,7 +39,6 @@ pub const HTTP_REQUEST: &[Keyword] = &[
     Keyword {
         arguments: "action [args] [if|unless condition]",
         stops: true,
-        status: Status::Accepted,
         accepts: &[
             "http-request allow",
             "http-request deny if METH_TRACE",
@@ -58,7 +57,6 @@ pub const HTTP_REQUEST: &[Keyword] = &[
         arguments: "if|unless condition",
         instead: Some("http-request deny"),
         warned_since: version::V1_5,
-        status: Status::Accepted,
         accepts: &["block if METH_TRACE"],
         refuses: &["block", "block METH_TRACE"],
         ..Keyword::new("block", FLB, |a| {

@@ -190,7 +190,7 @@ pub const FLAGS: &[Keyword] = &[
         FRONTEND
     ),
     accepted(row!("allbackups", Allbackups, DLB, FRONTEND)),
-    accepted(row!("checkcache", Checkcache, DLB, FRONTEND)),
+    row!("checkcache", Checkcache, DLB, FRONTEND),
     row!("clitcpka", Clitcpka, DFL, BACKEND),
     accepted(row!("contstats", Contstats, DFL, BACKEND)),
     row!("dontlog-normal", DontlogNormal, DFL, BACKEND),
@@ -225,12 +225,7 @@ pub const FLAGS: &[Keyword] = &[
         row!("http-tunnel", HttpTunnel, DFLB, NOWHERE),
         version::V1_5,
     ),
-    accepted(row!(
-        "http-use-proxy-header",
-        HttpUseProxyHeader,
-        DFL,
-        BACKEND
-    )),
+    row!("http-use-proxy-header", HttpUseProxyHeader, DFL, BACKEND),
     accepted(row!("http_proxy", HttpProxy, DFLB, NOWHERE)),
     row!("httpclose", Httpclose, DFLB, NOWHERE),
     row!("independant-streams", IndependantStreams, DFLB, NOWHERE),
@@ -242,7 +237,7 @@ pub const FLAGS: &[Keyword] = &[
     row!("log-separate-errors", LogSeparateErrors, DFL, BACKEND),
     row!("logasap", Logasap, DFL, BACKEND),
     row!("nolinger", Nolinger, DFLB, NOWHERE),
-    accepted(row!("persist", Persist, DLB, FRONTEND)),
+    row!("persist", Persist, DLB, FRONTEND),
     later(
         accepted(row!("prefer-last-server", PreferLastServer, DLB, FRONTEND)),
         version::V1_5,
@@ -324,7 +319,6 @@ pub const WITH_ARGUMENTS: &[Keyword] = &[
     },
     Keyword {
         arguments: "[except net] [header name] [if-none]",
-        status: Status::Accepted,
         accepts: &[
             "option forwardfor",
             "option forwardfor except 127.0.0.0/8 header X-Client",
@@ -338,7 +332,6 @@ pub const WITH_ARGUMENTS: &[Keyword] = &[
     },
     Keyword {
         arguments: "[except net] [header name]",
-        status: Status::Accepted,
         accepts: &["option originalto", "option originalto header X-Client-Dst"],
         refuses: &["option originalto header", "option originalto if-none"],
         ..Keyword::new("option originalto", DFLB, |a| {

@@ -86,7 +86,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     Keyword {
         ignored_in: FRONTEND,
         arguments: "name [mode] [options]",
-        status: Status::Accepted,
         accepts: &[
             "cookie SRV",
             "cookie SRV insert indirect nocache",
@@ -127,7 +126,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     },
     Keyword {
         arguments: "if|unless condition",
-        status: Status::Accepted,
         accepts: &["force-persist if { src 10.0.0.0/8 }"],
         refuses: &["force-persist"],
         ..Keyword::new("force-persist", FLB, |a| {
@@ -136,7 +134,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     },
     Keyword {
         arguments: "if|unless condition",
-        status: Status::Accepted,
         accepts: &["ignore-persist if { path_beg /static }"],
         refuses: &["ignore-persist TRUE"],
         ..Keyword::new("ignore-persist", FLB, |a| {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::switching::required_condition;
 use crate::section::FLB;
 use crate::value::condition::ConditionSyntax;
@@ -47,7 +47,6 @@ pub struct RedirectRule {
 /// The family.
 pub const REDIRECT: &[Keyword] = &[Keyword {
     arguments: "location|prefix|scheme value [options] [condition]",
-    status: Status::Accepted,
     accepts: &[
         "redirect location / code 301",
         "redirect prefix https://www.example.com drop-query append-slash if METH_GET",

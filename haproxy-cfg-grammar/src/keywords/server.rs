@@ -128,7 +128,7 @@ pub const OPTIONS: &[Setting] = &[
     Setting::accepted("addr", "address"),
     Setting::works("backup", "none"),
     Setting::accepted("check", "none"),
-    Setting::accepted("cookie", "value"),
+    Setting::works("cookie", "value"),
     Setting::works("disabled", "none"),
     Setting::accepted("downinter", "time"),
     Setting::accepted("error-limit", "integer"),

@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::section::USERLIST as SECTION;
 use crate::{Statement, Word};
 
@@ -40,14 +40,12 @@ pub enum Password {
 pub const USERLIST: &[Keyword] = &[
     Keyword {
         arguments: "name [users a,b]",
-        status: Status::Accepted,
         accepts: &["group admins", "group admins users alice,bob"],
         refuses: &["group", "group admins bogus x"],
         ..Keyword::new("group", SECTION, group)
     },
     Keyword {
         arguments: "name [password|insecure-password text] [groups a,b]",
-        status: Status::Accepted,
         accepts: &[
             "user alice insecure-password secret groups admins",
             "user bob password $1$a$b",

@@ -77,6 +77,7 @@ impl Transaction {
     }
 
     fn prepare_response(&mut self, session: &Session, status: u16) -> Result<bool, ()> {
+        let dialect = session.generation.plan.dialect;
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
