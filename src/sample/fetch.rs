@@ -105,7 +105,10 @@ fn first_bytes(
         Fetch::RequestIsHttp if facts.request.is_some() => (Found::Value(Value::Bool(true)), true),
         Fetch::RequestIsHttp => (mapped(content::is_http(content), Value::Bool), false),
         Fetch::RequestSslVersion => (
-            mapped(content::ssl_version(content.bytes), Value::Integer),
+            mapped(
+                content::ssl_version(content.bytes, facts.dialect),
+                Value::Integer,
+            ),
             false,
         ),
         Fetch::RdpCookie { name } => (
