@@ -35,7 +35,6 @@ fn matches(fetch: Fetch, matching: MatchMethod, ignore_case: bool, pattern: Patt
             may_grow: false,
         },
         source: Some("10.1.2.3:99".parse().unwrap()),
-        destination: None,
         as_proxy: false,
         first_request: true,
         world: &Nowhere,

@@ -356,11 +356,6 @@ impl Session {
         self.generation.handles(self.backend)
     }
 
-    /// The address that the client connected to.
-    pub(crate) fn destination(&self) -> Option<SocketAddr> {
-        self.client.socket.local_addr()
-    }
-
     /// Whether kept connections should end: another plan has taken over, or the process stops.
     pub(crate) fn is_stopping(&self) -> bool {
         self.generation.is_retired() || self.worker.draining.get()

@@ -1,6 +1,8 @@
 //! Values in the first bytes of a connection: SSL, RDP, whether it is HTTP. Manual 1.4, section
 //! 7.5.2.
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::Content;
 use crate::http1::{Head, Kind, Scan, Tolerance};
 
@@ -29,8 +31,9 @@ pub fn is_http(content: Content<'_>) -> Found<bool> {
     }
 }
 
-/// Version of an SSL hello, major in the upper and minor in the lower 16 bits.
-pub fn ssl_version(bytes: &[u8]) -> Found<i64> {
+/// Version of an SSL hello, major in the upper and minor in the lower 16 bits. 1.4 answers with the
+/// version of the record, later ones with what the client asks for in it.
+pub fn ssl_version(bytes: &[u8], dialect: Dialect) -> Found<i64> {
     let Some(&first) = bytes.first() else {
         return Found::NotYet;
     };
@@ -52,7 +55,15 @@ pub fn ssl_version(bytes: &[u8]) -> Found<i64> {
         if bytes.len() < 5 + len {
             return Found::NotYet;
         }
-        Found::Value(version(major, minor))
+        if dialect == Dialect::V1_4 {
+            return Found::Value(version(major, minor));
+        }
+        match *bytes {
+            [_, _, _, _, _, _, _, _, _, major, minor, ..] if len >= 6 => {
+                Found::Value(version(major, minor))
+            }
+            _ => Found::Never,
+        }
     } else {
         // SSL 2: a length of two bytes with its highest bit set, a hello, a version.
         let [high, low, kind, major, minor, ..] = *bytes else {
@@ -127,12 +138,15 @@ mod tests {
     #[test]
     fn ssl_versions() {
         assert_eq!(
-            ssl_version(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]),
+            ssl_version(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0], Dialect::V1_4),
             Found::Value(0x0003_0001)
         );
-        assert_eq!(ssl_version(&[0x16, 3, 1]), Found::NotYet);
-        assert_eq!(ssl_version(b"GET / HTTP/1.0\r\n\r\n"), Found::Never);
-        assert_eq!(ssl_version(b""), Found::NotYet);
+        assert_eq!(ssl_version(&[0x16, 3, 1], Dialect::V1_4), Found::NotYet);
+        assert_eq!(
+            ssl_version(b"GET / HTTP/1.0\r\n\r\n", Dialect::V1_4),
+            Found::Never
+        );
+        assert_eq!(ssl_version(b"", Dialect::V1_4), Found::NotYet);
     }
 
     #[test]

@@ -40,8 +40,6 @@ pub struct Facts<'a> {
     pub content: Content<'a>,
     /// The client.
     pub source: Option<SocketAddr>,
-    /// The address that the client connected to.
-    pub destination: Option<SocketAddr>,
     /// The client takes this for a proxy (`option http-use-proxy-header`).
     pub as_proxy: bool,
     /// It is the first request of its connection.
@@ -63,6 +61,9 @@ impl std::fmt::Debug for Facts<'_> {
 /// What lives outside of a session: counters, states, user lists. Everything is asked for by
 /// identity and answered with a number; `None` is no value.
 pub trait World {
+    /// The address that the client connected to. Asked for only when a rule wants it: it may take a
+    /// system call.
+    fn destination(&self) -> Option<SocketAddr>;
     /// Numbers that belong to a proxy.
     fn proxy(&self, of: ProxyId, what: ProxyFact) -> Option<i64>;
     /// Whether a server is up.
@@ -112,6 +113,10 @@ pub enum ProxyFact {
 pub struct Nowhere;
 
 impl World for Nowhere {
+    fn destination(&self) -> Option<SocketAddr> {
+        None
+    }
+
     fn proxy(&self, _: ProxyId, _: ProxyFact) -> Option<i64> {
         None
     }

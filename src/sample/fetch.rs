@@ -41,9 +41,12 @@ pub fn fetch(
             visit(Value::Bool(true));
         }
         Fetch::Source => address(facts.source, visit),
-        Fetch::Destination => address(facts.destination, visit),
+        Fetch::Destination => address(facts.world.destination(), visit),
         Fetch::SourcePort => integer(facts.source.map(|a| i64::from(a.port())), visit),
-        Fetch::DestinationPort => integer(facts.destination.map(|a| i64::from(a.port())), visit),
+        Fetch::DestinationPort => integer(
+            facts.world.destination().map(|a| i64::from(a.port())),
+            visit,
+        ),
         Fetch::FirstRequest => {
             visit(Value::Bool(facts.first_request));
         }
@@ -105,7 +108,10 @@ fn first_bytes(
         Fetch::RequestIsHttp if facts.request.is_some() => (Found::Value(Value::Bool(true)), true),
         Fetch::RequestIsHttp => (mapped(content::is_http(content), Value::Bool), false),
         Fetch::RequestSslVersion => (
-            mapped(content::ssl_version(content.bytes), Value::Integer),
+            mapped(
+                content::ssl_version(content.bytes, facts.dialect),
+                Value::Integer,
+            ),
             false,
         ),
         Fetch::RdpCookie { name } => (

@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::switching::required_condition;
 use crate::section::{BACKEND, DFL, FL};
 use crate::value::address::{self, Network};
@@ -43,7 +43,6 @@ pub const MONITOR: &[Keyword] = &[
     Keyword {
         ignored_in: BACKEND,
         arguments: "if|unless condition",
-        status: Status::Accepted,
         accepts: &["monitor fail if { nbsrv lt 2 }"],
         refuses: &["monitor fail", "monitor fail TRUE"],
         ..Keyword::new("monitor fail", FL, |a| {

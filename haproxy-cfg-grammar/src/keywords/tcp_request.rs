@@ -34,7 +34,6 @@ pub struct TcpRule {
 pub const TCP_REQUEST: &[Keyword] = &[
     Keyword {
         arguments: "accept|reject [condition]",
-        status: Status::Accepted,
         accepts: &[
             "tcp-request content accept",
             "tcp-request content reject if { req_len gt 0 }",
@@ -47,7 +46,6 @@ pub const TCP_REQUEST: &[Keyword] = &[
         ignored_in: BACKEND,
         unread_when_ignored: true,
         arguments: "time",
-        status: Status::Accepted,
         accepts: &["tcp-request inspect-delay 5s"],
         refuses: &["tcp-request inspect-delay", "tcp-request inspect-delay -1s"],
         ..Keyword::new("tcp-request inspect-delay", FL, |a| {

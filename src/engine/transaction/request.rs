@@ -166,13 +166,15 @@ impl Transaction {
             backend.forwarded_for.as_ref(),
             session.peer,
         );
-        forwarded_for::add(
-            &mut self.request,
-            bytes,
-            frontend.original_to.as_ref(),
-            backend.original_to.as_ref(),
-            session.destination(),
-        );
+        if frontend.original_to.is_some() || backend.original_to.is_some() {
+            forwarded_for::add(
+                &mut self.request,
+                bytes,
+                frontend.original_to.as_ref(),
+                backend.original_to.as_ref(),
+                session.client.socket.local_addr(),
+            );
+        }
         self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect)
             .as_proxy(self.as_proxy);
         let facts = RequestFacts {

@@ -39,7 +39,6 @@ impl Transaction {
             response: None,
             content,
             source: session.peer,
-            destination: session.destination(),
             as_proxy: self.as_proxy,
             first_request: self.first,
             world: session,

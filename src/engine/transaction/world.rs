@@ -7,6 +7,10 @@ use crate::sample::facts::ProxyFact;
 use crate::userlist;
 
 impl World for Session {
+    fn destination(&self) -> Option<std::net::SocketAddr> {
+        self.client.socket.local_addr()
+    }
+
     fn proxy(&self, of: ProxyId, what: ProxyFact) -> Option<i64> {
         let handles = self.generation.handles(of);
         let proxy = self.generation.proxy(of);
