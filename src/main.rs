@@ -1,7 +1,7 @@
 //! The hapax command: the one place that prints, and that chooses exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "see above")]
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use hapax::boot::{self, Event, OldProcesses};
@@ -189,7 +189,7 @@ fn check(check: &Check, dialect: Dialect) -> ExitCode {
     let sources = &configuration.document.sources;
     let diagnostics = report::filter(configuration.diagnostics, &check.deny, &check.allow);
     match check.format {
-        Format::Json => print!("{}", report::as_json(&diagnostics, sources)),
+        Format::Json => say(&report::as_json(&diagnostics, sources)),
         Format::Text => {
             let colours = std::io::stderr().is_terminal();
             eprint!("{}", report::snippets(&diagnostics, sources, colours));
@@ -211,9 +211,9 @@ fn check(check: &Check, dialect: Dialect) -> ExitCode {
 fn keywords(keywords: &Keywords) -> ExitCode {
     let entries = keyword_list::with_status(keywords.status.as_deref());
     match keywords.format {
-        KeywordFormat::Text => print!("{}", keyword_list::text(&entries)),
-        KeywordFormat::Markdown => print!("{}", keyword_list::markdown()),
-        KeywordFormat::Json => println!("{}", keyword_list::json(&entries)),
+        KeywordFormat::Text => say(&keyword_list::text(&entries)),
+        KeywordFormat::Markdown => say(&keyword_list::markdown()),
+        KeywordFormat::Json => say(&format!("{}\n", keyword_list::json(&entries))),
     }
     ExitCode::SUCCESS
 }
@@ -234,8 +234,16 @@ fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
     };
     let (provenance, only) = (&configuration.provenance, &explain.proxies);
     match explain.format {
-        Format::Text => print!("{}", explain::text(plan, provenance, sources, only)),
-        Format::Json => println!("{}", explain::json(plan, provenance, sources, only)),
+        Format::Text => say(&explain::text(plan, provenance, sources, only)),
+        Format::Json => say(&format!(
+            "{}\n",
+            explain::json(plan, provenance, sources, only)
+        )),
     }
     ExitCode::SUCCESS
+}
+
+/// Prints a long text. A reader that has seen enough (`| head`) ends it, which is no mistake.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
