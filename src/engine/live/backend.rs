@@ -117,6 +117,7 @@ impl Backend {
                 if live.address != server.address {
                     *live = Arc::new(Server::new(server));
                 }
+                live.configure(server);
                 Arc::clone(live)
             })
             .collect();
@@ -320,5 +321,42 @@ impl State {
     fn take(member: &Member) -> Pick {
         member.live.sessions.fetch_add(1, Ordering::AcqRel);
         Pick::Server(Arc::clone(&member.live))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{ServerAddress, ServerPort};
+
+    fn server(name: &str, disabled: bool) -> plan::Server {
+        let address = ServerAddress {
+            ip: Some([127, 0, 0, 1].into()),
+            port: ServerPort::Fixed(80),
+        };
+        plan::Server {
+            disabled,
+            ..plan::Server::new(name, address)
+        }
+    }
+
+    fn chosen(backend: &Arc<Backend>) -> Option<String> {
+        match backend.choose(None, None) {
+            Choice::Server(slot) => Some(slot.server.name.clone()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_reload_that_disables_a_server_takes_it_out_and_the_next_brings_it_back() {
+        let backend = Arc::new(Backend::default());
+        backend.adopt(&[server("a", false), server("b", false)]);
+        backend.adopt(&[server("a", true), server("b", false)]);
+        assert_eq!(chosen(&backend).as_deref(), Some("b"));
+        assert_eq!(chosen(&backend).as_deref(), Some("b"));
+        backend.adopt(&[server("a", false), server("b", true)]);
+        assert_eq!(chosen(&backend).as_deref(), Some("a"));
+        backend.adopt(&[server("a", true), server("b", true)]);
+        assert_eq!(chosen(&backend), None);
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Server {
     pub(super) sessions: AtomicU32,
     /// Health and administration allow its use.
     up: AtomicBool,
+    /// What the file said last: `disabled`.
+    disabled: AtomicBool,
 }
 
 impl Server {
@@ -24,12 +26,21 @@ impl Server {
             address: server.address,
             sessions: AtomicU32::new(0),
             up: AtomicBool::new(!server.disabled),
+            disabled: AtomicBool::new(server.disabled),
         }
     }
 
     /// Sessions that hold a slot on it.
     pub(crate) fn sessions(&self) -> u32 {
         self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Takes over what a new plan says. Only a change of the file changes the state: what happened
+    /// since the start stays.
+    pub(super) fn configure(&self, server: &plan::Server) {
+        if self.disabled.swap(server.disabled, Ordering::Relaxed) != server.disabled {
+            self.up.store(!server.disabled, Ordering::Relaxed);
+        }
     }
 
     /// Whether health and administration allow its use.
