@@ -162,12 +162,9 @@ impl Socket {
     }
 
     /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
-    /// ended its stream (`Ok`) or the connection is broken (`Err`). Only for a registered socket:
-    /// registering one for this alone would cost more than it tells.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Inner::Registered(fd) = &self.inner else {
-            return Poll::Pending;
-        };
+    /// ended its stream (`Ok`) or the connection is broken (`Err`).
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let fd = self.register()?;
         let mut guard = ready!(fd.poll_read_ready(cx))?;
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

@@ -325,7 +325,7 @@ impl Transaction {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
                 no_half_close: !v1_4,
-                watches_client: (!v1_4 && self.intent != Intent::Close)
+                watches_client: (!v1_4 && self.intent.keeps_client())
                     || session.backend().options.abortonclose,
                 response,
                 noted: None,
