@@ -86,15 +86,15 @@ enum Message {
 
 /// Runs a plan until a signal ends it.
 ///
-/// `reload` reads the configuration again and answers with a plan, or with nothing after it has
-/// said why; `report` is told what happens.
+/// `reload` reads the configuration again and answers with a plan, or, after it has
+/// shown them, with the lines that say why not; `report` is told what happens.
 ///
 /// # Errors
 /// When the process cannot start; it has then changed nothing that lasts.
 pub fn run(
     plan: Plan,
     options: &Options,
-    mut reload: impl FnMut() -> Option<Plan>,
+    mut reload: impl FnMut() -> Result<Plan, Vec<String>>,
     mut report: impl FnMut(&Event<'_>),
 ) -> Result<(), StartError> {
     let listeners = options.old.make_room_and(|| Listeners::open(&plan))?;
@@ -155,19 +155,27 @@ pub fn run(
             Message::Control(Control::Reload) if engine.is_draining() => {}
             Message::Control(Control::Reload) => {
                 report(&Event::Reloading);
-                let tried = reload().map(|plan| engine.apply(plan));
-                let (event, text) = match &tried {
-                    Some(Ok(applied)) => (Event::Reloaded(*applied), applied.to_string()),
-                    Some(Err(error)) => {
-                        (Event::NotReloaded(error), format!("reload failed: {error}"))
+                let applied = match reload() {
+                    Ok(plan) => engine.apply(plan),
+                    Err(lines) => {
+                        report(&Event::Refused);
+                        engine.log("reload refused, the running configuration stays:");
+                        for line in &lines {
+                            engine.log(line);
+                        }
+                        continue;
                     }
-                    None => (
-                        Event::Refused,
-                        "reload refused: the files have errors".into(),
-                    ),
                 };
-                report(&event);
-                engine.log(&text);
+                match &applied {
+                    Ok(applied) => {
+                        report(&Event::Reloaded(*applied));
+                        engine.log(&applied.to_string());
+                    }
+                    Err(error) => {
+                        report(&Event::NotReloaded(error));
+                        engine.log(&format!("reload failed: {error}"));
+                    }
+                }
             }
             Message::Control(Control::Pause) => engine.pause(),
             Message::Control(Control::Resume) => {

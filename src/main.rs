@@ -124,16 +124,17 @@ fn serve(line: &CommandLine, run: &Run, configuration: Configuration) -> ExitCod
         memory_limit: (run.memory_mb != 0).then_some(u64::from(run.memory_mb)),
     };
     let reload = || {
-        let configuration = load(&run.files, line.dialect, run.overrides())?;
+        let Some(configuration) = load(&run.files, line.dialect, run.overrides()) else {
+            return Err(vec!["a configuration file cannot be read".to_owned()]);
+        };
         let sources = &configuration.document.sources;
-        eprint!(
-            "{}",
-            report::haproxy_lines(&configuration.diagnostics, sources)
-        );
-        configuration.plan.map(|mut plan| {
-            plan.global.nosplice |= run.no_splice;
-            plan
-        })
+        let lines = report::haproxy_lines(&configuration.diagnostics, sources);
+        eprint!("{lines}");
+        let Some(mut plan) = configuration.plan else {
+            return Err(lines.lines().map(str::to_owned).collect());
+        };
+        plan.global.nosplice |= run.no_splice;
+        Ok(plan)
     };
     match boot::run(plan, &options, reload, tell) {
         Ok(()) => ExitCode::SUCCESS,
