@@ -10,6 +10,7 @@
 pub mod acl;
 pub mod balance;
 pub mod boot;
+pub mod check;
 pub mod command_line;
 pub mod configuration;
 pub mod demo;

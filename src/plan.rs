@@ -40,8 +40,8 @@ pub use acl::{
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};
 pub use check::{
-    CheckExpect, CheckMethod, CheckSettings, Expect, Observe, OnError, ServerCheck, Tracked,
-    TrafficCheck,
+    CheckExpect, CheckMethod, CheckSettings, CheckStep, Expect, Observe, OnError, ServerCheck,
+    StepPattern, Tracked, TrafficCheck,
 };
 pub use connection_mode::{ConnectionMode, ModeOptions};
 pub use error_pages::{ErrorPage, ErrorPages, ErrorStatus};

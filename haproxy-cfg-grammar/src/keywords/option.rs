@@ -59,10 +59,12 @@ pub enum Check {
         /// `HELO` or `EHLO`, and the domain.
         hello: Option<(Word, Word)>,
     },
-    /// `option mysql-check [user NAME]`.
+    /// `option mysql-check [user NAME [post-41]]`.
     Mysql {
         /// The user to log in as.
         user: Option<Word>,
+        /// `post-41`: as a client of MySQL 4.1 or later does.
+        post_41: bool,
     },
     /// `option pgsql-check user NAME` (1.5 and later).
     Pgsql {
@@ -365,9 +367,13 @@ pub const WITH_ARGUMENTS: &[Keyword] = &[
     check("option ldap-check", "none", DFLB, &["option ldap-check"]),
     check(
         "option mysql-check",
-        "[user name]",
+        "[user name [post-41]]",
         DLB,
-        &["option mysql-check", "option mysql-check user haproxy"],
+        &[
+            "option mysql-check",
+            "option mysql-check user haproxy",
+            "option mysql-check user haproxy post-41",
+        ],
     ),
     Keyword {
         since: version::V1_5,
@@ -492,17 +498,15 @@ fn smtpchk(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
 }
 
 fn mysql(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
-    let mut user = None;
+    let (mut user, mut post_41) = (None, false);
     while let Some(word) = arguments.next_word() {
         if !word.is("user") {
             return Err(arguments.bad(word, "'user NAME'"));
         }
         user = Some(arguments.require("a user name")?.clone());
-        if arguments.dialect != crate::Dialect::V1_4 {
-            arguments.take("post-41");
-        }
+        post_41 = arguments.take("post-41").is_some();
     }
-    Ok(Check::Mysql { user })
+    Ok(Check::Mysql { user, post_41 })
 }
 
 fn pgsql(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {

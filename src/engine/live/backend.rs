@@ -309,8 +309,8 @@ impl State {
         let open = |index: usize| candidate(index) && servers[index].has_room();
         let turns = &mut self.turns.all;
         let chosen = turns
-            .choose(|index| open(index) && !failed(&servers[index]))
-            .or_else(|| turns.choose(open));
+            .choose(None, |index| open(index) && !failed(&servers[index]))
+            .or_else(|| turns.choose(None, open));
         match chosen {
             Some(index) => Self::take(&servers[index]),
             None if (0..servers.len()).any(candidate) => Pick::Full,
