@@ -183,7 +183,7 @@ mod tests {
         };
         let names = |dialect| info.entries(dialect).len();
         assert_eq!(names(Dialect::V1_4), 20);
-        assert_eq!(names(Dialect::V1_8), 38);
+        assert_eq!(names(Dialect::V1_8), 37);
         let text = info.text(Dialect::V1_4);
         assert!(text.starts_with("Name: HAProxy\nVersion: 1.4.25-"));
         assert!(text.contains("\nUptime: 1d 1h01m01s\n"));
