@@ -191,9 +191,9 @@ impl Balancer {
         }
     }
 
-    /// Whether the number of connections matters.
-    pub fn counts_connections(&self) -> bool {
-        matches!(self.method, Method::LeastConn(_))
+    /// The effective weight of a server; 0 while it cannot be used.
+    pub fn weight(&self, index: usize) -> u32 {
+        self.weights[index]
     }
 
     /// Whether any server can be used.

@@ -8,6 +8,7 @@
 mod accept;
 mod accounting;
 mod buffer;
+mod check;
 mod connect;
 mod deadline;
 mod exchange;
@@ -87,6 +88,8 @@ pub struct Engine {
     aside: Aside,
     /// The statistics sockets, with what closes them.
     sockets: Vec<(StatsSocket, CancellationToken)>,
+    /// Ends the health checks of the generation in service.
+    checks: CancellationToken,
     listening: Vec<ListenerKey>,
     number: u64,
     draining: bool,
@@ -160,6 +163,7 @@ impl Engine {
             workers,
             aside: Aside::start()?,
             sockets: Vec::new(),
+            checks: CancellationToken::new(),
             listening: Vec::new(),
             number: 1,
             draining: false,
@@ -168,6 +172,7 @@ impl Engine {
         for (socket, listener) in listeners.stats {
             engine.serve_socket(socket, listener);
         }
+        engine.start_checks();
         Ok(engine)
     }
 
@@ -238,6 +243,7 @@ impl Engine {
             self.serve_socket(socket, listener);
         }
         self.shared.registry.forget_unused();
+        self.start_checks();
         Ok(applied)
     }
 
@@ -249,6 +255,14 @@ impl Engine {
             admin::socket::serve(shared, listener, served)
         });
         self.sockets.push((socket, stop));
+    }
+
+    /// Checks the servers of the generation in service, and no others any more.
+    fn start_checks(&mut self) {
+        let stop = CancellationToken::new();
+        std::mem::replace(&mut self.checks, stop.clone()).cancel();
+        let generation = self.shared.current.load_full();
+        self.aside.spawn(stop, move || check::run(generation));
     }
 
     fn hand_out(&mut self, sockets: HashMap<ListenerKey, Vec<OwnedFd>>) {
@@ -297,6 +311,7 @@ impl Engine {
         for (_, stop) in self.sockets.drain(..) {
             stop.cancel();
         }
+        self.checks.cancel();
         let mut threads = Vec::new();
         for worker in &mut self.workers {
             worker.send(Command::Drain);

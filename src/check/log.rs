@@ -21,7 +21,10 @@ pub enum News {
     /// It is up.
     Up,
     /// It is down.
-    Down,
+    Down {
+        /// It got no new clients any more.
+        was_stopping: bool,
+    },
     /// It is up and gets no new clients, as it has asked for.
     Stopping,
     /// An administrator takes it out; it was in use, or not.
@@ -88,7 +91,7 @@ pub fn change(
     // Writing to a String cannot fail.
     let _ = match news {
         News::Up => write!(line, " is UP"),
-        News::Down => write!(line, " is DOWN"),
+        News::Down { .. } => write!(line, " is DOWN"),
         News::Stopping => write!(line, " is stopping"),
         News::Drain => write!(line, " enters drain state"),
         News::Maintenance { .. } if v1_4 => write!(line, " is DOWN for maintenance"),
@@ -101,7 +104,7 @@ pub fn change(
         Reason::Tracked(backend, server) => {
             let _ = write!(line, " via {backend}/{server}");
         }
-        Reason::Administrator if matches!(news, News::Up | News::Down) => {
+        Reason::Administrator if matches!(news, News::Up | News::Down { .. }) => {
             line += ", changed from CLI";
         }
         Reason::Said | Reason::Administrator => {}
@@ -116,7 +119,7 @@ pub fn change(
     match news {
         News::Maintenance { .. } if v1_4 => {}
         News::Ready => {}
-        News::Down | News::Maintenance { .. } => {
+        News::Down { .. } | News::Maintenance { .. } => {
             let _ = write!(
                 line,
                 " {active} active and {backup} backup servers left.{running} {} sessions active, \
@@ -134,7 +137,10 @@ pub fn change(
         }
     }
     let severity = match news {
-        News::Down | News::Maintenance { was_up: true } => ALERT,
+        News::Down {
+            was_stopping: false,
+        }
+        | News::Maintenance { was_up: true } => ALERT,
         News::Maintenance { was_up: false } if v1_4 => ALERT,
         _ => NOTICE,
     };
@@ -228,7 +234,9 @@ mod tests {
         let check = Reason::Check(&report);
         for (news, reason, left, dialect, wanted) in [
             (
-                News::Down,
+                News::Down {
+                    was_stopping: false,
+                },
                 check,
                 left(0, 1),
                 Dialect::V1_4,

@@ -3,7 +3,7 @@
 //! Each step counts in the frontend, its listener (with `option socket-stats`), the backend once
 //! there is one, and the server once one was chosen.
 
-use super::live::{Counter, Counters, Pace, Server};
+use super::live::{Counter, Counters, Pace, Server, Sign};
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
@@ -112,6 +112,11 @@ impl Session {
         self.count_back(server, Counter::ConnectErrors, 1);
     }
 
+    /// Traffic has shown something of a server (`observe`).
+    pub(crate) fn observe(&self, server: &std::sync::Arc<Server>, sign: Sign) {
+        self.backend_handles().backend.observe(server, sign);
+    }
+
     /// A session of `mode tcp` is over.
     pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
         let server = transaction.server.as_deref();
@@ -177,7 +182,24 @@ impl Transaction {
         if let Some(server) = &self.server {
             let worker = session.worker.index;
             server.counters.count(worker, Counter::of_status(status));
+            session.observe(server, Sign::Response(u16::try_from(status).unwrap_or(0)));
         }
+    }
+
+    /// There was no response, or what came is none.
+    pub(crate) fn account_failure(&self, session: &Session, termination: Termination) {
+        let (Some(server), Stage::Headers) = (&self.server, termination.stage) else {
+            return;
+        };
+        let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
+        let sign = match termination.cause {
+            Cause::Proxy if self.incident.is_none() => Sign::Invalid,
+            Cause::ServerTimeout => Sign::Timeout,
+            Cause::ServerAbort if broken => Sign::Broken,
+            Cause::ServerAbort => Sign::Closed,
+            _ => return,
+        };
+        session.observe(server, sign);
     }
 }
 

@@ -508,7 +508,11 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = session.counts();
+    let counts = crate::log::Counts {
+        server_queue: transaction.queued.0,
+        backend_queue: transaction.queued.1,
+        ..session.counts()
+    };
     session.count_tcp_end(&transaction, termination);
     let line = Line {
         server: transaction.server_name(),
@@ -540,6 +544,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.hash = transaction.hash_connection(session);
     transaction.up.tunnel();
     transaction.down.tunnel();
     if let Err(failure) = connect::connect(session, transaction).await {

@@ -6,11 +6,15 @@
 mod backend;
 mod counters;
 mod frontend;
+mod health;
+mod queue;
 mod server;
 
-pub(crate) use backend::{Backend, Choice, Slot};
+pub(crate) use backend::{Ask, Backend, Choice, Slot};
 pub(crate) use counters::{Counter, Counters, Pace, Peak};
 pub(crate) use frontend::{Frontend, Listener};
+pub(crate) use health::Sign;
+pub(crate) use queue::{Ticket, Turn};
 pub(crate) use server::Server;
 
 use std::collections::HashMap;

@@ -165,7 +165,7 @@ impl Collector<'_> {
         let backend = &self.handles.backend;
         let counters = &live.counters;
         let mut row = self.start(Kind::Server, server.name.clone(), server.numeric_id);
-        row.set(Field::Qcur, backend.waiting_for(&server.name));
+        row.set(Field::Qcur, live.waiting());
         row.set(Field::Qmax, live.queue_peak.get());
         row.set(Field::Scur, live.sessions());
         row.set(Field::Smax, live.peak.get());
@@ -187,7 +187,7 @@ impl Collector<'_> {
                 (Field::SrvAbrt, Counter::ServerAborts),
             ],
         );
-        row.set(Field::Weight, live.weights().0);
+        row.set(Field::Weight, backend.shown_weight(live).0);
         row.set(Field::Act, u32::from(!server.backup));
         row.set(Field::Bck, u32::from(server.backup));
         row.set(
@@ -214,7 +214,11 @@ impl Collector<'_> {
     /// What is known of a server's health.
     fn health(&self, row: &mut Row, index: usize) {
         let server = &self.proxy.servers[index];
-        let health = self.handles.servers[index].health();
+        let live = &self.handles.servers[index];
+        let mut health = live.health(self.plan.dialect, self.now);
+        if health.throttle.is_some() {
+            health.throttle = Some(self.handles.backend.shown_weight(live).1.max(1));
+        }
         row.set(Field::Status, health.state.to_string());
         if let Some(tracked) = server.track {
             let proxy = self.generation.proxy(tracked.proxy);
@@ -277,7 +281,7 @@ impl Collector<'_> {
                 (Field::SrvAbrt, Counter::ServerAborts),
             ],
         );
-        let in_use = backend.in_use(self.proxy.options.allbackups);
+        let in_use = backend.in_use();
         let empty = self.proxy.servers.is_empty();
         let up = empty || in_use.weight > 0;
         row.set(Field::Status, if up { "UP" } else { "DOWN" });
@@ -434,7 +438,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
 }
 
 /// The name of the host, up to its first dot or whole.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     rustix::system::uname()
         .nodename()
         .to_string_lossy()
