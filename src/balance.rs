@@ -224,12 +224,10 @@ impl Balancer {
         }
         self.refresh();
         let group = self.group();
+        let only = self.only_backup();
         match &self.method {
-            Method::Map { map, .. } => map.by_hash(hash),
-            Method::Ring { rings, .. } => match self.only_backup() {
-                Some(first) => Some(first),
-                None => rings[group].by_hash(hash),
-            },
+            Method::Map { map, .. } => only.or_else(|| map.by_hash(hash)),
+            Method::Ring { rings, .. } => only.or_else(|| rings[group].by_hash(hash)),
             _ => None,
         }
     }
@@ -241,7 +239,8 @@ impl Balancer {
             return None;
         }
         self.refresh();
-        // The only backup server is taken even when it is full: one waits for it.
+        // The only backup server is taken even when it is full: one waits for it. Walking a table
+        // goes through all backup servers, whatever the option says.
         if let Some(first) = self.only_backup()
             && !matches!(self.method, Method::Map { .. })
         {
@@ -288,7 +287,9 @@ impl Balancer {
             return;
         }
         let group = self.group();
-        let only = self.only_backup();
+        // Without 'allbackups', HAProxy makes a table for all backup servers that is as long as if
+        // there were only the first.
+        let total = self.weight_in_use();
         let weights_of = |group: usize| -> Vec<u32> {
             self.candidates
                 .iter()
@@ -306,10 +307,7 @@ impl Balancer {
         match &mut self.method {
             Method::Map { map, stale } => {
                 *stale = false;
-                match only {
-                    Some(index) => map.fill_with(index),
-                    None => map.fill(&both[group]),
-                }
+                map.fill(&both[group], total);
             }
             Method::Ring { rings, stale } => {
                 *stale = false;

@@ -13,11 +13,11 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Fills the table for servers with these weights; weight 0 gets no entry. The turn stays
-    /// where it is.
-    pub(super) fn fill(&mut self, weights: &[u32]) {
+    /// Fills the table for servers with these weights; weight 0 gets no entry. `total` is how many
+    /// entries there are: mostly the sum of the weights. The turn stays where it is.
+    pub(super) fn fill(&mut self, weights: &[u32], total: u32) {
         self.entries.clear();
-        let total: i64 = weights.iter().copied().map(i64::from).sum();
+        let total = i64::from(total);
         let mut scores = vec![0_i64; weights.len()];
         for _ in 0..total {
             let mut best: Option<(i64, usize)> = None;
@@ -36,12 +36,6 @@ impl Map {
                 self.entries.push(index as u32);
             }
         }
-    }
-
-    /// The one entry of a server that stands alone.
-    pub(super) fn fill_with(&mut self, index: usize) {
-        self.entries.clear();
-        self.entries.push(index as u32);
     }
 
     /// The server of a hash.

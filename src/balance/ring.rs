@@ -16,6 +16,12 @@ struct Point {
     server: u32,
 }
 
+impl Point {
+    fn place(&self) -> (u32, u32) {
+        (self.hash, self.arrival)
+    }
+}
+
 /// The ring.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ring {
@@ -44,8 +50,16 @@ impl Ring {
                 let base = id.wrapping_mul(MAX_EFFECTIVE);
                 let gone: std::collections::HashSet<u32> =
                     (*weight..old).map(|n| mix(base.wrapping_add(n))).collect();
-                self.points
-                    .retain(|p| p.server != index as u32 || !gone.contains(&p.hash));
+                let stays = |p: &Point| p.server != index as u32 || !gone.contains(&p.hash);
+                // HAProxy takes the point after one that goes for the last one used.
+                if let Some(last) = self.last
+                    && let Some(at) = self.points.iter().position(|p| p.place() == last)
+                    && !stays(&self.points[at])
+                {
+                    let next = self.points[at..].iter().find(|p| stays(p));
+                    self.last = next.map(Point::place);
+                }
+                self.points.retain(stays);
                 changed = true;
             }
             for n in old..*weight {
@@ -87,7 +101,7 @@ impl Ring {
         let len = self.points.len();
         let from = self.last.map_or(0, |last| {
             self.points
-                .partition_point(|point| (point.hash, point.arrival) <= last)
+                .partition_point(|point| point.place() <= last)
         });
         let mut avoided = None;
         for step in 0..len {
@@ -96,7 +110,7 @@ impl Ring {
             if !room(index) {
                 continue;
             }
-            let place = (point.hash, point.arrival);
+            let place = point.place();
             if Some(index) != avoid {
                 self.last = Some(place);
                 return Some(index);

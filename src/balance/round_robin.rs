@@ -78,7 +78,6 @@ impl RoundRobin {
                 turns.wait(0, index);
             }
         }
-        turns.length = turns.next_length;
         turns
     }
 
@@ -151,7 +150,11 @@ impl RoundRobin {
         }
         match self.servers[index].stand {
             Stand::Out => {
-                self.servers[index].next = self.position;
+                // It is met as if it had walked along, on what is left of this road.
+                let left = self.next_length as i64 + self.length as i64 - self.position as i64;
+                let ahead = left / i64::from(weight);
+                let next = self.position as i64 + ahead;
+                self.servers[index].next = u64::try_from(next).unwrap_or(0);
                 self.stand(index);
             }
             Stand::Waiting(line, _) if line == self.current => {

@@ -107,9 +107,9 @@ impl Health {
         if was_up { Change::Down } else { Change::None }
     }
 
-    /// One failure more and it is down.
+    /// Two failures more and it is down.
     pub fn weaken(&mut self) {
-        self.level = self.level.min(self.rise);
+        self.level = self.level.min(self.rise + 1);
     }
 
     /// It is up as fully as can be.

@@ -34,33 +34,40 @@ fn packet(content: &[u8], number: u8, out: &mut Vec<u8>) {
 
 /// Reads the greeting, and with a user the answer to the login.
 pub(super) fn answer(bytes: &[u8], ended: bool, user: bool) -> Answer {
+    let invalid = || Answer::Done(Report::new(Status::L7Invalid).saying(bytes));
     if bytes.len() < 5 {
-        return if ended {
-            Answer::Done(Report::new(Status::L7Invalid).saying(bytes))
-        } else {
-            Answer::Wait
-        };
+        return if ended { invalid() } else { Answer::Wait };
     }
     let refused = |text: &[u8]| Answer::Done(Report::new(Status::L7Wrong).saying(text));
-    if bytes[4] == 0xff {
-        return refused(trimmed(bytes.get(7..).unwrap_or_default()));
-    }
-    let version = || Answer::Done(Report::new(Status::L7Ok).saying(trimmed(&bytes[5..])));
-    if !user {
-        return version();
-    }
     let first = 4 + length(bytes);
-    let Some(second) = bytes.get(first..).filter(|rest| rest.len() >= 5) else {
-        return if ended && bytes.len() >= first {
-            Answer::Done(Report::new(Status::L7Invalid).saying(b""))
-        } else {
-            Answer::Wait
+    if !user {
+        return match bytes[4] {
+            0xff => refused(trimmed(bytes.get(7..).unwrap_or_default())),
+            10 => version(bytes),
+            _ => invalid(),
         };
-    };
+    }
+    let second = bytes.get(first..).unwrap_or_default();
+    if second.is_empty() {
+        return match bytes[4] {
+            0xff => refused(trimmed(bytes.get(7..).unwrap_or_default())),
+            _ if ended => invalid(),
+            _ => Answer::Wait,
+        };
+    }
+    // Two packets and no more are an answer; anything else is waited out.
+    if second.len() < 5 || second.len() != 4 + length(second) {
+        return Answer::Wait;
+    }
     if second[4] == 0xff {
         return refused(trimmed(second.get(7..).unwrap_or_default()));
     }
-    version()
+    version(bytes)
+}
+
+/// The greeting is a good one: its version is what is said of it.
+fn version(bytes: &[u8]) -> Answer {
+    Answer::Done(Report::new(Status::L7Ok).saying(trimmed(&bytes[5..])))
 }
 
 /// The length of the packet that begins here, without its head.

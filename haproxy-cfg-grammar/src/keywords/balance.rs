@@ -119,6 +119,9 @@ fn hash_type(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         },
         ..HashType::default()
     };
+    // Without a function, keys of a ring are mixed.
+    hash.avalanche = hash.consistent
+        && (arguments.dialect == crate::Dialect::V1_4 || arguments.peek().is_none());
     if arguments.dialect == crate::Dialect::V1_4 {
         arguments.ignore_rest();
         return Ok(Statement::HashType(hash));

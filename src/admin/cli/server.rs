@@ -103,6 +103,16 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         Err(answer) => return answer,
     };
     let text = arguments.get(1).copied().unwrap_or("");
+    let whole = |text: &str| text.ends_with('%') && matches!(number(text), 0 | 100);
+    if !found.backend.takes_any_weight() && !whole(text) {
+        let message = "Backend is using a static LB algorithm and only accepts weights '0%' and \
+                       '100%'.";
+        return if context.v1_4() {
+            Answer::line(message)
+        } else {
+            Answer::Text(message.to_owned())
+        };
+    }
     match weight(text, found.server.weights().1, context.v1_4()) {
         Ok(weight) => {
             found.backend.set_weight(&found.server, weight);

@@ -44,7 +44,6 @@ impl Conversation<'_> {
             Err(report) => return report,
         };
         if self.program.is_connect() {
-            // The server is spared the sight of a connection on which nothing comes.
             socket.reset_on_close();
             return Report::new(Status::L4Ok);
         }
@@ -144,6 +143,11 @@ impl Conversation<'_> {
         if let Some(source) = self.source {
             net::sockopt::set_socket_reuseaddr(&fd, true)?;
             net::bind(&fd, &SocketAddr::new(source, 0))?;
+        }
+        if self.program.is_connect() {
+            // The server is spared the sight of a connection on which nothing comes: it is reset
+            // before the last step of its handshake has left.
+            let _ = net::sockopt::set_tcp_quickack(&fd, false);
         }
         match net::connect(&fd, &target) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(Socket::new(fd)),

@@ -495,6 +495,11 @@ impl Backend {
         }
     }
 
+    /// Whether its algorithm can live with other weights than those of the file.
+    pub(crate) fn takes_any_weight(&self) -> bool {
+        self.state.lock().balancer.is_dynamic()
+    }
+
     /// Servers that requests can go to now: the active ones, or else the backup ones (the first of
     /// them alone, unless all are used).
     pub(crate) fn usable(&self, all_backups: bool) -> u32 {
