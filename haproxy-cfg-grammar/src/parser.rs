@@ -465,20 +465,20 @@ const SECTION_WORDS: [&str; 6] = [
 
 fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
     Diagnostic::new(
-        Code::UnknownSection,
+        Code::LaterKeyword,
         word.span,
         format!("'{name}' sections came with HAProxy {since}; hapax does not have them"),
     )
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
 }
 
-/// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
 /// Whether HAProxy reads no further after a mistake in this keyword. 1.5 to 1.8 do so with
 /// `http-request` alone.
 fn stops(keyword: &Keyword, dialect: Dialect) -> bool {
     keyword.stops && (dialect == Dialect::V1_4 || keyword.name.ends_with("http-request"))
 }
 
+/// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
 fn first_is_unread(words: &[Word], section: SectionKind) -> bool {
     words[0].is("stick") && section == SectionKind::Frontend
 }
