@@ -8,6 +8,7 @@
 //! - [`demo`]: the shipped quick start in motion, and what it does on the wire.
 
 pub mod acl;
+pub mod admin;
 pub mod balance;
 pub mod boot;
 pub mod command_line;
@@ -26,4 +27,5 @@ pub mod resolve;
 pub mod rewrite;
 pub mod rule;
 pub mod sample;
+pub mod stats;
 pub mod userlist;
