@@ -134,6 +134,14 @@ impl<'a> Drafts<'a> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Reports what is only looked for once all lines are read.
+    pub(super) fn report_late(&mut self, mut diagnostics: Vec<Diagnostic>) {
+        for diagnostic in &mut diagnostics {
+            diagnostic.late = true;
+        }
+        self.diagnostics.append(&mut diagnostics);
+    }
+
     /// The plan, if there is no error.
     pub(super) fn finish(self) -> Resolved {
         let mut proxies = Vec::with_capacity(self.proxies.len());
