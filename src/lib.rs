@@ -26,4 +26,5 @@ pub mod resolve;
 pub mod rewrite;
 pub mod rule;
 pub mod sample;
+pub mod stick_table;
 pub mod userlist;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::live::{Backend, Frontend, Registry, Server};
+use super::live::{Backend, Frontend, Registry, Server, TableUse};
 use super::reload::ListenerKey;
 use crate::acl::AclSet;
 use crate::plan::{Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
+use crate::stick_table::{Destination, StickTable};
 
 /// A plan in service.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub(crate) struct Handles {
     pub(crate) backend: Arc<Backend>,
     /// Its servers, indexed like those of the plan.
     pub(crate) servers: Vec<Arc<Server>>,
+    /// Its stick table.
+    pub(crate) table: Option<Arc<StickTable>>,
+    /// What tables are told of its servers, when there is a table to tell.
+    pub(crate) destinations: Vec<Arc<Destination>>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
@@ -68,6 +73,10 @@ impl Generation {
                     frontend: registry.frontend(&proxy.name),
                     backend,
                     servers,
+                    table: proxy.persistence.table.as_ref().map(|table| {
+                        registry.table(&proxy.name, TableUse::Stick, table, plan.dialect)
+                    }),
+                    destinations: destinations(proxy),
                     acls,
                     rules,
                 }
@@ -122,4 +131,19 @@ impl Generation {
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
     }
+}
+
+/// What tables are told of the servers of a proxy.
+fn destinations(proxy: &Proxy) -> Vec<Arc<Destination>> {
+    if proxy.persistence.stick.is_empty() {
+        return Vec::new();
+    }
+    let servers = proxy.servers.iter().map(|server| {
+        Arc::new(Destination {
+            backend: proxy.name.clone(),
+            server: server.name.clone(),
+            id: server.numeric_id,
+        })
+    });
+    servers.collect()
 }

@@ -82,7 +82,7 @@ pub fn fetch(
                 return Certainty::Final;
             }
             if let Some(response) = facts.response
-                && of_response(fetch, response, visit)
+                && of_response(fetch, response, facts.dialect, visit)
             {
                 return Certainty::Final;
             }
@@ -170,6 +170,7 @@ fn names_no_header(fetch: &Fetch) -> bool {
 fn of_response(
     fetch: &Fetch,
     response: Message<'_>,
+    dialect: Dialect,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) -> bool {
     match fetch {
@@ -184,7 +185,7 @@ fn of_response(
             header(response, name, *occurrence, visit);
         }
         Fetch::ResponseHeaderAddress { name } => {
-            header_addresses(response, name, visit);
+            header_addresses(response, name, dialect, visit);
         }
         Fetch::ResponseHeaderValue { name } => {
             header_numbers(response, name, visit);
@@ -243,7 +244,9 @@ fn of_request(
             visit(Value::Text(&base));
         }
         Fetch::RequestHeader { name, occurrence } => header(request, name, *occurrence, visit),
-        Fetch::RequestHeaderAddress { name } => header_addresses(request, name, visit),
+        Fetch::RequestHeaderAddress { name } => {
+            header_addresses(request, name, facts.dialect, visit)
+        }
         Fetch::RequestHeaderValue { name } => header_numbers(request, name, visit),
         Fetch::RequestHeaderCount { name } => {
             visit(Value::Integer(count(request, name)));
@@ -299,11 +302,18 @@ fn each<'a>(
     }
 }
 
-fn header_addresses(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
+/// 1.4 takes what is no address for 0.0.0.0.
+fn header_addresses(
+    message: Message<'_>,
+    name: &[u8],
+    dialect: Dialect,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    let otherwise = (dialect == Dialect::V1_4).then_some(Ipv4Addr::UNSPECIFIED);
     header(message, name, 0, &mut |value| match value {
-        Value::Text(text) => {
-            leading_address(text).is_some_and(|address| visit(Value::Address(address)))
-        }
+        Value::Text(text) => leading_address(text)
+            .or(otherwise)
+            .is_some_and(|address| visit(Value::Address(address))),
         _ => false,
     });
 }
