@@ -8,6 +8,7 @@
 //! - [`demo`]: the shipped quick start in motion, and what it does on the wire.
 
 pub mod acl;
+pub mod app_session;
 pub mod balance;
 pub mod boot;
 pub mod command_line;

@@ -283,7 +283,7 @@ mod tests {
                 table.store(&key(n), &to(1), 0);
             }
             assert_eq!(table.len(), size);
-            assert_eq!(known(&table, 0, size..size + 5), []);
+            assert!(known(&table, 0, size..size + 5).is_empty());
             // What has expired makes room all the same.
             table.store(&key(1000), &to(1), 50);
             assert_eq!(known(&table, 50, 0..2000), [1000]);

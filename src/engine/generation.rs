@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::live::{Backend, Frontend, Registry, Server, TableUse};
 use super::reload::ListenerKey;
 use crate::acl::AclSet;
-use crate::plan::{Plan, Proxy, ProxyId};
+use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
 
@@ -32,6 +32,8 @@ pub(crate) struct Handles {
     pub(crate) servers: Vec<Arc<Server>>,
     /// Its stick table.
     pub(crate) table: Option<Arc<StickTable>>,
+    /// Its sessions of `appsession`.
+    pub(crate) sessions: Option<Arc<StickTable>>,
     /// What tables are told of its servers, when there is a table to tell.
     pub(crate) destinations: Vec<Arc<Destination>>,
     /// Its ACLs.
@@ -75,6 +77,10 @@ impl Generation {
                     servers,
                     table: proxy.persistence.table.as_ref().map(|table| {
                         registry.table(&proxy.name, TableUse::Stick, table, plan.dialect)
+                    }),
+                    sessions: proxy.persistence.appsession.as_ref().map(|sessions| {
+                        let table = sessions_table(sessions);
+                        registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
                     }),
                     destinations: destinations(proxy),
                     acls,
@@ -133,9 +139,22 @@ impl Generation {
     }
 }
 
+/// How many sessions of `appsession` are known at most; HAProxy has no limit but memory.
+const MAX_SESSIONS: u32 = 1 << 20;
+
+/// The table that keeps the sessions of `appsession`.
+fn sessions_table(sessions: &AppSession) -> plan::StickTable {
+    plan::StickTable {
+        key: KeyType::String(sessions.len),
+        size: MAX_SESSIONS,
+        expire: Some(sessions.timeout),
+        nopurge: false,
+    }
+}
+
 /// What tables are told of the servers of a proxy.
 fn destinations(proxy: &Proxy) -> Vec<Arc<Destination>> {
-    if proxy.persistence.stick.is_empty() {
+    if proxy.persistence.stick.is_empty() && proxy.persistence.appsession.is_none() {
         return Vec::new();
     }
     let servers = proxy.servers.iter().map(|server| {

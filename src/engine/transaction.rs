@@ -131,6 +131,8 @@ pub(crate) struct Transaction {
     pub(crate) sticky: Option<Arc<Server>>,
     /// Keys by which tables will remember the server.
     stick_keys: sticking::Keys,
+    /// The session of the application, when it is to be remembered.
+    session_id: Option<Vec<u8>>,
     /// What the log shows of the messages.
     captured: cookies::Captured,
     /// The log line was written when the response began.
@@ -179,6 +181,7 @@ impl Default for Transaction {
             forced: false,
             sticky: None,
             stick_keys: sticking::Keys::new(),
+            session_id: None,
             captured: cookies::Captured::default(),
             logged: false,
             method: Method::default(),
@@ -266,6 +269,7 @@ impl Transaction {
         self.forced = false;
         self.sticky = None;
         self.stick_keys.clear();
+        self.session_id = None;
         self.captured.clear();
         self.logged = false;
         self.status = -1;
