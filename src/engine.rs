@@ -6,35 +6,40 @@
 //! [`reload`] what changes between two.
 
 mod accept;
+mod accounting;
 mod buffer;
 mod connect;
 mod deadline;
 mod exchange;
-mod generation;
-mod live;
+pub(crate) mod generation;
+pub(crate) mod live;
 mod poller;
 mod reload;
 mod session;
 pub mod signals;
 mod socket;
+pub(crate) mod statistics;
 mod syslog;
 mod transaction;
-mod worker;
+pub(crate) mod worker;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Plan, Severity};
+use crate::admin::{self, SocketError};
+use crate::plan::{Plan, Severity, StatsSocket};
 use generation::Generation;
 use live::Registry;
 pub use reload::ListenError;
 use reload::ListenerKey;
-use worker::{Command, Handle, Shared};
+use worker::{Aside, Command, Handle, Shared};
 
 /// Why a plan cannot be put into service.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +50,9 @@ pub enum EngineError {
     /// A regular expression of an ACL.
     #[error("an ACL has an invalid regular expression: {0}")]
     Regex(#[from] crate::regular_expression::BadRegex),
+    /// The statistics socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// A worker thread.
     #[error("cannot start a worker: {0}")]
     Worker(#[from] io::Error),
@@ -76,6 +84,9 @@ impl fmt::Display for Applied {
 pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
+    aside: Aside,
+    /// The statistics sockets, with what closes them.
+    sockets: Vec<(StatsSocket, CancellationToken)>,
     listening: Vec<ListenerKey>,
     number: u64,
     draining: bool,
@@ -85,6 +96,7 @@ pub struct Engine {
 #[derive(Debug, Default)]
 pub struct Listeners {
     sockets: HashMap<ListenerKey, Vec<OwnedFd>>,
+    stats: Vec<(StatsSocket, UnixListener)>,
     workers: usize,
 }
 
@@ -102,7 +114,15 @@ impl Listeners {
                 sockets.insert(ListenerKey::of(listener), opened);
             }
         }
-        Ok(Self { sockets, workers })
+        let mut stats = Vec::new();
+        for socket in &plan.global.stats_sockets {
+            stats.push((socket.clone(), admin::socket::open(socket)?));
+        }
+        Ok(Self {
+            sockets,
+            stats,
+            workers,
+        })
     }
 
     /// Whether there is nothing to listen on.
@@ -125,11 +145,12 @@ impl Engine {
     /// # Errors
     /// When a regular expression cannot be compiled or a thread cannot be started.
     pub fn start(plan: Plan, listeners: Listeners) -> Result<Self, EngineError> {
-        let registry = Registry::default();
+        let registry = Registry::new(listeners.workers);
         let first = Generation::new(Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
+            cli: Arc::default(),
         });
         let workers = (0..listeners.workers)
             .map(|index| Handle::start(index, Arc::clone(&shared)))
@@ -137,11 +158,16 @@ impl Engine {
         let mut engine = Self {
             shared,
             workers,
+            aside: Aside::start()?,
+            sockets: Vec::new(),
             listening: Vec::new(),
             number: 1,
             draining: false,
         };
         engine.hand_out(listeners.sockets);
+        for (socket, listener) in listeners.stats {
+            engine.serve_socket(socket, listener);
+        }
         Ok(engine)
     }
 
@@ -176,7 +202,13 @@ impl Engine {
             let sockets = reload::open(proxy, &proxy.listeners[*index], self.workers.len())?;
             opened.insert(key.clone(), sockets);
         }
-        let next = Generation::new(plan, &self.shared.registry)?;
+        let mut stats = Vec::new();
+        for socket in &plan.global.stats_sockets {
+            if !self.sockets.iter().any(|(present, _)| present == socket) {
+                stats.push((socket.clone(), admin::socket::open(socket)?));
+            }
+        }
+        let next = Generation::new(Arc::clone(&plan), &self.shared.registry)?;
 
         self.number += 1;
         let old = self.shared.current.swap(Arc::new(next));
@@ -195,8 +227,28 @@ impl Engine {
             worker.send(Command::Refresh);
         }
         self.hand_out(opened);
+        self.sockets.retain(|(socket, stop)| {
+            let kept = plan.global.stats_sockets.contains(socket);
+            if !kept {
+                stop.cancel();
+            }
+            kept
+        });
+        for (socket, listener) in stats {
+            self.serve_socket(socket, listener);
+        }
         self.shared.registry.forget_unused();
         Ok(applied)
+    }
+
+    fn serve_socket(&mut self, socket: StatsSocket, listener: UnixListener) {
+        let stop = CancellationToken::new();
+        let shared = Arc::clone(&self.shared);
+        let served = socket.clone();
+        self.aside.spawn(stop.clone(), move || {
+            admin::socket::serve(shared, listener, served)
+        });
+        self.sockets.push((socket, stop));
     }
 
     fn hand_out(&mut self, sockets: HashMap<ListenerKey, Vec<OwnedFd>>) {
@@ -242,6 +294,9 @@ impl Engine {
         }
         self.shared.current.load().retire();
         self.listening.clear();
+        for (_, stop) in self.sockets.drain(..) {
+            stop.cancel();
+        }
         let mut threads = Vec::new();
         for worker in &mut self.workers {
             worker.send(Command::Drain);

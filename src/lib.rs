@@ -8,6 +8,7 @@
 //! - [`demo`]: the shipped quick start in motion, and what it does on the wire.
 
 pub mod acl;
+pub mod admin;
 pub mod app_session;
 pub mod balance;
 pub mod boot;
@@ -27,5 +28,6 @@ pub mod resolve;
 pub mod rewrite;
 pub mod rule;
 pub mod sample;
+pub mod stats;
 pub mod stick_table;
 pub mod userlist;

@@ -34,6 +34,7 @@ impl Key {
             KeyType::Ipv6 => {
                 let address = match value {
                     Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok()?,
+                    Value::AddressV6(address) => address,
                     other => other.address()?.to_ipv6_mapped(),
                 };
                 Some(Self::new(&address.octets()))
@@ -53,6 +54,7 @@ impl Key {
                 };
                 Some(match value {
                     Value::Address(address) => fill(&address.octets()),
+                    Value::AddressV6(address) => fill(&address.octets()),
                     Value::Integer(number) => fill(&(number as u32).to_be_bytes()),
                     Value::Bool(value) => fill(&u32::from(value).to_be_bytes()),
                     Value::Text(text) => fill(text),
