@@ -9,6 +9,7 @@
 
 pub mod acl;
 pub mod admin;
+pub mod app_session;
 pub mod balance;
 pub mod boot;
 pub mod command_line;
@@ -28,4 +29,5 @@ pub mod rewrite;
 pub mod rule;
 pub mod sample;
 pub mod stats;
+pub mod stick_table;
 pub mod userlist;
