@@ -11,7 +11,9 @@ mod connect;
 mod deadline;
 mod exchange;
 mod generation;
+mod listening;
 mod live;
+mod oversight;
 mod poller;
 mod reload;
 mod session;
@@ -21,24 +23,32 @@ mod syslog;
 mod transaction;
 mod worker;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
-use crate::plan::{Plan, Severity};
+use crate::plan::{Plan, ProxyId, Severity};
 use generation::Generation;
+use listening::Place;
+pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
 use live::Registry;
-pub use reload::ListenError;
-use reload::ListenerKey;
+use oversight::Retired;
+pub use oversight::{GenerationState, Generations, Memory};
 use worker::{Command, Handle, Shared};
 
 /// Why a plan cannot be put into service.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// Nothing to listen on.
+    #[error("no enabled frontend or listen section has an address to listen on")]
+    NoListener,
+    /// The half of the process that has kept the privileges.
+    #[error("{0}")]
+    Keeper(String),
     /// A listening socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -76,32 +86,44 @@ impl fmt::Display for Applied {
 pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
-    listening: Vec<ListenerKey>,
+    listening: Sockets,
+    opener: Box<dyn Opener>,
     number: u64,
+    /// When the running generation was put into service.
+    started: Instant,
+    /// Those before it that have sessions.
+    retired: Vec<Retired>,
     draining: bool,
+    paused: bool,
 }
 
 /// Listening sockets opened for a plan, before privileges are dropped and threads are started.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    sockets: HashMap<ListenerKey, Vec<OwnedFd>>,
+    sockets: Sockets,
     workers: usize,
 }
 
 impl Listeners {
-    /// Opens and binds everything that a plan listens on.
+    /// Opens and binds everything that a plan listens on, but for what is there already: sockets
+    /// that the process before this one has passed on. Those that the plan does not want are closed.
     ///
     /// # Errors
     /// The first socket that cannot be opened; none is left open then.
-    pub fn open(plan: &Plan) -> Result<Self, EngineError> {
+    pub fn open(plan: &Plan, inherited: &Sockets) -> Result<Self, EngineError> {
         let workers = worker_count(plan);
-        let mut sockets = HashMap::new();
-        for proxy in plan.proxies.iter().filter(|proxy| !proxy.disabled) {
-            for listener in &proxy.listeners {
-                let opened = reload::open(proxy, listener, workers)?;
-                sockets.insert(ListenerKey::of(listener), opened);
+        let mut sockets = Sockets::new();
+        let mut missing = Vec::new();
+        for (key, place) in listening::wanted(plan) {
+            match inherited.get(&key) {
+                Some(known) if !known.is_empty() => {
+                    refit(plan, place, known)?;
+                    sockets.insert(key, known.clone());
+                }
+                _ => missing.push(key),
             }
         }
+        sockets.extend(Local.open(plan, &missing, workers)?);
         Ok(Self { sockets, workers })
     }
 
@@ -109,6 +131,15 @@ impl Listeners {
     pub fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
+}
+
+/// Gives open sockets the settings of a plan.
+fn refit(plan: &Plan, (id, index): Place, sockets: &[Arc<OwnedFd>]) -> Result<(), ListenError> {
+    let proxy = &plan.proxies[id];
+    for socket in sockets {
+        listening::refit(socket, proxy, &proxy.listeners[index])?;
+    }
+    Ok(())
 }
 
 /// `nbthread` or `nbproc` when given, otherwise one for every usable core.
@@ -120,11 +151,16 @@ fn worker_count(plan: &Plan) -> usize {
 }
 
 impl Engine {
-    /// Puts a plan into service on sockets that were opened for it.
+    /// Puts a plan into service on sockets that were opened for it. `opener` opens those of later
+    /// plans.
     ///
     /// # Errors
     /// When a regular expression cannot be compiled or a thread cannot be started.
-    pub fn start(plan: Plan, listeners: Listeners) -> Result<Self, EngineError> {
+    pub fn start(
+        plan: Plan,
+        listeners: Listeners,
+        opener: Box<dyn Opener>,
+    ) -> Result<Self, EngineError> {
         let registry = Registry::default();
         let first = Generation::new(Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
@@ -137,9 +173,13 @@ impl Engine {
         let mut engine = Self {
             shared,
             workers,
-            listening: Vec::new(),
+            listening: Sockets::new(),
+            opener,
             number: 1,
+            started: Instant::now(),
+            retired: Vec::new(),
             draining: false,
+            paused: false,
         };
         engine.hand_out(listeners.sockets);
         Ok(engine)
@@ -153,59 +193,66 @@ impl Engine {
     pub fn apply(&mut self, plan: Plan) -> Result<Applied, EngineError> {
         let plan = Arc::new(plan);
         // Everything that can fail comes first.
-        let wanted: HashMap<ListenerKey, (usize, usize)> = plan
-            .proxies
-            .iter()
-            .enumerate()
-            .filter(|(_, proxy)| !proxy.disabled)
-            .flat_map(|(id, proxy)| {
-                proxy
-                    .listeners
-                    .iter()
-                    .enumerate()
-                    .map(move |(index, listener)| (ListenerKey::of(listener), (id, index)))
-            })
-            .collect();
-        let change = reload::compare(&self.listening, wanted.keys());
-        let mut opened = HashMap::new();
-        for key in &change.open {
-            let Some((id, index)) = wanted.get(key) else {
-                continue;
-            };
-            let proxy = &plan.proxies[*id];
-            let sockets = reload::open(proxy, &proxy.listeners[*index], self.workers.len())?;
-            opened.insert(key.clone(), sockets);
+        let wanted = listening::wanted(&plan);
+        if wanted.is_empty() {
+            return Err(EngineError::NoListener);
+        }
+        let change = reload::compare(self.listening.keys(), wanted.keys());
+        let opened = self.opener.open(&plan, &change.open, self.workers.len())?;
+        for (key, sockets) in &self.listening {
+            if let Some(place) = wanted.get(key) {
+                refit(&plan, *place, sockets)?;
+            }
         }
         let next = Generation::new(plan, &self.shared.registry)?;
 
-        self.number += 1;
         let old = self.shared.current.swap(Arc::new(next));
         old.retire();
+        let started = std::mem::replace(&mut self.started, Instant::now());
+        self.retired.push(Retired::new(self.number, started, &old));
         drop(old);
+        self.number += 1;
         let applied = Applied {
             generation: self.number,
             opened: change.open.len(),
             closed: change.close.len(),
         };
-        self.listening.retain(|key| !change.close.contains(key));
+        for key in &change.close {
+            self.unlisten(key);
+        }
+        self.opener.remove(&change.close);
         for worker in &self.workers {
-            for key in &change.close {
-                worker.send(Command::Unlisten(key.clone()));
-            }
             worker.send(Command::Refresh);
         }
         self.hand_out(opened);
+        self.paused = false;
         self.shared.registry.forget_unused();
         Ok(applied)
     }
 
-    fn hand_out(&mut self, sockets: HashMap<ListenerKey, Vec<OwnedFd>>) {
+    /// Spreads sockets over the workers. There may be more of a key than workers, when another
+    /// process had more of them; and fewer.
+    fn hand_out(&mut self, sockets: Sockets) {
         for (key, sockets) in sockets {
-            for (worker, socket) in self.workers.iter().zip(sockets) {
-                worker.send(Command::Listen(key.clone(), socket));
+            for (index, socket) in sockets.iter().enumerate() {
+                let worker = &self.workers[index % self.workers.len()];
+                worker.send(Command::Listen(key.clone(), Arc::clone(socket)));
             }
-            self.listening.push(key);
+            self.listening.insert(key, sockets);
         }
+    }
+
+    fn unlisten(&mut self, key: &ListenerKey) {
+        if self.listening.remove(key).is_some() {
+            for worker in &self.workers {
+                worker.send(Command::Unlisten(key.clone()));
+            }
+        }
+    }
+
+    /// The sockets that are listened on.
+    pub fn listening(&self) -> &Sockets {
+        &self.listening
     }
 
     /// The plan in service.
@@ -268,10 +315,23 @@ impl Engine {
 
     /// Closes all listening sockets for a while: another process wants the addresses.
     pub fn pause(&mut self) {
-        for key in std::mem::take(&mut self.listening) {
-            for worker in &self.workers {
-                worker.send(Command::Unlisten(key.clone()));
-            }
+        let keys: Vec<ListenerKey> = self.listening.keys().cloned().collect();
+        for key in &keys {
+            self.unlisten(key);
+        }
+        self.paused = true;
+    }
+
+    /// Whether [`Engine::pause`] was called, and not [`Engine::resume`] after it.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Stops listening for one proxy of the plan in service.
+    pub fn stop_listening(&mut self, id: ProxyId) {
+        let plan = self.plan();
+        for listener in &plan.proxy(id).listeners {
+            self.unlisten(&ListenerKey::of(listener));
         }
     }
 
@@ -283,16 +343,14 @@ impl Engine {
         if self.draining {
             return Ok(());
         }
-        let generation = self.shared.current.load_full();
-        let mut opened = HashMap::new();
-        for (key, id, index) in generation.listener_keys() {
-            if !self.listening.contains(key) {
-                let proxy = generation.proxy(id);
-                let sockets = reload::open(proxy, &proxy.listeners[index], self.workers.len())?;
-                opened.insert(key.clone(), sockets);
-            }
-        }
+        let plan = self.plan();
+        let missing: Vec<ListenerKey> = listening::wanted(&plan)
+            .into_keys()
+            .filter(|key| !self.listening.contains_key(key))
+            .collect();
+        let opened = self.opener.open(&plan, &missing, self.workers.len())?;
         self.hand_out(opened);
+        self.paused = false;
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Registry, Server};
-use super::reload::ListenerKey;
 use crate::acl::AclSet;
 use crate::plan::{Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
@@ -73,15 +73,10 @@ impl Generation {
                 }
             })
             .collect();
-        let mut listeners = HashMap::new();
-        for (id, proxy) in plan.proxies.iter().enumerate() {
-            if proxy.disabled {
-                continue;
-            }
-            for (index, listener) in proxy.listeners.iter().enumerate() {
-                listeners.insert(ListenerKey::of(listener), (ProxyId(id as u32), index));
-            }
-        }
+        let listeners = listening::wanted(&plan)
+            .into_iter()
+            .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))
+            .collect();
         Ok(Self {
             plan,
             handles,
@@ -103,13 +98,6 @@ impl Generation {
     /// Which frontend a listening socket belongs to in this generation.
     pub(crate) fn listener(&self, key: &ListenerKey) -> Option<(ProxyId, usize)> {
         self.listeners.get(key).copied()
-    }
-
-    /// The listening sockets that this generation needs.
-    pub(crate) fn listener_keys(&self) -> impl Iterator<Item = (&ListenerKey, ProxyId, usize)> {
-        self.listeners
-            .iter()
-            .map(|(key, (proxy, index))| (key, *proxy, *index))
     }
 
     /// Says that another generation has taken over: kept client connections end at their next

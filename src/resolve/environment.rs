@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The content of a file, or why it could not be read.
 pub type FileContent = Result<Arc<[u8]>, String>;
 
 /// What was found out about the names in a configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Environment {
     /// Files that are read at start: error pages, patterns of ACLs.
     pub files: HashMap<String, FileContent>,
