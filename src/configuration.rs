@@ -1,9 +1,7 @@
 //! One way from file names to a plan, for every verb, for starting and for reloading.
 
 use haproxy_cfg_grammar::diagnostic::Place;
-use haproxy_cfg_grammar::{
-    Code, Diagnostic, Dialect, Document, Parsed, Severity, SourceSet, parse,
-};
+use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, Parsed, Severity, SourceSet, parse};
 
 use crate::boot::environment;
 use crate::plan::Plan;
@@ -118,7 +116,7 @@ fn resolve(
     diagnostics.sort_by_key(|d| d.span.map_or((0, 0), |s| (s.file.0, s.line)));
     diagnostics.extend(whole);
     if dialect != Dialect::Hapax {
-        beyond_the_stop(&mut diagnostics, dialect);
+        beyond_the_stop(&mut diagnostics);
     }
     let mut plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
     if let Some(plan) = &mut plan {
@@ -134,11 +132,8 @@ fn resolve(
 
 /// HAProxy reads no further after some mistakes, and checks nothing else. What it would not
 /// have seen is still reported, as notices.
-fn beyond_the_stop(diagnostics: &mut [Diagnostic], dialect: Dialect) {
-    // 1.8 gives up on section lines only.
-    let stops =
-        |d: &Diagnostic| d.stops && (dialect == Dialect::V1_4 || d.code == Code::ExtraArgument);
-    let Some(stop) = diagnostics.iter().position(stops) else {
+fn beyond_the_stop(diagnostics: &mut [Diagnostic]) {
+    let Some(stop) = diagnostics.iter().position(|d| d.stops) else {
         return;
     };
     let line = diagnostics

@@ -6,39 +6,44 @@
 //! [`reload`] what changes between two.
 
 mod accept;
+mod accounting;
 mod buffer;
 mod connect;
 mod deadline;
 mod exchange;
-mod generation;
+pub(crate) mod generation;
 mod listening;
-mod live;
+pub(crate) mod live;
 mod oversight;
 mod poller;
 mod reload;
 mod session;
 pub mod signals;
 mod socket;
+pub(crate) mod statistics;
 mod syslog;
 mod transaction;
-mod worker;
+pub(crate) mod worker;
 
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Plan, ProxyId, Severity};
+use crate::admin::{self, SocketError};
+use crate::plan::{Plan, ProxyId, Severity, StatsSocket};
 use generation::Generation;
 use listening::Place;
 pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
 use live::Registry;
 use oversight::Retired;
 pub use oversight::{GenerationState, Generations, Memory};
-use worker::{Command, Handle, Shared};
+use worker::{Aside, Command, Handle, Shared};
 
 /// Why a plan cannot be put into service.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,9 @@ pub enum EngineError {
     /// A regular expression of an ACL.
     #[error("an ACL has an invalid regular expression: {0}")]
     Regex(#[from] crate::regular_expression::BadRegex),
+    /// The statistics socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// A worker thread.
     #[error("cannot start a worker: {0}")]
     Worker(#[from] io::Error),
@@ -86,6 +94,9 @@ impl fmt::Display for Applied {
 pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
+    aside: Aside,
+    /// The statistics sockets, with what closes them.
+    sockets: Vec<(StatsSocket, CancellationToken)>,
     listening: Sockets,
     opener: Box<dyn Opener>,
     number: u64,
@@ -101,6 +112,7 @@ pub struct Engine {
 #[derive(Debug, Default)]
 pub struct Listeners {
     sockets: Sockets,
+    stats: Vec<(StatsSocket, UnixListener)>,
     workers: usize,
 }
 
@@ -124,7 +136,13 @@ impl Listeners {
             }
         }
         sockets.extend(Local.open(plan, &missing, workers)?);
-        Ok(Self { sockets, workers })
+        let sought = &plan.global.stats_sockets;
+        let stats = Local.open_stats(plan, sought)?;
+        Ok(Self {
+            sockets,
+            stats: sought.iter().cloned().zip(stats).collect(),
+            workers,
+        })
     }
 
     /// Whether there is nothing to listen on.
@@ -161,11 +179,12 @@ impl Engine {
         listeners: Listeners,
         opener: Box<dyn Opener>,
     ) -> Result<Self, EngineError> {
-        let registry = Registry::default();
+        let registry = Registry::new(listeners.workers);
         let first = Generation::new(Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
+            cli: Arc::default(),
         });
         let workers = (0..listeners.workers)
             .map(|index| Handle::start(index, Arc::clone(&shared)))
@@ -173,6 +192,8 @@ impl Engine {
         let mut engine = Self {
             shared,
             workers,
+            aside: Aside::start()?,
+            sockets: Vec::new(),
             listening: Sockets::new(),
             opener,
             number: 1,
@@ -182,6 +203,9 @@ impl Engine {
             paused: false,
         };
         engine.hand_out(listeners.sockets);
+        for (socket, listener) in listeners.stats {
+            engine.serve_socket(socket, listener);
+        }
         Ok(engine)
     }
 
@@ -204,7 +228,11 @@ impl Engine {
                 refit(&plan, *place, sockets)?;
             }
         }
-        let next = Generation::new(plan, &self.shared.registry)?;
+        let present = |socket: &&StatsSocket| self.sockets.iter().any(|(known, _)| known == *socket);
+        let sought = plan.global.stats_sockets.iter();
+        let sought: Vec<StatsSocket> = sought.filter(|s| !present(s)).cloned().collect();
+        let stats = self.opener.open_stats(&plan, &sought)?;
+        let next = Generation::new(Arc::clone(&plan), &self.shared.registry)?;
 
         let old = self.shared.current.swap(Arc::new(next));
         old.retire();
@@ -226,8 +254,28 @@ impl Engine {
         }
         self.hand_out(opened);
         self.paused = false;
+        self.sockets.retain(|(socket, stop)| {
+            let kept = plan.global.stats_sockets.contains(socket);
+            if !kept {
+                stop.cancel();
+            }
+            kept
+        });
+        for (socket, listener) in sought.into_iter().zip(stats) {
+            self.serve_socket(socket, listener);
+        }
         self.shared.registry.forget_unused();
         Ok(applied)
+    }
+
+    fn serve_socket(&mut self, socket: StatsSocket, listener: UnixListener) {
+        let stop = CancellationToken::new();
+        let shared = Arc::clone(&self.shared);
+        let served = socket.clone();
+        self.aside.spawn(stop.clone(), move || {
+            admin::socket::serve(shared, listener, served)
+        });
+        self.sockets.push((socket, stop));
     }
 
     /// Spreads sockets over the workers. There may be more of a key than workers, when another
@@ -289,6 +337,9 @@ impl Engine {
         }
         self.shared.current.load().retire();
         self.listening.clear();
+        for (_, stop) in self.sockets.drain(..) {
+            stop.cancel();
+        }
         let mut threads = Vec::new();
         for worker in &mut self.workers {
             worker.send(Command::Drain);

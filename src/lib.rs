@@ -9,6 +9,7 @@
 //! - [`demo`]: the shipped quick start in motion, and what it does on the wire.
 
 pub mod acl;
+pub mod admin;
 pub mod balance;
 pub mod boot;
 pub mod change;
@@ -28,4 +29,5 @@ pub mod resolve;
 pub mod rewrite;
 pub mod rule;
 pub mod sample;
+pub mod stats;
 pub mod userlist;

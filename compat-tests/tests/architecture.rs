@@ -28,6 +28,8 @@ const PURE: &[&str] = &[
     "src/rule",
     "src/sample.rs",
     "src/sample",
+    "src/stats.rs",
+    "src/stats",
 ];
 
 /// What pure modules do not touch: runtimes, sockets, files, processes.

@@ -241,15 +241,14 @@ impl Parser {
         if FLB.contains(kind) || kind == SectionKind::Userlist {
             match &name {
                 None => {
-                    self.diagnostics.push(
-                        Diagnostic::new(
-                            Code::MissingArgument,
-                            first.span,
-                            format!("'{kind}' needs a name"),
-                        )
-                        .stops()
-                        .help(format!("write '{kind} NAME'")),
-                    );
+                    let mut diagnostic = Diagnostic::new(
+                        Code::MissingArgument,
+                        first.span,
+                        format!("'{kind}' needs a name"),
+                    )
+                    .help(format!("write '{kind} NAME'"));
+                    diagnostic.stops = self.dialect == Dialect::V1_4;
+                    self.diagnostics.push(diagnostic);
                     broken = true;
                 }
                 Some(word) => {
@@ -349,8 +348,9 @@ impl Parser {
         let refused = self.check_prefix(keyword, words, prefix).is_none();
         if refused {
             if let Some(last) = self.diagnostics.last_mut() {
-                // 1.4 goes on to read the line, and trips over this one.
-                last.stops = keyword.stops
+                // HAProxy goes on to read the line, and trips over this one.
+                last.stops = stops(keyword, self.dialect)
+                    && (prefix == Prefix::Default || self.dialect == Dialect::V1_4)
                     && keyword.name != "description"
                     && (keyword.sections_in(self.dialect).contains(section)
                         || keyword.ignored_in.contains(section));
@@ -423,8 +423,8 @@ impl Parser {
             Ok(statement) => Some(statement),
             Err(mut diagnostic) => {
                 let log = keyword.name == "log" && section != SectionKind::Global;
-                diagnostic.stops = (keyword.stops && section != SectionKind::Global)
-                    || (log && diagnostic.code == Code::BadValue);
+                diagnostic.stops = (stops(keyword, self.dialect) && section != SectionKind::Global)
+                    || (log && diagnostic.code == Code::BadValue && self.dialect == Dialect::V1_4);
                 self.diagnostics.push(diagnostic);
                 None
             }
@@ -473,6 +473,12 @@ fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
 }
 
 /// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
+/// Whether HAProxy reads no further after a mistake in this keyword. 1.5 to 1.8 do so with
+/// `http-request` alone.
+fn stops(keyword: &Keyword, dialect: Dialect) -> bool {
+    keyword.stops && (dialect == Dialect::V1_4 || keyword.name.ends_with("http-request"))
+}
+
 fn first_is_unread(words: &[Word], section: SectionKind) -> bool {
     words[0].is("stick") && section == SectionKind::Frontend
 }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::{OldProcesses, daemon, descriptors};
 use crate::configuration::{Configuration, Inputs, Origin, Unreadable};
 use crate::engine::{EngineError, ListenerKey, Local, Opener, Sockets};
-use crate::plan::Plan;
+use crate::plan::{Plan, StatsSocket};
 use crate::resolve::Environment;
 
 /// What the serving process asks for.
@@ -36,6 +36,8 @@ enum Request {
         keys: Vec<ListenerKey>,
         workers: usize,
     },
+    /// Statistics sockets of the plan that was read last, by their places in it.
+    OpenStats(Vec<usize>),
     /// To tell the old processes to go.
     SayGoodbye,
     /// To remove the files of Unix sockets of the plan that was read first or last.
@@ -50,6 +52,8 @@ enum Answer {
     Unreadable(String, String),
     /// How many sockets of each key follow.
     Opened(Vec<(ListenerKey, usize)>),
+    /// So many statistics sockets follow.
+    Stats(usize),
     /// Why not.
     Refused(String),
     /// It is done.
@@ -186,6 +190,30 @@ impl Opener for Keeper {
         }
     }
 
+    fn open_stats(
+        &mut self,
+        plan: &Plan,
+        sockets: &[StatsSocket],
+    ) -> Result<Vec<UnixListener>, EngineError> {
+        let all = &plan.global.stats_sockets;
+        let places = sockets.iter().filter_map(|s| all.iter().position(|a| a == s));
+        let places: Vec<usize> = places.collect();
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let broken = |error: io::Error| EngineError::Keeper(error.to_string());
+        let mut stream = self.0.lock();
+        descriptors::send(&mut stream, &Request::OpenStats(places)).map_err(broken)?;
+        match descriptors::receive(&mut stream).map_err(broken)? {
+            Answer::Stats(count) => {
+                let sockets = descriptors::receive_sockets(&stream, count).map_err(broken)?;
+                Ok(sockets.into_iter().map(UnixListener::from).collect())
+            }
+            Answer::Refused(why) => Err(EngineError::Keeper(why)),
+            _ => Err(EngineError::Keeper("it answers something else".to_owned())),
+        }
+    }
+
     fn remove(&mut self, keys: &[ListenerKey]) {
         if !keys.is_empty() {
             // A file that stays is in nobody's way: the next start replaces it.
@@ -250,6 +278,7 @@ impl Known<'_> {
                     descriptors::send(&mut stream, &answer)?;
                 }
                 Request::Open { keys, workers } => self.open(&mut stream, &keys, workers)?,
+                Request::OpenStats(places) => self.open_stats(&mut stream, &places)?,
                 Request::SayGoodbye => {
                     self.old.say_goodbye();
                     descriptors::send(&mut stream, &Answer::Done)?;
@@ -291,6 +320,23 @@ impl Known<'_> {
                 let counts = sockets.iter().map(|(k, s)| (k.clone(), s.len())).collect();
                 descriptors::send(stream, &Answer::Opened(counts))?;
                 send_by_key(stream, &sockets)
+            }
+            Err(error) => descriptors::send(stream, &Answer::Refused(error.to_string())),
+        }
+    }
+}
+
+impl Known<'_> {
+    fn open_stats(&self, stream: &mut UnixStream, places: &[usize]) -> io::Result<()> {
+        let all = &self.plan.global.stats_sockets;
+        let sought: Vec<StatsSocket> = places
+            .iter()
+            .filter_map(|place| all.get(*place).cloned())
+            .collect();
+        match Local.open_stats(&self.plan, &sought) {
+            Ok(sockets) => {
+                descriptors::send(stream, &Answer::Stats(sockets.len()))?;
+                descriptors::send_sockets(stream, &sockets)
             }
             Err(error) => descriptors::send(stream, &Answer::Refused(error.to_string())),
         }

@@ -509,6 +509,7 @@ pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
     let counts = session.counts();
+    session.count_tcp_end(&transaction, termination);
     let line = Line {
         server: transaction.server_name(),
         timers: Timers {
@@ -535,6 +536,7 @@ pub(crate) async fn relay(session: &mut Session) {
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
     if !transaction.inspect(session).await {
         session.close_client();
+        session.count_denied();
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listening::{self, ListenerKey};
-use super::live::{Backend, Frontend, Registry, Server};
+use super::live::{Backend, Frontend, Listener, Registry, Server};
 use crate::acl::AclSet;
 use crate::plan::{Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
@@ -25,6 +25,8 @@ pub(crate) struct Generation {
 pub(crate) struct Handles {
     /// Its frontend side.
     pub(crate) frontend: Arc<Frontend>,
+    /// Its listeners, indexed like those of the plan.
+    pub(crate) listeners: Vec<Arc<Listener>>,
     /// Its backend side.
     pub(crate) backend: Arc<Backend>,
     /// Its servers, indexed like those of the plan.
@@ -58,14 +60,20 @@ impl Generation {
             .iter()
             .zip(acls)
             .map(|(proxy, (acls, rules))| {
-                let backend = registry.backend(&proxy.name);
-                let servers = if proxy.role.is_backend() {
-                    backend.adopt(&proxy.servers)
+                let frontend = registry.frontend(&proxy.name);
+                let addresses = proxy.listeners.iter().map(|listener| &listener.address);
+                let listeners = frontend.adopt(addresses, registry.counting());
+                // A frontend may share its name with a backend.
+                let (backend, servers) = if proxy.role.is_backend() {
+                    let backend = registry.backend(&proxy.name);
+                    let servers = backend.adopt(&proxy.servers);
+                    (backend, servers)
                 } else {
-                    Vec::new()
+                    (Arc::new(Backend::new(registry.counting())), Vec::new())
                 };
                 Handles {
-                    frontend: registry.frontend(&proxy.name),
+                    frontend,
+                    listeners,
                     backend,
                     servers,
                     acls,
@@ -93,6 +101,11 @@ impl Generation {
     /// What a proxy has adopted.
     pub(crate) fn handles(&self, id: ProxyId) -> &Handles {
         &self.handles[id.0 as usize]
+    }
+
+    /// What the proxies have adopted, in the order of the plan.
+    pub(crate) fn all_handles(&self) -> &[Handles] {
+        &self.handles
     }
 
     /// Which frontend a listening socket belongs to in this generation.

@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::EngineError;
-use crate::plan::{ListenAddress, Listener, Plan, Proxy};
+use crate::admin;
+use crate::plan::{ListenAddress, Listener, Plan, Proxy, StatsSocket};
 
 /// What makes two `bind` lines the same socket. A socket whose key is unchanged is never closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +105,16 @@ pub trait Opener: fmt::Debug + Send {
         workers: usize,
     ) -> Result<Sockets, EngineError>;
 
+    /// Opens these statistics sockets of a plan, in order.
+    ///
+    /// # Errors
+    /// The first that cannot be opened.
+    fn open_stats(
+        &mut self,
+        plan: &Plan,
+        sockets: &[StatsSocket],
+    ) -> Result<Vec<UnixListener>, EngineError>;
+
     /// Removes the files of Unix sockets that nobody listens on any more.
     fn remove(&mut self, keys: &[ListenerKey]);
 }
@@ -130,6 +142,15 @@ impl Opener for Local {
             sockets.insert(key.clone(), opened.into_iter().map(Arc::new).collect());
         }
         Ok(sockets)
+    }
+
+    fn open_stats(
+        &mut self,
+        _: &Plan,
+        sockets: &[StatsSocket],
+    ) -> Result<Vec<UnixListener>, EngineError> {
+        let opened = sockets.iter().map(|s| Ok(admin::socket::open(s)?));
+        opened.collect()
     }
 
     fn remove(&mut self, keys: &[ListenerKey]) {

@@ -4,13 +4,13 @@
 //! new sessions count against the same limits and share the same turns.
 
 mod backend;
+mod counters;
 mod frontend;
-mod rate;
 mod server;
 
 pub(crate) use backend::{Backend, Choice, Slot};
-pub(crate) use frontend::Frontend;
-pub(crate) use rate::Rate;
+pub(crate) use counters::{Counter, Counters, Pace, Peak};
+pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use server::Server;
 
 use std::collections::HashMap;
@@ -19,11 +19,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// A count of what is there now, with a limit, and a way to wait for room.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     now: AtomicU32,
+    peak: Peak,
     room: Notify,
 }
 
@@ -35,7 +37,13 @@ impl Gate {
             self.now.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
+        self.peak.note(before + 1);
         Some(Entered(Arc::clone(self)))
+    }
+
+    /// Most that were in at once.
+    pub(crate) fn peak(&self) -> &Peak {
+        &self.peak
     }
 
     /// How many are in.
@@ -61,25 +69,50 @@ impl Drop for Entered {
 }
 
 /// Everything that is live, by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     /// Client connections of the process.
     pub(crate) process: Arc<Gate>,
+    /// What is counted of the process.
+    pub(crate) counters: Counters,
+    /// When the process began to serve.
+    pub(crate) started: Instant,
+    workers: usize,
     frontends: Mutex<HashMap<String, Arc<Frontend>>>,
     backends: Mutex<HashMap<String, Arc<Backend>>>,
 }
 
 impl Registry {
+    /// The registry of a process with that many workers, at its start.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            process: Arc::default(),
+            // One cell more for what is counted outside of workers.
+            counters: Counters::new(workers + 1),
+            started: Instant::now(),
+            workers: workers + 1,
+            frontends: Mutex::default(),
+            backends: Mutex::default(),
+        }
+    }
+
+    /// How many count: the workers, and one for everybody else, which has the last number.
+    pub(crate) fn counting(&self) -> usize {
+        self.workers
+    }
+
     /// The frontend of that name, known or new.
     pub(crate) fn frontend(&self, name: &str) -> Arc<Frontend> {
         let mut frontends = self.frontends.lock();
-        Arc::clone(frontends.entry(name.to_owned()).or_default())
+        let known = frontends.entry(name.to_owned());
+        Arc::clone(known.or_insert_with(|| Arc::new(Frontend::new(self.workers))))
     }
 
     /// The backend of that name, known or new.
     pub(crate) fn backend(&self, name: &str) -> Arc<Backend> {
         let mut backends = self.backends.lock();
-        Arc::clone(backends.entry(name.to_owned()).or_default())
+        let known = backends.entry(name.to_owned());
+        Arc::clone(known.or_insert_with(|| Arc::new(Backend::new(self.workers))))
     }
 
     /// Forgets proxies that nobody holds any more.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::accounting::Incident;
 use super::buffer::Pool;
 use super::connect;
 use super::exchange::{Exchange, Flow, Outcome, Response};
@@ -132,6 +133,8 @@ pub(crate) struct Transaction {
     captured: cookies::Captured,
     /// The log line was written when the response began.
     logged: bool,
+    /// What has gone wrong with a message.
+    pub(crate) incident: Option<Incident>,
     method: Method,
     version: Version,
     /// Sent to the client; -1 before.
@@ -177,6 +180,7 @@ impl Default for Transaction {
             sticky: None,
             captured: cookies::Captured::default(),
             logged: false,
+            incident: None,
             method: Method::default(),
             version: Version::default(),
             status: -1,
@@ -213,8 +217,10 @@ pub(crate) struct End {
     termination: Termination,
     /// What the client gets.
     status: Option<ErrorStatus>,
-    /// Whether there is a log line: a client that leaves between requests has done nothing.
+    /// Whether there is a log line.
     logged: bool,
+    /// Whether it counts: a client that leaves between requests has done nothing.
+    counted: bool,
 }
 
 impl End {
@@ -223,6 +229,7 @@ impl End {
             termination,
             status,
             logged: true,
+            counted: true,
         }
     }
 
@@ -231,6 +238,9 @@ impl End {
         let counts = session.counts();
         if let Some(status) = self.status {
             transaction.reply_error(session, status).await;
+        }
+        if self.counted {
+            transaction.account(session, self.termination);
         }
         if self.logged {
             transaction.log(session, self.termination, counts);
@@ -263,6 +273,7 @@ impl Transaction {
         self.sticky = None;
         self.captured.clear();
         self.logged = false;
+        self.incident = None;
         self.status = -1;
         self.request_line.clear();
         self.replay.clear();
@@ -273,6 +284,7 @@ impl Transaction {
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         if !self.inspect(session).await {
+            self.incident = Some(Incident::RequestDenied);
             let rejected = Termination::new(Cause::Proxy, Stage::Request);
             return Err(End::new(rejected, None));
         }
@@ -286,6 +298,7 @@ impl Transaction {
                 ErrorStatus::S200
             };
             self.reply_error(session, status).await;
+            self.account(session, Termination::default());
             return Ok(Next::Close);
         }
         if let Some(next) = self.request_rules(session, Look::Frontend).await? {
@@ -343,6 +356,7 @@ impl Transaction {
                 }
                 Outcome::Closed(termination) => {
                     self.parts_gently = v1_4;
+                    self.account(session, termination);
                     self.log(session, termination, counts);
                     return Ok(Next::Close);
                 }
@@ -361,6 +375,7 @@ impl Transaction {
                     if self.intent == Intent::KeepAlive {
                         self.down.read -= self.down.buffer.len() as u64;
                     }
+                    self.account(session, Termination::default());
                     self.log(session, Termination::default(), counts);
                     return Ok(self.finish(session));
                 }
@@ -431,6 +446,11 @@ impl Transaction {
         connect::connect(session, self)
             .await
             .map_err(|failure| End::new(failure.termination, Some(failure.status)))
+    }
+
+    /// The status sent to the client; -1 for none.
+    pub(crate) fn status(&self) -> i32 {
+        self.status
     }
 
     /// Name of the server for the log.

@@ -25,7 +25,7 @@ use super::accept;
 use super::buffer::{Pool, PoolUse};
 use super::generation::Generation;
 use super::listening::ListenerKey;
-use super::live::Registry;
+use super::live::{Gate, Registry};
 use super::syslog;
 use super::transaction::Transaction;
 
@@ -57,11 +57,15 @@ pub(crate) struct Shared {
     pub(crate) current: Arc<ArcSwap<Generation>>,
     /// Live state by name.
     pub(crate) registry: Registry,
+    /// Clients of the statistics sockets.
+    pub(crate) cli: Arc<Gate>,
 }
 
 /// The context of every session of one thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    /// Which of them, from 0 on: where it counts.
+    pub(crate) index: usize,
     /// What all workers share.
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
@@ -103,9 +107,10 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
 const KEPT_TRANSACTIONS: usize = 64;
 
 impl Worker {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(index: usize, shared: Arc<Shared>) -> Self {
         let bufsize = shared.current.load().plan.global.tune.bufsize as usize;
         Self {
+            index,
             pool: Rc::new(Pool::new(bufsize)),
             log: syslog::Sender::default(),
             draining: Cell::new(false),
@@ -187,7 +192,7 @@ impl Handle {
                     .event_interval(61)
                     .build_local(tokio::runtime::LocalOptions::default());
                 match runtime {
-                    Ok(runtime) => runtime.block_on(run(shared, orders, &heart)),
+                    Ok(runtime) => runtime.block_on(run(index, shared, orders, &heart)),
                     Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
                 }
             })?;
@@ -220,8 +225,66 @@ impl Handle {
     }
 }
 
-async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>, heart: &AtomicU64) {
-    let worker = Rc::new(Worker::new(shared));
+/// A thread beside the workers, for what is no traffic: statistics sockets, health checks.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    jobs: UnboundedSender<Job>,
+}
+
+/// Starts something on the thread, by `tokio::task::spawn_local`.
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Aside {
+    /// Starts the thread. It ends when this is dropped.
+    ///
+    /// # Errors
+    /// When the thread cannot be created.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (jobs, mut orders) = unbounded_channel::<Job>();
+        std::thread::Builder::new()
+            .name("aside".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_io()
+                    .enable_time()
+                    .build_local(tokio::runtime::LocalOptions::default());
+                match runtime {
+                    Ok(runtime) => runtime.block_on(async {
+                        while let Some(job) = orders.recv().await {
+                            job();
+                        }
+                    }),
+                    Err(error) => tracing::error!(%error, "no runtime beside the workers"),
+                }
+            })?;
+        Ok(Self { jobs })
+    }
+
+    /// Runs a future there, to its end or until the token is cancelled.
+    pub(crate) fn spawn<F>(
+        &self,
+        stop: CancellationToken,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + 'static,
+    {
+        let job: Job = Box::new(move || {
+            tokio::task::spawn_local(async move {
+                stop.run_until_cancelled_owned(make()).await;
+            });
+        });
+        // The thread ends only when nobody holds the other end.
+        let _ = self.jobs.send(job);
+    }
+}
+
+async fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    mut orders: UnboundedReceiver<Command>,
+    heart: &AtomicU64,
+) {
+    let worker = Rc::new(Worker::new(index, shared));
     let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {

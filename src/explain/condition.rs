@@ -94,6 +94,10 @@ fn pattern(pattern: &Pattern) -> String {
             (None, Some(max)) => format!("le {max}"),
             (None, None) => "anything".to_owned(),
         },
+        Pattern::NetworkV6 { address, bits } => match bits {
+            128 => address.to_string(),
+            bits => format!("{address}/{bits}"),
+        },
         Pattern::Network { address, mask } => {
             let bits = u32::from(*mask);
             match bits.leading_ones() {

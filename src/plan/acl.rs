@@ -2,7 +2,7 @@
 //!
 //! An ACL is a sample expression, a match method and patterns; a condition joins ACLs.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
@@ -106,11 +106,15 @@ pub enum Fetch {
     RequestHeaderAddress {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// The values of a request header as integers.
     RequestHeaderValue {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// How many values a request header has.
     RequestHeaderCount {
@@ -128,11 +132,15 @@ pub enum Fetch {
     ResponseHeaderAddress {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// The values of a response header as integers.
     ResponseHeaderValue {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// How many values a response header has.
     ResponseHeaderCount {
@@ -243,6 +251,13 @@ pub enum Pattern {
         address: Ipv4Addr,
         /// The mask.
         mask: Ipv4Addr,
+    },
+    /// An IPv6 network (since 1.5).
+    NetworkV6 {
+        /// The address.
+        address: Ipv6Addr,
+        /// How many of its bits count, from 0 to 128.
+        bits: u8,
     },
 }
 

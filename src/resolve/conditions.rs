@@ -18,6 +18,8 @@ use crate::regular_expression::Regex;
 pub(super) enum Moment {
     /// In a rule over requests.
     Request,
+    /// In a rule that chooses a backend.
+    Switching,
     /// In a rule over responses.
     Response,
     /// In a rule over requests of which 1.4 does not say so.
@@ -106,6 +108,10 @@ impl Reader<'_> {
                 min: *min,
                 max: *max,
             },
+            PatternSyntax::NetworkV6(network) => Pattern::NetworkV6 {
+                address: network.address,
+                bits: network.bits,
+            },
             PatternSyntax::Network(network) => {
                 let (address, mask) = draft::network(network, self.environment, span)?;
                 Pattern::Network { address, mask }
@@ -121,6 +127,11 @@ impl Reader<'_> {
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
         let content = draft::file(file, "the patterns in", self.environment)?;
+        // Lines of files are read less closely than words.
+        let files = match self.dialect {
+            Dialect::V1_4 => Dialect::V1_4,
+            Dialect::V1_8 | Dialect::Hapax => Dialect::Hapax,
+        };
         for (number, line) in content.split(|b| *b == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -136,7 +147,7 @@ impl Reader<'_> {
                 diagnostic
             };
             let parsed =
-                pattern::parse(syntax.method, Operator::Equal, line, false).ok_or_else(|| {
+                pattern::parse(syntax.method, Operator::Equal, line, files).ok_or_else(|| {
                     place(Diagnostic::new(
                         Code::BadAcl,
                         file.span,
@@ -182,7 +193,7 @@ impl Reader<'_> {
             },
             any,
         };
-        let warning = without_value(draft, &condition, syntax.span, moment);
+        let warning = without_value(draft, &condition, syntax.span, moment, self.dialect);
         Ok((condition, warning))
     }
 
@@ -267,13 +278,22 @@ fn without_value(
     condition: &Condition,
     span: Span,
     moment: Moment,
+    dialect: Dialect,
 ) -> Option<Diagnostic> {
     let terms = condition.any.iter().flat_map(|c| &c.all);
     let culprit = terms.flat_map(|t| &t.acls).find(|id| {
         let needs = draft.acl_needs.get(id.0 as usize);
         match moment {
             Moment::Unchecked => false,
-            Moment::Request => needs == Some(&Needs::Response),
+            // 1.5 to 1.8 say so of a server or backend that is not chosen yet, too.
+            Moment::Request | Moment::Switching
+                if dialect == Dialect::V1_8
+                    && needs == Some(&Needs::ServerChosen)
+                    && (moment == Moment::Switching || draft.proxy.role.is_frontend()) =>
+            {
+                true
+            }
+            Moment::Request | Moment::Switching => needs == Some(&Needs::Response),
             Moment::Response => {
                 matches!(needs, Some(Needs::Request | Needs::RequestBytes))
             }
@@ -295,7 +315,8 @@ fn without_value(
             Code::AclIgnored,
             span,
             format!(
-                "the ACL '{name}' looks at the response, which is not there when this rule runs"
+                "the ACL '{name}' asks for what is not there yet when this rule runs: the \
+                 response, or the chosen backend or server"
             ),
         ),
     })

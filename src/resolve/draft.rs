@@ -110,6 +110,8 @@ pub(super) struct Drafts<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The global section set this by itself.
     pub(super) maxrewrite_set: bool,
+    /// A setting of the statistics socket was seen.
+    pub(super) stats_settings: bool,
 }
 
 impl<'a> Drafts<'a> {
@@ -124,6 +126,7 @@ impl<'a> Drafts<'a> {
             userlists: Vec::new(),
             diagnostics: Vec::new(),
             maxrewrite_set: false,
+            stats_settings: false,
         }
     }
 

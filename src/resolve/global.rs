@@ -112,6 +112,7 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
             global.hard_stop_after = Some(Duration::from_millis(time.0.into()));
         }
         GlobalStatement::StatsTimeout(time) => {
+            drafts.stats_settings = true;
             global.stats_timeout = Duration::from_millis(time.0.into());
         }
         GlobalStatement::StatsSocket(socket) => match stats_socket(socket, drafts.environment) {
@@ -128,7 +129,7 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
             }
             Err(diagnostic) => drafts.report(diagnostic),
         },
-        GlobalStatement::StatsBindProcess(_) => {}
+        GlobalStatement::StatsBindProcess(_) => drafts.stats_settings = true,
     }
 }
 
@@ -169,6 +170,7 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
         }
         Number::StatsMaxconn => {
             global.stats_maxconn = value;
+            drafts.stats_settings = true;
             "stats maxconn"
         }
         Number::Bufsize => {

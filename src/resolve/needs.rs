@@ -49,9 +49,12 @@ impl Needs {
     pub fn host_file(&mut self, content: &[u8]) {
         for line in content.split(|b| *b == b'\n') {
             let line = line.trim_ascii();
-            if let Some(PatternSyntax::Network(network)) =
-                pattern::parse(MatchMethod::Address, Operator::Equal, line, false)
-            {
+            if let Some(PatternSyntax::Network(network)) = pattern::parse(
+                MatchMethod::Address,
+                Operator::Equal,
+                line,
+                haproxy_cfg_grammar::Dialect::Hapax,
+            ) {
                 self.network(&network);
             }
         }

@@ -163,7 +163,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
             if let Statement::Acl(acl) = statement {
                 draft.broken_acls.insert(acl.name.shown());
             }
-            drafts.report(if stops(statement) {
+            drafts.report(if stops(statement, drafts.dialect) {
                 diagnostic.stops()
             } else {
                 diagnostic
@@ -173,12 +173,14 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
     }
 }
 
-/// Whether HAProxy 1.4 reads no further after a mistake in such a rule.
-fn stops(statement: &Statement) -> bool {
-    matches!(
-        statement,
-        Statement::HttpRequest(_) | Statement::Stats(StatsStatement::HttpRequest(_))
-    )
+/// Whether HAProxy reads no further after a mistake in such a rule. Since 1.5 a mistake in the
+/// condition does not stop it.
+fn stops(statement: &Statement, dialect: Dialect) -> bool {
+    dialect == Dialect::V1_4
+        && matches!(
+            statement,
+            Statement::HttpRequest(_) | Statement::Stats(StatsStatement::HttpRequest(_))
+        )
 }
 
 /// Applies one statement to the proxy.
@@ -264,6 +266,10 @@ fn apply(
             draft.note("id", span);
         }
         Statement::BindProcess { set, highest } => {
+            if dialect == Dialect::V1_8 {
+                let warning = processes(*set, &draft.proxy.name, &drafts.global, span);
+                drafts.diagnostics.extend(warning);
+            }
             // Without 'nbproc' above it, 1.4 complains about any number.
             let count = drafts.global.workers.map_or(0, u32::from);
             if *highest > count && dialect == Dialect::V1_4 {
@@ -304,7 +310,7 @@ fn apply_rule(
 ) -> Result<(), Diagnostic> {
     let family = match statement {
         Statement::UseBackend(rule) => {
-            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
             draft.switching.push((rule.target.clone(), condition));
             draft.provenance.switching.push(span);
             Family::UseBackend
@@ -366,6 +372,25 @@ fn apply_rule(
         drafts.report(warning);
     }
     Ok(())
+}
+
+/// The warning of 1.5 to 1.8 about processes none of which exists.
+fn processes(
+    set: u64,
+    proxy: &str,
+    global: &crate::plan::Global,
+    span: Span,
+) -> Option<Diagnostic> {
+    let count = global.workers.map_or(1, u32::from).clamp(1, 64);
+    let present = u64::MAX >> (64 - count);
+    (set != 0 && set & present == 0).then(|| {
+        Diagnostic::whole(
+            Code::Useless,
+            Some(span),
+            format!("'{proxy}' is bound to processes that do not exist: there are {count}"),
+        )
+        .help("raise 'nbproc' in the global section, or delete the line")
+    })
 }
 
 /// The warning about a setting that this section has twice.

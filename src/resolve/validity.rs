@@ -44,6 +44,17 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
         tunnel(draft, dialect, &mut diagnostics);
         tidy(draft);
     }
+    if drafts.stats_settings && drafts.global.stats_sockets.is_empty() && dialect == Dialect::V1_8 {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::Useless,
+                None,
+                "settings of the statistics socket mean nothing without a socket",
+            )
+            .severity(Severity::Warning)
+            .help("add 'stats socket PATH' to the global section"),
+        );
+    }
     drafts.diagnostics.extend(diagnostics);
 }
 

@@ -1,6 +1,6 @@
 //! One value that a fetch has found.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A value, borrowed from where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Value<'a> {
     Integer(i64),
     /// An address.
     Address(Ipv4Addr),
+    /// An IPv6 address that is no IPv4 address in disguise.
+    AddressV6(Ipv6Addr),
     /// Bytes.
     Text(&'a [u8]),
 }
@@ -23,6 +25,7 @@ impl Value<'_> {
             Self::Integer(value) => Some(value),
             Self::Address(address) => Some(i64::from(u32::from(address))),
             Self::Text(text) => Some(leading_integer(text)),
+            Self::AddressV6(_) => None,
         }
     }
 
@@ -31,7 +34,16 @@ impl Value<'_> {
         match self {
             Self::Address(address) => Some(address),
             Self::Text(text) => address_of(text),
-            Self::Bool(_) | Self::Integer(_) => None,
+            Self::Bool(_) | Self::Integer(_) | Self::AddressV6(_) => None,
+        }
+    }
+
+    /// The IPv6 address that the value means.
+    pub fn address_v6(self) -> Option<Ipv6Addr> {
+        match self {
+            Self::AddressV6(address) => Some(address),
+            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            Self::Address(_) | Self::Bool(_) | Self::Integer(_) => None,
         }
     }
 
@@ -41,6 +53,7 @@ impl Value<'_> {
             Self::Bool(value) => out.push(b'0' + u8::from(value)),
             Self::Integer(value) => out.extend_from_slice(value.to_string().as_bytes()),
             Self::Address(address) => out.extend_from_slice(address.to_string().as_bytes()),
+            Self::AddressV6(address) => out.extend_from_slice(address.to_string().as_bytes()),
             Self::Text(text) => out.extend_from_slice(text),
         }
     }

@@ -6,6 +6,7 @@ use crate::keyword::{Keyword, Status};
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, FRONTEND, LB};
 use crate::value::condition::ConditionSyntax;
+use crate::value::criterion::{self, Needs};
 use crate::value::expression::{self, Call};
 use crate::value::time::Milliseconds;
 use crate::value::{number, size};
@@ -149,7 +150,7 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
         Dialect::V1_4 => FETCHES.contains(&expression.fetch.name.as_str()),
         _ => {
             FETCHES.contains(&expression.fetch.name.as_str())
-                || crate::value::criterion::find(&expression.fetch.name).is_some()
+                || criterion::find(&expression.fetch.name).is_some()
         }
     };
     // Whatever is between the first parenthesis and the last character is the argument.
@@ -158,7 +159,14 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     if !known || (strict && (trailing || expression.fetch.name == "rdp_cookie")) {
         return Err(unknown_fetch(word));
     }
-    if action == StickAction::StoreResponse && !expression.fetch.name.starts_with("res.") {
+    let in_response = match criterion::find(&expression.fetch.name) {
+        Some(criterion) if arguments.dialect != Dialect::V1_4 => {
+            !matches!(criterion.needs, Needs::Request | Needs::RequestBytes)
+                || expression.fetch.name == "hdr"
+        }
+        _ => expression.fetch.name.starts_with("res."),
+    };
+    if action == StickAction::StoreResponse && !in_response {
         return Err(Diagnostic::new(
             Code::UnknownFetch,
             word.span,

@@ -54,6 +54,17 @@ pub struct ConditionSyntax {
     pub span: Span,
 }
 
+impl ConditionSyntax {
+    /// What holds whatever comes.
+    pub fn always(span: Span) -> Self {
+        Self {
+            polarity: Polarity::If,
+            any: vec![Vec::new()],
+            span,
+        }
+    }
+}
+
 /// One term.
 #[derive(Clone, Debug)]
 pub struct TermSyntax {
@@ -114,6 +125,15 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         }
         None => return Err(unknown_criterion(first, &call.name)),
     };
+    if dialect != Dialect::V1_4
+        && let Some(why) = criterion.takes.refuse(&call.arguments(), dialect)
+    {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            first.span,
+            format!("the argument of '{}' is wrong: {why}", call.name),
+        ));
+    }
     let call_has_no_argument = call.argument.is_none();
     let mut syntax = AclSyntax {
         warning: None,
@@ -162,7 +182,16 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 syntax.method = method;
                 rest = after;
             }
-            "-n" if dialect != Dialect::V1_4 => rest = after,
+            // The file of `-f` is a map: of no matter here.
+            "-n" | "-M" if dialect != Dialect::V1_4 => rest = after,
+            text if dialect == Dialect::V1_8 && text.starts_with('-') => {
+                return Err(Diagnostic::new(
+                    Code::BadAcl,
+                    word.span,
+                    format!("'{}' is not a flag of ACLs", word.shown()),
+                )
+                .help("write -- before a pattern that begins with '-'"));
+            }
             _ => break,
         }
     }
@@ -182,7 +211,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("delete the blank, or write -- before the pattern"),
         );
     }
-    match pattern::parse_all(syntax.method, rest, dialect == Dialect::V1_8) {
+    match pattern::parse_all(syntax.method, rest, dialect) {
         Ok(patterns) => syntax.patterns = patterns,
         Err(word) => {
             return Err(Diagnostic::new(

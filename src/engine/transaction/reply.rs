@@ -30,11 +30,9 @@ impl Transaction {
         // The log does not say when the request was complete.
         self.timing.received = None;
         self.reply(session, message, status, false).await;
-        self.log(
-            session,
-            Termination::new(Cause::Proxy, Stage::Request),
-            counts,
-        );
+        let termination = Termination::new(Cause::Proxy, Stage::Request);
+        self.account(session, termination);
+        self.log(session, termination, counts);
         Next::Close
     }
 
@@ -74,7 +72,9 @@ impl Transaction {
         if keeps && v1_4 {
             session.marked = Some(Termination::new(cause, Stage::Request));
         }
-        self.log(session, Termination::new(cause, Stage::Request), counts);
+        let termination = Termination::new(cause, Stage::Request);
+        self.account(session, termination);
+        self.log(session, termination, counts);
         Ok(if keeps && !session.client.write_closed {
             Next::Request
         } else {
