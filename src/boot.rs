@@ -7,7 +7,7 @@ pub mod door;
 pub mod environment;
 mod keeper;
 mod life;
-mod limits;
+pub mod limits;
 mod notify;
 mod old_processes;
 mod pidfile;
@@ -41,8 +41,6 @@ pub struct Options {
     pub pidfile: Option<PathBuf>,
     /// `-sf`, `-st`; `None` when nobody is replaced, and then nobody else may listen.
     pub old: Option<OldProcesses>,
-    /// `-m`: megabytes of memory.
-    pub memory_limit: Option<u64>,
 }
 
 /// What happens while the process lives, for whoever prints and logs it.
@@ -125,7 +123,7 @@ pub fn run(
     }
     drop(inherited);
     let pidfile = options.pidfile.as_deref().map(pidfile::open).transpose()?;
-    for warning in limits::raise(&plan, options.memory_limit) {
+    for warning in limits::raise(&plan, listeners.workers()) {
         report(&Event::Warning(warning));
     }
     let mut parent = None;

@@ -6,6 +6,7 @@
 use haproxy_cfg_grammar::{Code, Dialect};
 
 use crate::configuration::Overrides;
+use crate::stats::info::RELEASE_DATE;
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,7 @@ impl Run {
             maxconn: some(self.maxconn),
             proxy_maxconn: some(self.proxy_maxconn),
             no_splice: self.no_splice,
+            memory_mb: some(self.memory_mb),
         }
     }
 }
@@ -404,13 +406,10 @@ fn code(flag: &str, word: Option<&str>) -> Result<Code, String> {
     Code::from_name(word).ok_or_else(|| format!("'{flag}': there is no code '{word}'"))
 }
 
-/// The day of this version.
-pub const RELEASED: &str = "2026/11/25";
-
 /// One line that names the program and its version, as HAProxy words it.
 pub fn banner() -> String {
     format!(
-        "hapax version {} {RELEASED} - runs HAProxy 1.4 configurations\n",
+        "hapax version {} {RELEASE_DATE} - runs HAProxy 1.4 configurations\n",
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -29,6 +29,8 @@ pub struct Overrides {
     pub proxy_maxconn: Option<u32>,
     /// `-dS`.
     pub no_splice: bool,
+    /// `-m`; `None` when not given.
+    pub memory_mb: Option<u32>,
 }
 
 /// Where a configuration is read from, at the start and again at every reload.
@@ -104,6 +106,7 @@ fn resolve(
 ) -> Configuration {
     environment.default_proxy_maxconn = overrides.proxy_maxconn;
     environment.global_maxconn = overrides.maxconn;
+    environment.memory_mb = overrides.memory_mb;
     let resolved = resolve::resolve(&parsed.document, &environment, dialect);
     let mut diagnostics = parsed.diagnostics;
     // Mistakes of lines come in file order, whether parsing or resolving found them.

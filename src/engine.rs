@@ -28,10 +28,13 @@ pub(crate) mod worker;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -95,8 +98,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
     aside: Aside,
-    /// The statistics sockets, with what closes them.
-    sockets: Vec<(StatsSocket, CancellationToken)>,
+    sockets: Vec<Socket>,
     listening: Sockets,
     opener: Box<dyn Opener>,
     number: u64,
@@ -106,6 +108,17 @@ pub struct Engine {
     retired: Vec<Retired>,
     draining: bool,
     paused: bool,
+}
+
+/// A statistics socket.
+#[derive(Debug)]
+struct Socket {
+    settings: StatsSocket,
+    listener: UnixListener,
+    /// The file that was there when it was opened: its device and number.
+    file: Option<(u64, u64)>,
+    /// Ends serving.
+    stop: CancellationToken,
 }
 
 /// Listening sockets opened for a plan, before privileges are dropped and threads are started.
@@ -145,6 +158,11 @@ impl Listeners {
         })
     }
 
+    /// How many workers they are for.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// Whether there is nothing to listen on.
     pub fn is_empty(&self) -> bool {
         self.sockets.is_empty()
@@ -180,7 +198,7 @@ impl Engine {
         opener: Box<dyn Opener>,
     ) -> Result<Self, EngineError> {
         let registry = Registry::new(listeners.workers);
-        let first = Generation::new(Arc::new(plan), &registry)?;
+        let first = Generation::new(1, Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
@@ -204,7 +222,7 @@ impl Engine {
         };
         engine.hand_out(listeners.sockets);
         for (socket, listener) in listeners.stats {
-            engine.serve_socket(socket, listener);
+            engine.add_socket(socket, listener);
         }
         Ok(engine)
     }
@@ -228,11 +246,12 @@ impl Engine {
                 refit(&plan, *place, sockets)?;
             }
         }
-        let present = |socket: &&StatsSocket| self.sockets.iter().any(|(known, _)| known == *socket);
+        let present =
+            |socket: &&StatsSocket| self.sockets.iter().any(|known| known.settings == **socket);
         let sought = plan.global.stats_sockets.iter();
         let sought: Vec<StatsSocket> = sought.filter(|s| !present(s)).cloned().collect();
         let stats = self.opener.open_stats(&plan, &sought)?;
-        let next = Generation::new(Arc::clone(&plan), &self.shared.registry)?;
+        let next = Generation::new(self.number + 1, Arc::clone(&plan), &self.shared.registry)?;
 
         let old = self.shared.current.swap(Arc::new(next));
         old.retire();
@@ -253,29 +272,64 @@ impl Engine {
             worker.send(Command::Refresh);
         }
         self.hand_out(opened);
-        self.paused = false;
-        self.sockets.retain(|(socket, stop)| {
-            let kept = plan.global.stats_sockets.contains(socket);
+        self.unpause();
+        self.sockets.retain(|socket| {
+            let kept = plan.global.stats_sockets.contains(&socket.settings);
             if !kept {
-                stop.cancel();
+                socket.stop.cancel();
             }
             kept
         });
         for (socket, listener) in sought.into_iter().zip(stats) {
-            self.serve_socket(socket, listener);
+            self.add_socket(socket, listener);
         }
         self.shared.registry.forget_unused();
         Ok(applied)
     }
 
-    fn serve_socket(&mut self, socket: StatsSocket, listener: UnixListener) {
-        let stop = CancellationToken::new();
+    fn add_socket(&mut self, settings: StatsSocket, listener: UnixListener) {
+        let file = std::fs::metadata(&settings.path).ok();
+        let socket = Socket {
+            listener,
+            file: file.map(|file| (file.dev(), file.ino())),
+            stop: CancellationToken::new(),
+            settings,
+        };
+        self.serve_socket(&socket);
+        self.sockets.push(socket);
+    }
+
+    fn serve_socket(&self, socket: &Socket) {
         let shared = Arc::clone(&self.shared);
-        let served = socket.clone();
-        self.aside.spawn(stop.clone(), move || {
-            admin::socket::serve(shared, listener, served)
-        });
-        self.sockets.push((socket, stop));
+        let settings = socket.settings.clone();
+        match socket.listener.try_clone() {
+            Ok(listener) => self.aside.spawn(socket.stop.clone(), move || {
+                admin::socket::serve(shared, listener, settings)
+            }),
+            Err(error) => tracing::error!(%error, "cannot serve a statistics socket"),
+        }
+    }
+
+    /// Whether statistics sockets are paused and stopped like frontends. HAProxy 1.4 serves them as
+    /// long as the process lives.
+    fn sockets_are_frontends(&self) -> bool {
+        self.plan().dialect != Dialect::V1_4
+    }
+
+    /// Removes the files of the statistics sockets, as HAProxy 1.4 does in the end. A file that
+    /// another process has put there stays.
+    pub fn remove_sockets(&mut self) {
+        if self.sockets_are_frontends() {
+            return;
+        }
+        for socket in &self.sockets {
+            let path = &socket.settings.path;
+            let there = std::fs::metadata(path).ok();
+            if there.map(|file| (file.dev(), file.ino())) == socket.file && socket.file.is_some() {
+                // A file that stays is in nobody's way.
+                let _ = std::fs::remove_file(path);
+            }
+        }
     }
 
     /// Spreads sockets over the workers. There may be more of a key than workers, when another
@@ -313,6 +367,11 @@ impl Engine {
         self.shared.registry.process.now()
     }
 
+    /// Clients of the statistics sockets at this moment.
+    pub fn socket_clients(&self) -> u32 {
+        self.shared.cli.now()
+    }
+
     /// Tells the log targets of the `global` section.
     pub fn log(&self, text: &str) {
         let plan = self.plan();
@@ -337,8 +396,11 @@ impl Engine {
         }
         self.shared.current.load().retire();
         self.listening.clear();
-        for (_, stop) in self.sockets.drain(..) {
-            stop.cancel();
+        if self.sockets_are_frontends() {
+            // The file stays, and refuses.
+            for socket in self.sockets.drain(..) {
+                socket.stop.cancel();
+            }
         }
         let mut threads = Vec::new();
         for worker in &mut self.workers {
@@ -371,6 +433,34 @@ impl Engine {
             self.unlisten(key);
         }
         self.paused = true;
+        if self.sockets_are_frontends() {
+            // Clients are let in by the system, and answered later.
+            for socket in &mut self.sockets {
+                std::mem::take(&mut socket.stop).cancel();
+            }
+        }
+        self.show_paused(true);
+    }
+
+    /// Has the statistics say that frontends listen, or do not.
+    fn show_paused(&self, paused: bool) {
+        let generation = self.shared.current.load();
+        for index in 0..generation.plan.proxies.len() {
+            let frontend = &generation.handles(ProxyId(index as u32)).frontend;
+            frontend.paused.store(paused, Ordering::Relaxed);
+        }
+    }
+
+    fn unpause(&mut self) {
+        if !std::mem::take(&mut self.paused) {
+            return;
+        }
+        if self.sockets_are_frontends() {
+            for socket in &self.sockets {
+                self.serve_socket(socket);
+            }
+        }
+        self.show_paused(false);
     }
 
     /// Whether [`Engine::pause`] was called, and not [`Engine::resume`] after it.
@@ -401,7 +491,7 @@ impl Engine {
             .collect();
         let opened = self.opener.open(&plan, &missing, self.workers.len())?;
         self.hand_out(opened);
-        self.paused = false;
+        self.unpause();
         Ok(())
     }
 

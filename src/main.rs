@@ -118,6 +118,9 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
             .is_some_and(|plan| !plan.proxies.iter().any(active));
         if line.dialect == Dialect::V1_8 && idle {
             // 1.5 to 1.8 tell a file without listeners from a valid one by this code.
+            if !quiet {
+                println!("The configuration has no error, and nothing to listen on: exit code 2.");
+            }
             return ExitCode::from(2);
         }
         if !quiet {
@@ -147,7 +150,6 @@ fn serve(origin: Origin, run: &Run, configuration: Configuration) -> ExitCode {
             pids: takeover.pids.clone(),
             terminate: !takeover.finish,
         }),
-        memory_limit: (run.memory_mb != 0).then_some(u64::from(run.memory_mb)),
     };
     match boot::run(plan, options, tell) {
         Ok(()) => ExitCode::SUCCESS,

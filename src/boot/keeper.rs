@@ -196,7 +196,9 @@ impl Opener for Keeper {
         sockets: &[StatsSocket],
     ) -> Result<Vec<UnixListener>, EngineError> {
         let all = &plan.global.stats_sockets;
-        let places = sockets.iter().filter_map(|s| all.iter().position(|a| a == s));
+        let places = sockets
+            .iter()
+            .filter_map(|s| all.iter().position(|a| a == s));
         let places: Vec<usize> = places.collect();
         if places.is_empty() {
             return Ok(Vec::new());

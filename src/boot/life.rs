@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::door::{Answer, Question};
@@ -12,8 +13,8 @@ use super::{Event, Message};
 use crate::change;
 use crate::engine::signals::Control;
 use crate::engine::{Applied, Engine, EngineError};
-use crate::log::lifecycle;
-use crate::plan::{Plan, Proxy, ProxyId, Severity};
+use crate::log::lifecycle::{self, ProxyState};
+use crate::plan::{Plan, Proxy, ProxyId, Role, Severity};
 
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) struct Life<'a> {
     stopping: Option<Vec<(Instant, ProxyId)>>,
     /// When patience with the last sessions ends.
     hard_stop: Option<Instant>,
+    /// The last session of the workers has ended.
+    drained: bool,
     /// When systemd wants to hear next that all is well.
     watchdog: Option<Instant>,
 }
@@ -67,6 +70,7 @@ impl<'a> Life<'a> {
             report,
             stopping: None,
             hard_stop: None,
+            drained: false,
         }
     }
 
@@ -91,8 +95,12 @@ impl<'a> Life<'a> {
                     let _ = reply.send(self.answer(question));
                     None
                 }
+                Some(Message::Drained) => {
+                    self.drained = true;
+                    None
+                }
                 // Whoever could say more holds a sender, and so does this.
-                Some(Message::Drained) | None => Some(Ended::Finished),
+                None => Some(Ended::Finished),
             };
             if let Some(ended) = ended {
                 return self.end(ended);
@@ -100,8 +108,11 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn end(self, ended: Ended) -> Ended {
+    fn end(mut self, ended: Ended) -> Ended {
         self.notifier.stopping("ending");
+        if ended == Ended::Finished {
+            self.engine.remove_sockets();
+        }
         self.engine.stop();
         ended
     }
@@ -229,6 +240,10 @@ impl<'a> Life<'a> {
         let plan = self.engine.plan();
         let now = Instant::now();
         let mut stopping = Vec::new();
+        if let Some(sockets) = sockets(&plan) {
+            let text = lifecycle::stopping(&sockets, Duration::ZERO);
+            (self.report)(&Event::Warning(text));
+        }
         for (id, proxy) in active(&plan) {
             let grace = proxy.grace.unwrap_or_default();
             self.tell(proxy, Severity(4), &lifecycle::stopping(proxy, grace));
@@ -271,6 +286,10 @@ impl<'a> Life<'a> {
                 });
             }
         }
+        // Clients of the statistics socket are served to their end, too.
+        if self.drained && self.engine.socket_clients() == 0 {
+            return Some(Ended::Finished);
+        }
         if self.watchdog.is_some_and(|time| time <= now) {
             if self.engine.is_well() {
                 self.notifier.well();
@@ -288,6 +307,7 @@ impl<'a> Life<'a> {
             .chain(self.hard_stop)
             .chain(self.watchdog)
             .chain(self.engine.next_bound())
+            .chain(self.drained.then(|| Instant::now() + LOOK))
             .min()
             .map(|time| time.saturating_duration_since(Instant::now()))
     }
@@ -302,6 +322,9 @@ impl<'a> Life<'a> {
 
     fn pause(&mut self) {
         let plan = self.engine.plan();
+        if let Some(sockets) = sockets(&plan) {
+            (self.report)(&Event::Warning(lifecycle::pausing(&sockets)));
+        }
         for (_, proxy) in active(&plan).filter(|(_, proxy)| !proxy.listeners.is_empty()) {
             self.tell(proxy, Severity(4), &lifecycle::pausing(proxy));
         }
@@ -311,6 +334,9 @@ impl<'a> Life<'a> {
     fn resume(&mut self) {
         let plan = self.engine.plan();
         if self.engine.is_paused() {
+            if let Some(sockets) = sockets(&plan) {
+                (self.report)(&Event::Warning(lifecycle::enabling(&sockets)));
+            }
             for (_, proxy) in active(&plan).filter(|(_, proxy)| !proxy.listeners.is_empty()) {
                 self.tell(proxy, Severity(4), &lifecycle::enabling(proxy));
             }
@@ -324,6 +350,11 @@ impl<'a> Life<'a> {
     fn dump_states(&mut self) {
         let plan = self.engine.plan();
         (self.report)(&Event::Warning(lifecycle::DUMP.to_owned()));
+        if let Some(sockets) = sockets(&plan) {
+            for line in lifecycle::states(&sockets, &ProxyState::default()) {
+                (self.report)(&Event::Warning(line));
+            }
+        }
         for (index, proxy) in plan.proxies.iter().enumerate() {
             let id = ProxyId(index as u32);
             self.engine
@@ -339,6 +370,15 @@ impl<'a> Life<'a> {
         (self.report)(&Event::Warning(text.to_owned()));
         self.engine.log_proxy(proxy, severity, text);
     }
+}
+
+/// How often the last clients of the statistics socket are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The frontend that HAProxy has statistics sockets in, since 1.5. It has no log.
+fn sockets(plan: &Plan) -> Option<Proxy> {
+    let exists = plan.dialect != Dialect::V1_4 && !plan.global.stats_sockets.is_empty();
+    exists.then(|| Proxy::new("GLOBAL", Role::Frontend))
 }
 
 /// The proxies that are not disabled.

@@ -51,7 +51,9 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                     listener,
                     entered: (process, frontend),
                 };
-                worker.spawn(session::run(Rc::clone(&worker), generation, accepted));
+                let number = generation.number;
+                let session = session::run(Rc::clone(&worker), generation, accepted);
+                worker.spawn(number, session);
             }
             Err(Errno::AGAIN) => ready.clear_ready(),
             Err(Errno::INTR | Errno::CONNABORTED) => {}

@@ -13,6 +13,8 @@ use crate::rule::HttpRules;
 /// A plan in service.
 #[derive(Debug)]
 pub(crate) struct Generation {
+    /// Its number; the one that the process started with is 1.
+    pub(crate) number: u64,
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
@@ -43,6 +45,7 @@ impl Generation {
     /// # Errors
     /// A regular expression that cannot be compiled.
     pub(crate) fn new(
+        number: u64,
         plan: Arc<Plan>,
         registry: &Registry,
     ) -> Result<Self, crate::regular_expression::BadRegex> {
@@ -86,6 +89,7 @@ impl Generation {
             .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))
             .collect();
         Ok(Self {
+            number,
             plan,
             handles,
             listeners,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::buffer::PoolUse;
 use super::generation::Generation;
+use super::live::Counter;
 use super::worker::Command;
 use super::{Engine, syslog};
 use crate::log::lifecycle::{ProxyState, ServerState};
@@ -165,7 +166,8 @@ impl Engine {
             }
         }
         self.retired.retain(|retired| retired.sessions() > 0);
-        for (number, after) in ended {
+        // Whether there was anything to wait for is of interest, not every number.
+        for (number, after) in ended.into_iter().filter(|(_, after)| *after >= LOOK) {
             let seconds = after.as_secs();
             self.log(&format!(
                 "configuration {number} has ended, {seconds} s after it was replaced"
@@ -229,7 +231,7 @@ impl Engine {
             up: server.is_up(),
             current: server.sessions(),
             waiting: handles.backend.waiting_for(&server.name),
-            total: 0,
+            total: server.counters.get(Counter::Sessions),
         });
         let waiting = handles.backend.waiting();
         let of_servers: Vec<ServerState> = servers.collect();
@@ -253,8 +255,13 @@ impl Engine {
     }
 
     /// Sessions of both sides of a proxy since the start.
-    pub fn sessions_so_far(&self, _id: ProxyId) -> (u64, u64) {
-        (0, 0)
+    pub fn sessions_so_far(&self, id: ProxyId) -> (u64, u64) {
+        let generation = self.shared.current.load();
+        let handles = generation.handles(id);
+        (
+            handles.frontend.counters.get(Counter::Sessions),
+            handles.backend.counters.get(Counter::Sessions),
+        )
     }
 }
 

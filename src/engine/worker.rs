@@ -16,7 +16,9 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
+use slab::Slab;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,14 +84,24 @@ pub(crate) struct Worker {
     )]
     transactions: RefCell<Vec<Box<Transaction>>>,
     tracker: TaskTracker,
+    /// The sessions of this thread: their generations, and what ends them.
+    sessions: RefCell<Slab<(u64, AbortHandle)>>,
 }
 
 pin_project_lite::pin_project! {
     /// A session that reads the clock whenever it is woken.
     struct Ticking<F> {
         worker: Rc<Worker>,
+        number: usize,
         #[pin]
         session: F,
+    }
+
+    impl<F> PinnedDrop for Ticking<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // It may be dropped before it was noted, when the thread ends.
+            let _ = this.worker.sessions.borrow_mut().try_remove(this.number);
+        }
     }
 }
 
@@ -118,6 +130,7 @@ impl Worker {
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
             tracker: TaskTracker::new(),
+            sessions: RefCell::default(),
             shared,
         }
     }
@@ -141,13 +154,30 @@ impl Worker {
         }
     }
 
-    /// Starts a session on this thread.
-    pub(crate) fn spawn(self: &Rc<Self>, session: impl Future<Output = ()> + 'static) {
+    /// Starts a session of that generation on this thread.
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        generation: u64,
+        session: impl Future<Output = ()> + 'static,
+    ) {
+        let mut sessions = self.sessions.borrow_mut();
+        let entry = sessions.vacant_entry();
         let ticking = Ticking {
             worker: Rc::clone(self),
+            number: entry.key(),
             session,
         };
-        self.tracker.spawn_local(ticking);
+        let task = self.tracker.spawn_local(ticking);
+        entry.insert((generation, task.abort_handle()));
+    }
+
+    /// Ends the sessions of that generation and of those before it.
+    fn cut(&self, generation: u64) {
+        let sessions = self.sessions.borrow();
+        for (_, (_, task)) in sessions.iter().filter(|(_, (of, _))| *of <= generation) {
+            // The task is dropped when the runtime comes to it, not here.
+            task.abort();
+        }
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.
@@ -304,7 +334,7 @@ async fn run(
                 }
             }
             Command::Refresh => drop(worker.generation()),
-            Command::Cut(_) => {}
+            Command::Cut(generation) => worker.cut(generation),
             Command::Beat => beat(heart),
             Command::Memory(reply) => tell_memory(&worker, &reply),
             Command::Drain => {

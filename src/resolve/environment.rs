@@ -24,6 +24,8 @@ pub struct Environment {
     pub default_proxy_maxconn: Option<u32>,
     /// `-n`: stands in for `maxconn` of the global section, and wins over it.
     pub global_maxconn: Option<u32>,
+    /// `-m`: how much memory the process may use, in megabytes.
+    pub memory_mb: Option<u32>,
 }
 
 impl Environment {
