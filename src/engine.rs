@@ -316,16 +316,16 @@ impl Engine {
         self.plan().dialect != Dialect::V1_4
     }
 
-    /// Removes the files of the statistics sockets, as HAProxy 1.4 does in the end. A file that
-    /// another process has put there stays.
-    pub fn remove_sockets(&mut self) {
-        if self.sockets_are_frontends() {
-            return;
-        }
-        for socket in &self.sockets {
+    /// Lets no more clients in on the statistics sockets. HAProxy 1.4 removes their files in the end,
+    /// but for those that another process has put in their place.
+    pub fn close_sockets(&mut self) {
+        let remove = !self.sockets_are_frontends();
+        for socket in self.sockets.drain(..) {
+            socket.stop.cancel();
             let path = &socket.settings.path;
             let there = std::fs::metadata(path).ok();
-            if there.map(|file| (file.dev(), file.ino())) == socket.file && socket.file.is_some() {
+            let there = there.map(|file| (file.dev(), file.ino()));
+            if remove && there.is_some() && there == socket.file {
                 // A file that stays is in nobody's way.
                 let _ = std::fs::remove_file(path);
             }

@@ -97,6 +97,7 @@ impl<'a> Life<'a> {
                 }
                 Some(Message::Drained) => {
                     self.drained = true;
+                    self.engine.close_sockets();
                     None
                 }
                 // Whoever could say more holds a sender, and so does this.
@@ -111,7 +112,7 @@ impl<'a> Life<'a> {
     fn end(mut self, ended: Ended) -> Ended {
         self.notifier.stopping("ending");
         if ended == Ended::Finished {
-            self.engine.remove_sockets();
+            self.engine.close_sockets();
         }
         self.engine.stop();
         ended
