@@ -19,13 +19,32 @@ impl Parent {
     /// # Errors
     /// When there is no `/dev/null`.
     pub(super) fn release(mut self) -> io::Result<()> {
-        rustix::stdio::dup2_stdin(&self.null)?;
-        rustix::stdio::dup2_stdout(&self.null)?;
-        rustix::stdio::dup2_stderr(&self.null)?;
+        leave_terminal(&self.null)?;
         // A parent that is gone cannot be kept waiting.
         let _ = self.parent.write_all(b"1");
         Ok(())
     }
+}
+
+/// Where nothing comes from and everything may go.
+///
+/// # Errors
+/// When there is no `/dev/null`.
+pub(super) fn null() -> io::Result<std::fs::File> {
+    std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+}
+
+/// Puts that in place of the terminal.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn leave_terminal(null: &std::fs::File) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(null)?;
+    rustix::stdio::dup2_stdout(null)?;
+    Ok(rustix::stdio::dup2_stderr(null)?)
 }
 
 /// Forks. Only the child returns; it leads its own session and keeps the terminal for messages until
@@ -43,10 +62,7 @@ pub(super) fn detach() -> io::Result<Option<Parent>> {
         ForkResult::Child => {
             drop(reader);
             setsid()?;
-            let null = std::fs::File::options()
-                .read(true)
-                .write(true)
-                .open("/dev/null")?;
+            let null = null()?;
             Ok(Some(Parent {
                 parent: writer.into(),
                 null,

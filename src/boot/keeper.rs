@@ -47,7 +47,7 @@ enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     /// What was read.
-    Read(Parcel),
+    Read(Box<Parcel>),
     /// A file cannot be read, and why.
     Unreadable(String, String),
     /// How many sockets of each key follow.
@@ -141,7 +141,7 @@ impl Keeper {
     /// The configuration, read with the privileges of the keeper.
     pub(super) fn read(&self, origin: &Origin) -> Result<Configuration, Unreadable> {
         match self.ask(&Request::Read) {
-            Ok(Answer::Read(parcel)) => Ok(origin.interpret(parcel.into())),
+            Ok(Answer::Read(parcel)) => Ok(origin.interpret(Inputs::from(*parcel))),
             Ok(Answer::Unreadable(name, cause)) => Err((name, io::Error::other(cause))),
             Ok(_) => Err(unreadable(origin, io::ErrorKind::InvalidData.into())),
             Err(error) => Err(unreadable(origin, gone(&error))),
@@ -306,7 +306,7 @@ impl Known<'_> {
         if let Some(plan) = self.origin.interpret(inputs).plan {
             self.plan = plan;
         }
-        Answer::Read(parcel)
+        Answer::Read(Box::new(parcel))
     }
 
     fn open(
@@ -359,5 +359,7 @@ fn be_quiet() -> io::Result<()> {
     ] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
-    nix::sys::prctl::set_name(c"hapax-keeper").map_err(io::Error::from)
+    nix::sys::prctl::set_name(c"hapax-keeper")?;
+    // Whoever reads what a daemon prints until nobody can print any more must not wait for this.
+    daemon::leave_terminal(&daemon::null()?)
 }

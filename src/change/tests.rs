@@ -88,8 +88,8 @@ fn what_a_change_means() {
 fn a_section_in_between_changes_nothing_else() {
     assert_eq!(
         changed(
-            "backend app\n",
-            "backend new\n    server n 127.0.0.1:9010\nbackend app\n"
+            "\nbackend app\n",
+            "\nbackend new\n    server n 127.0.0.1:9010\nbackend app\n"
         ),
         "+ backend new\n+ server new/n 127.0.0.1:9010\n"
     );

@@ -18,9 +18,9 @@ pub(super) enum Value {
     /// One word.
     Word(String),
     /// Several of a kind.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Named parts.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl fmt::Display for Value {
