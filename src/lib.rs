@@ -10,6 +10,7 @@
 
 pub mod acl;
 pub mod admin;
+pub mod app_session;
 pub mod balance;
 pub mod boot;
 pub mod change;
@@ -30,4 +31,5 @@ pub mod rewrite;
 pub mod rule;
 pub mod sample;
 pub mod stats;
+pub mod stick_table;
 pub mod userlist;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listening::{self, ListenerKey};
-use super::live::{Backend, Frontend, Listener, Registry, Server};
+use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::AclSet;
-use crate::plan::{Plan, Proxy, ProxyId};
+use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
+use crate::stick_table::{Destination, StickTable};
 
 /// A plan in service.
 #[derive(Debug)]
@@ -33,6 +34,12 @@ pub(crate) struct Handles {
     pub(crate) backend: Arc<Backend>,
     /// Its servers, indexed like those of the plan.
     pub(crate) servers: Vec<Arc<Server>>,
+    /// Its stick table.
+    pub(crate) table: Option<Arc<StickTable>>,
+    /// Its sessions of `appsession`.
+    pub(crate) sessions: Option<Arc<StickTable>>,
+    /// What tables are told of its servers, when there is a table to tell.
+    pub(crate) destinations: Vec<Arc<Destination>>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
@@ -79,6 +86,14 @@ impl Generation {
                     listeners,
                     backend,
                     servers,
+                    table: proxy.persistence.table.as_ref().map(|table| {
+                        registry.table(&proxy.name, TableUse::Stick, table, plan.dialect)
+                    }),
+                    sessions: proxy.persistence.appsession.as_ref().map(|sessions| {
+                        let table = sessions_table(sessions);
+                        registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
+                    }),
+                    destinations: destinations(proxy),
                     acls,
                     rules,
                 }
@@ -127,4 +142,32 @@ impl Generation {
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
     }
+}
+
+/// How many sessions of `appsession` are known at most; HAProxy has no limit but memory.
+const MAX_SESSIONS: u32 = 1 << 20;
+
+/// The table that keeps the sessions of `appsession`.
+fn sessions_table(sessions: &AppSession) -> plan::StickTable {
+    plan::StickTable {
+        key: KeyType::String(sessions.len),
+        size: MAX_SESSIONS,
+        expire: Some(sessions.timeout),
+        nopurge: false,
+    }
+}
+
+/// What tables are told of the servers of a proxy.
+fn destinations(proxy: &Proxy) -> Vec<Arc<Destination>> {
+    if proxy.persistence.stick.is_empty() && proxy.persistence.appsession.is_none() {
+        return Vec::new();
+    }
+    let servers = proxy.servers.iter().map(|server| {
+        Arc::new(Destination {
+            backend: proxy.name.clone(),
+            server: server.name.clone(),
+            id: server.numeric_id,
+        })
+    });
+    servers.collect()
 }

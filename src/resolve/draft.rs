@@ -78,6 +78,7 @@ pub(super) struct PendingAcl {
 pub(super) struct PendingStick {
     pub(super) matches: bool,
     pub(super) stores: bool,
+    pub(super) of_response: bool,
     pub(super) key: Sample,
     pub(super) table: Option<Word>,
     pub(super) span: Span,
