@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
-use super::reload::ListenerKey;
 use crate::acl::AclSet;
 use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
@@ -14,6 +14,8 @@ use crate::stick_table::{Destination, StickTable};
 /// A plan in service.
 #[derive(Debug)]
 pub(crate) struct Generation {
+    /// Its number; the one that the process started with is 1.
+    pub(crate) number: u64,
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
@@ -50,6 +52,7 @@ impl Generation {
     /// # Errors
     /// A regular expression that cannot be compiled.
     pub(crate) fn new(
+        number: u64,
         plan: Arc<Plan>,
         registry: &Registry,
     ) -> Result<Self, crate::regular_expression::BadRegex> {
@@ -96,16 +99,12 @@ impl Generation {
                 }
             })
             .collect();
-        let mut listeners = HashMap::new();
-        for (id, proxy) in plan.proxies.iter().enumerate() {
-            if proxy.disabled {
-                continue;
-            }
-            for (index, listener) in proxy.listeners.iter().enumerate() {
-                listeners.insert(ListenerKey::of(listener), (ProxyId(id as u32), index));
-            }
-        }
+        let listeners = listening::wanted(&plan)
+            .into_iter()
+            .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))
+            .collect();
         Ok(Self {
+            number,
             plan,
             handles,
             listeners,
@@ -131,13 +130,6 @@ impl Generation {
     /// Which frontend a listening socket belongs to in this generation.
     pub(crate) fn listener(&self, key: &ListenerKey) -> Option<(ProxyId, usize)> {
         self.listeners.get(key).copied()
-    }
-
-    /// The listening sockets that this generation needs.
-    pub(crate) fn listener_keys(&self) -> impl Iterator<Item = (&ListenerKey, ProxyId, usize)> {
-        self.listeners
-            .iter()
-            .map(|(key, (proxy, index))| (key, *proxy, *index))
     }
 
     /// Says that another generation has taken over: kept client connections end at their next

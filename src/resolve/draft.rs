@@ -111,6 +111,8 @@ pub(super) struct Drafts<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The global section set this by itself.
     pub(super) maxrewrite_set: bool,
+    /// `maxconn` of the global section is there.
+    pub(super) maxconn_set: bool,
     /// A setting of the statistics socket was seen.
     pub(super) stats_settings: bool,
 }
@@ -127,6 +129,7 @@ impl<'a> Drafts<'a> {
             userlists: Vec::new(),
             diagnostics: Vec::new(),
             maxrewrite_set: false,
+            maxconn_set: false,
             stats_settings: false,
         }
     }
