@@ -544,6 +544,8 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.persist_rdp_cookie(session);
+    transaction.stick(session, false);
     transaction.hash = transaction.hash_connection(session);
     transaction.up.tunnel();
     transaction.down.tunnel();
@@ -551,6 +553,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         session.close_client();
         return failure.termination;
     }
+    transaction.remember_server(session, false);
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -15,6 +16,8 @@ pub(crate) struct Frontend {
     pub(crate) sessions: Arc<Gate>,
     /// What is counted of it.
     pub(crate) counters: Counters,
+    /// It does not listen for a while (SIGTTOU).
+    pub(crate) paused: AtomicBool,
     listeners: Mutex<HashMap<ListenAddress, Arc<Listener>>>,
 }
 
