@@ -46,6 +46,10 @@ pub struct Balancer {
 }
 
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each backend, and the large one is the usual one"
+)]
 enum Method {
     /// Turns of the active and of the backup servers.
     RoundRobin([RoundRobin; 2]),

@@ -7,6 +7,7 @@
 
 mod accept;
 mod accounting;
+mod admission;
 mod buffer;
 mod check;
 mod connect;

@@ -80,7 +80,7 @@ impl Ring {
     /// The server whose point is nearest to a hash; of two as near, the one before it.
     pub(super) fn by_hash(&self, hash: u32) -> Option<usize> {
         let after = self.points.partition_point(|point| point.hash < hash);
-        let next = self.points.get(after).or(self.points.first())?;
+        let next = self.points.get(after).or_else(|| self.points.first())?;
         let previous = match after.checked_sub(1) {
             Some(before) => self.points.get(before)?,
             None => self.points.last()?,
@@ -100,8 +100,7 @@ impl Ring {
     ) -> Option<usize> {
         let len = self.points.len();
         let from = self.last.map_or(0, |last| {
-            self.points
-                .partition_point(|point| point.place() <= last)
+            self.points.partition_point(|point| point.place() <= last)
         });
         let mut avoided = None;
         for step in 0..len {

@@ -148,7 +148,10 @@ fn body(bytes: &[u8]) -> Option<&[u8]> {
     let mut rest = bytes;
     while let Some(end) = memchr::memchr(b'\n', rest) {
         rest = &rest[end + 1..];
-        if let Some(body) = rest.strip_prefix(b"\n").or(rest.strip_prefix(b"\r\n")) {
+        if let Some(body) = rest
+            .strip_prefix(b"\n")
+            .or_else(|| rest.strip_prefix(b"\r\n"))
+        {
             return Some(body);
         }
     }

@@ -9,10 +9,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 
+use super::admission::{self, Held, Places};
 use super::listening::ListenerKey;
-use super::live::{Entered, Gate};
 use super::poller;
-
 use super::session::{self, Accepted};
 use super::socket::Socket;
 use super::worker::Worker;
@@ -33,27 +32,34 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
         let Ok(mut ready) = fd.readable().await else {
             return;
         };
-        let Some((process, frontend)) = enter(&worker, &key).await else {
-            return;
-        };
+        let mut places = admission::try_enter(&worker, &key);
+        let mut held = None;
+        let mut waited = false;
+        if places.is_none() {
+            held = Held::new(&worker);
+            if held.is_none() {
+                places = admission::enter(&worker, &key).await;
+                waited = true;
+            }
+        }
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         match net::acceptfrom_with(fd.get_ref().as_fd(), flags) {
             Ok((socket, peer)) => {
-                let generation = worker.generation();
-                let Some((proxy, listener)) = generation.listener(&key) else {
-                    // Between the swap of the plan and the order to close this socket.
-                    continue;
-                };
-                let accepted = Accepted {
-                    socket: Socket::new(socket),
-                    peer: peer.and_then(|address| SocketAddr::try_from(address).ok()),
-                    proxy,
-                    listener,
-                    entered: (process, frontend),
-                };
-                let number = generation.number;
-                let session = session::run(Rc::clone(&worker), generation, accepted);
-                worker.spawn(number, session);
+                let peer = peer.and_then(|address| SocketAddr::try_from(address).ok());
+                let number = worker.generation().number;
+                let (of, key) = (Rc::clone(&worker), key.clone());
+                match places {
+                    Some(places) if waited || admission::passes(&of, &key) => {
+                        worker.spawn(number, serve(of, key, socket, peer, places));
+                    }
+                    _ => worker.spawn(number, async move {
+                        let places = admission::enter(&of, &key).await;
+                        drop(held);
+                        if let Some(places) = places {
+                            serve(of, key, socket, peer, places).await;
+                        }
+                    }),
+                }
             }
             Err(Errno::AGAIN) => ready.clear_ready(),
             Err(Errno::INTR | Errno::CONNABORTED) => {}
@@ -65,41 +71,25 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
     }
 }
 
-/// Waits until process and frontend have room for one more. `None` when the socket belongs to no
-/// frontend any more.
-async fn enter(worker: &Worker, key: &ListenerKey) -> Option<(Entered, Entered)> {
-    loop {
-        let generation = worker.generation();
-        let (proxy, _) = generation.listener(key)?;
-        let registry = &worker.shared.registry;
-        let gates: [(&Arc<Gate>, u32); 2] = [
-            (&registry.process, generation.plan.global.maxconn),
-            (
-                &generation.handles(proxy).frontend.sessions,
-                generation.proxy(proxy).maxconn,
-            ),
-        ];
-        let process = enter_one(gates[0]).await;
-        if let Some(frontend) = gates[1].0.try_enter(gates[1].1) {
-            return Some((process, frontend));
-        }
-        // A full frontend must not hold a place that another could use.
-        drop(process);
-        drop(enter_one(gates[1]).await);
-    }
-}
-
-async fn enter_one((gate, limit): (&Arc<Gate>, u32)) -> Entered {
-    loop {
-        if let Some(entered) = gate.try_enter(limit) {
-            return entered;
-        }
-        let room = gate.room();
-        tokio::pin!(room);
-        room.as_mut().enable();
-        if let Some(entered) = gate.try_enter(limit) {
-            return entered;
-        }
-        room.await;
-    }
+/// Begins a session on a connection that was accepted.
+async fn serve(
+    worker: Rc<Worker>,
+    key: ListenerKey,
+    socket: OwnedFd,
+    peer: Option<SocketAddr>,
+    entered: Places,
+) {
+    let generation = worker.generation();
+    let Some((proxy, listener)) = generation.listener(&key) else {
+        // Between the swap of the plan and the order to close this socket.
+        return;
+    };
+    let accepted = Accepted {
+        socket: Socket::new(socket),
+        peer,
+        proxy,
+        listener,
+        entered,
+    };
+    session::run(worker, generation, accepted).await;
 }

@@ -6,6 +6,8 @@
 use super::live::{Counter, Counters, Pace, Server, Sign};
 use super::session::Session;
 use super::transaction::Transaction;
+use haproxy_cfg_grammar::Dialect;
+
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::Mode;
 
@@ -151,6 +153,13 @@ impl Transaction {
     /// A transaction is over.
     pub(crate) fn account(&self, session: &mut Session, termination: Termination) {
         let server = self.server.as_deref();
+        let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
+        let begun = self.timing.answered.is_some();
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        // A connection that is reset counts apart: in 1.4 always, later once a response has begun.
+        if broken && termination.cause == Cause::ServerAbort && (v1_4 || begun) {
+            session.count_back(server, Counter::ResponseErrors, 1);
+        }
         session.count_bytes(server, self.down.read);
         let status = Counter::of_status(self.status());
         session.count_front_status(status);

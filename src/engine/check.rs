@@ -57,7 +57,12 @@ pub(crate) async fn run(generation: Arc<Generation>) {
 fn schedule(generation: &Generation) -> Vec<Checked> {
     let plan = &generation.plan;
     let mut all = Vec::new();
-    for (id, (proxy, handles)) in plan.proxies.iter().zip(generation.all_handles()).enumerate() {
+    for (id, (proxy, handles)) in plan
+        .proxies
+        .iter()
+        .zip(generation.all_handles())
+        .enumerate()
+    {
         if proxy.disabled {
             continue;
         }
@@ -163,7 +168,7 @@ impl Checked {
                 },
                 answer: timeouts.check,
             },
-            room: self.plan.global.tune.bufsize as usize,
+            room: self.plan.global.tune.chksize as usize,
             v1_4: self.plan.dialect == Dialect::V1_4,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -186,7 +191,10 @@ impl Checked {
     /// Where it comes from.
     fn source(&self) -> Option<IpAddr> {
         let settings = self.server.settings();
-        let source = settings.source.as_ref().or(self.proxy().source.as_ref())?;
+        let source = settings
+            .source
+            .as_ref()
+            .or_else(|| self.proxy().source.as_ref())?;
         source.ip
     }
 

@@ -16,7 +16,7 @@ use super::session::{ConnectError, Link, Session, Side};
 use super::socket::Socket;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{ErrorStatus, ServerAddress, ServerPort};
+use crate::plan::{Balance, ErrorStatus, ServerAddress, ServerPort};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -116,15 +116,16 @@ pub(crate) async fn connect(
             return Err(Failure::new(cause, Stage::Connect));
         }
         transaction.retries += 1;
+        let easy = !v1_4 && is_easily_replaced(session, transaction);
         let elsewhere = session.backend().options.redispatch
-            && transaction.retries == attempts
+            && (transaction.retries == attempts || easy && transaction.sticky.is_none())
             && !transaction.is_forced();
         if elsewhere {
             held = None;
             failed = Some(Arc::clone(&server));
         }
         // 1.4 waits for a second whatever the timeout, even before it turns to another server.
-        if !timed_out && (v1_4 || !elsewhere) {
+        if !(timed_out || elsewhere && easy) {
             let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
             let pause = timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND));
             let until = session.worker.now() + pause;
@@ -141,6 +142,17 @@ pub(crate) async fn connect(
             }
         }
     }
+}
+
+/// Whether one server is as good as another, and there are several: since 1.5 such a request turns
+/// to another server at once.
+fn is_easily_replaced(session: &Session, transaction: &Transaction) -> bool {
+    let in_turn = matches!(
+        session.backend().balance,
+        Balance::RoundRobin | Balance::StaticRr
+    );
+    let (active, _) = session.backend_handles().backend.usable_servers();
+    in_turn && transaction.hash.is_none() && active > 1
 }
 
 /// A redispatch has found a server: another one than the one that failed, or the same again.

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
@@ -388,7 +389,9 @@ impl Exchange {
                 .proxy(session.backend)
                 .options
                 .abortonclose;
-            if gives_up && client.left {
+            // 1.4 takes an answer that it has asked for.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            if gives_up && client.left && !v1_4 {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
             if server.read_closed

@@ -130,6 +130,10 @@ impl Generation {
             })
             .collect();
         link_followers(&plan, &handles);
+        for (proxy, handles) in plan.proxies.iter().zip(&handles) {
+            handles.frontend.sessions.set_limit(proxy.maxconn);
+        }
+        registry.process.set_limit(plan.global.maxconn);
         let listeners = listening::wanted(&plan)
             .into_iter()
             .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))

@@ -9,7 +9,7 @@ use super::generation::{Generation, Handles};
 use super::live::{Counter, Counters, Pace};
 use super::worker::Shared;
 use crate::plan::{ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort};
-use crate::stats::{Field, Kind, Row, Value};
+use crate::stats::{Field, Kind, Row, State, Value};
 
 /// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
 /// the backend.
@@ -223,7 +223,11 @@ impl Collector<'_> {
         if health.throttle.is_some() {
             health.throttle = Some(self.handles.backend.shown_weight(live).1.max(1));
         }
-        row.set(Field::Status, health.state.to_string());
+        let status = match &health.state {
+            State::MaintenanceVia(_) if self.v1_4() => "MAINT(via)".to_owned(),
+            state => state.to_string(),
+        };
+        row.set(Field::Status, status);
         if let Some(tracked) = server.track {
             let proxy = self.generation.proxy(tracked.proxy);
             let name = proxy.servers.get(tracked.server.0 as usize);
@@ -232,8 +236,8 @@ impl Collector<'_> {
         }
         row.set(Field::Throttle, health.throttle);
         let v1_4 = self.v1_4();
-        // 1.4 has no more to say of a server in maintenance, or of one that nobody checks.
-        let shown = health.check.is_some() && !(v1_4 && health.state.is_maintenance());
+        // Since 1.5 checks pause during maintenance, and there is nothing to show of them.
+        let shown = health.check.is_some() && (v1_4 || !health.state.is_maintenance());
         if shown || !v1_4 {
             row.set(Field::Lastchg, health.since_change.as_secs());
         }

@@ -74,6 +74,8 @@ pub(crate) struct Worker {
     pub(crate) pool: Rc<Pool>,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
+    /// Connections that are accepted and may not begin yet.
+    pub(crate) held: Cell<usize>,
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
@@ -125,6 +127,7 @@ impl Worker {
             index,
             pool: Rc::new(Pool::new(bufsize)),
             log: syslog::Sender::default(),
+            held: Cell::new(0),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::section::{DLB, FRONTEND};
 use crate::value::number;
@@ -76,7 +76,6 @@ pub const BALANCE: &[Keyword] = &[
     Keyword {
         ignored_in: FRONTEND,
         arguments: "method [function] [modifier]",
-        status: Status::Accepted,
         accepts: &["hash-type consistent", "hash-type map-based"],
         refuses: &["hash-type", "hash-type bogus"],
         ..Keyword::new("hash-type", DLB, hash_type)

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::section::{DLB, FRONTEND};
 use crate::{Statement, Word, version};
 
@@ -48,7 +48,6 @@ const fn row(
     Keyword {
         ignored_in: FRONTEND,
         arguments,
-        status: Status::Accepted,
         ..Keyword::new(name, DLB, parse)
     }
 }

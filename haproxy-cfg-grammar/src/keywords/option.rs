@@ -191,7 +191,7 @@ pub const FLAGS: &[Keyword] = &[
         DLB,
         FRONTEND
     ),
-    accepted(row!("allbackups", Allbackups, DLB, FRONTEND)),
+    row!("allbackups", Allbackups, DLB, FRONTEND),
     row!("checkcache", Checkcache, DLB, FRONTEND),
     row!("clitcpka", Clitcpka, DFL, BACKEND),
     accepted(row!("contstats", Contstats, DFL, BACKEND)),
@@ -235,7 +235,7 @@ pub const FLAGS: &[Keyword] = &[
         row!("independent-streams", IndependantStreams, DFLB, NOWHERE),
         version::V1_5,
     ),
-    accepted(row!("log-health-checks", LogHealthChecks, DLB, FRONTEND)),
+    row!("log-health-checks", LogHealthChecks, DLB, FRONTEND),
     row!("log-separate-errors", LogSeparateErrors, DFL, BACKEND),
     row!("logasap", Logasap, DFL, BACKEND),
     row!("nolinger", Nolinger, DFLB, NOWHERE),
@@ -441,7 +441,6 @@ const fn check(
     Keyword {
         arguments,
         accepts,
-        status: Status::Accepted,
         ignored_in: FRONTEND,
         ..Keyword::new(name, sections, read_check)
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Setting, Status};
+use crate::keyword::{Keyword, Setting};
 use crate::keywords::bind::unknown_option;
 use crate::keywords::later;
 use crate::keywords::source::SourceStatement;
@@ -125,28 +125,28 @@ const DEFAULT_OPTIONS: [&str; 13] = [
 
 /// The options of `server`.
 pub const OPTIONS: &[Setting] = &[
-    Setting::accepted("addr", "address"),
+    Setting::works("addr", "address"),
     Setting::works("backup", "none"),
-    Setting::accepted("check", "none"),
+    Setting::works("check", "none"),
     Setting::works("cookie", "value"),
     Setting::works("disabled", "none"),
-    Setting::accepted("downinter", "time"),
-    Setting::accepted("error-limit", "integer"),
-    Setting::accepted("fall", "integer"),
-    Setting::accepted("fastinter", "time"),
+    Setting::works("downinter", "time"),
+    Setting::works("error-limit", "integer"),
+    Setting::works("fall", "integer"),
+    Setting::works("fastinter", "time"),
     Setting::works("id", "positive integer"),
-    Setting::accepted("inter", "time"),
-    Setting::accepted("maxconn", "integer"),
-    Setting::accepted("maxqueue", "integer"),
-    Setting::accepted("minconn", "integer"),
-    Setting::accepted("observe", "none|layer4|layer7"),
-    Setting::accepted("on-error", "action"),
-    Setting::accepted("port", "port"),
-    Setting::accepted("redir", "url prefix"),
-    Setting::accepted("rise", "integer"),
-    Setting::accepted("slowstart", "time"),
+    Setting::works("inter", "time"),
+    Setting::works("maxconn", "integer"),
+    Setting::works("maxqueue", "integer"),
+    Setting::works("minconn", "integer"),
+    Setting::works("observe", "none|layer4|layer7"),
+    Setting::works("on-error", "action"),
+    Setting::works("port", "port"),
+    Setting::works("redir", "url prefix"),
+    Setting::works("rise", "integer"),
+    Setting::works("slowstart", "time"),
     Setting::accepted("source", "addr[:port[-port]] [usesrc ...] [interface name]"),
-    Setting::accepted("track", "[backend/]server"),
+    Setting::works("track", "[backend/]server"),
     Setting::works("weight", "0 to 256"),
 ];
 
@@ -172,7 +172,6 @@ pub const SERVER: &[Keyword] = &[
     Keyword {
         ignored_in: NOWHERE,
         arguments: "server options",
-        status: Status::Accepted,
         accepts: &[
             "default-server inter 5s fall 3",
             "default-server weight 10 maxconn 100",

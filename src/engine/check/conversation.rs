@@ -83,6 +83,9 @@ impl Conversation<'_> {
                     match probe.read(&read, ended) {
                         // Nothing more will come, and still it is not enough.
                         Answer::Wait if ended => {
+                            if self.v1_4 {
+                                drop(socket);
+                            }
                             tokio::time::sleep_until(until).await;
                             return Report::new(self.program.silence());
                         }

@@ -242,7 +242,11 @@ impl Backend {
                 Arc::ptr_eq(&old.live, &new.live) && old.candidate == new.candidate
             });
         if !same {
-            let candidates = state.members.iter().map(|member| member.candidate).collect();
+            let candidates = state
+                .members
+                .iter()
+                .map(|member| member.candidate)
+                .collect();
             state.balancer = Balancer::new(&rules.0, rules.1, candidates, rules.2);
             let now = Instant::now();
             let weights: Vec<u32> = (0..state.members.len())
@@ -500,6 +504,11 @@ impl Backend {
         self.state.lock().balancer.is_dynamic()
     }
 
+    /// Active and backup servers that can be used.
+    pub(crate) fn usable_servers(&self) -> (u32, u32) {
+        self.state.lock().balancer.usable()
+    }
+
     /// Servers that requests can go to now: the active ones, or else the backup ones (the first of
     /// them alone, unless all are used).
     pub(crate) fn usable(&self, all_backups: bool) -> u32 {
@@ -589,5 +598,5 @@ fn seconds(duration: Option<Duration>) -> u64 {
     })
 }
 
-
-
+#[cfg(test)]
+mod tests;

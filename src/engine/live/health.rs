@@ -165,13 +165,7 @@ impl Backend {
         Effects { left, none_left }
     }
 
-    fn tell_change(
-        &self,
-        server: &Server,
-        news: News,
-        reason: Reason<'_>,
-        effects: Effects,
-    ) {
+    fn tell_change(&self, server: &Server, news: News, reason: Reason<'_>, effects: Effects) {
         let told = self.with_plan(|plan, proxy| {
             let named = Named {
                 backend: &proxy.name,
@@ -236,6 +230,12 @@ impl Backend {
         }
     }
 
+    /// Looks at a server again without a word.
+    fn turn_quietly(self: &Arc<Self>, server: &Arc<Server>) {
+        server.refresh();
+        self.update(server, Instant::now());
+    }
+
     fn slowstart(&self, server: &Server) -> u64 {
         let state = self.state.lock();
         state
@@ -251,9 +251,7 @@ impl Backend {
             let mut record = server.record.lock();
             let before = record.health;
             let change = if report.status.passes() {
-                record
-                    .health
-                    .pass(report.status == Status::L7Conditional)
+                record.health.pass(report.status == Status::L7Conditional)
             } else {
                 record.health.fail(!v1_4)
             };
@@ -271,7 +269,13 @@ impl Backend {
         if report.status.passes() {
             server.forget_errors();
         }
-        self.follow_up(server, change, was_stopping, moved.then_some(&health), &report);
+        self.follow_up(
+            server,
+            change,
+            was_stopping,
+            moved.then_some(&health),
+            &report,
+        );
     }
 
     /// What follows from a verdict. `moved` is the health after one that has moved it.
@@ -362,7 +366,13 @@ impl Backend {
                 before.stopping,
             )
         };
-        self.follow_up(server, change, was_stopping, moved.then_some(&health), &report);
+        self.follow_up(
+            server,
+            change,
+            was_stopping,
+            moved.then_some(&health),
+            &report,
+        );
         if let Some(fast) = settings.check.as_ref().and_then(|check| check.fastinter) {
             server.hurry(Instant::now() + fast);
         }
@@ -376,7 +386,7 @@ impl Backend {
 
     /// Takes a server out, or back in.
     pub(crate) fn set_maintenance(self: &Arc<Self>, server: &Arc<Server>, maintenance: bool) {
-        let was_up = server.is_up();
+        let was_up = server.takes_clients();
         {
             let mut record = server.record.lock();
             if std::mem::replace(&mut record.maintenance, maintenance) == maintenance {
@@ -404,8 +414,14 @@ impl Backend {
         if std::mem::replace(&mut server.record.lock().drain, drain) == drain {
             return;
         }
-        let news = if drain { News::Drain } else { News::Ready };
-        self.turn(server, news, Reason::Administrator);
+        if drain {
+            self.turn(server, News::Drain, Reason::Administrator);
+        } else if server.is_in_maintenance() {
+            // The end of that will be told.
+            self.turn_quietly(server);
+        } else {
+            self.turn(server, News::Ready, Reason::Administrator);
+        }
     }
 
     /// Sets what the checks of a server have found, until they find something else.

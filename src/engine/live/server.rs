@@ -1,7 +1,7 @@
 //! What lives of a server.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -258,6 +258,11 @@ impl Server {
     /// Whether it is in maintenance.
     pub(crate) fn is_in_maintenance(&self) -> bool {
         self.record.lock().maintenance
+    }
+
+    /// Whether its health is its own: it does not track another server.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.record.lock().follows.is_none()
     }
 
     /// The weight that it has now, and the one that the file gives.

@@ -86,16 +86,15 @@ impl Transaction {
         let body = bytes.get(self.request.received_len()..).unwrap_or_default();
         match self.body {
             Body::Chunked(_) => first_chunk(body),
-            Body::Length(left) => &body[..body.len().min(usize::try_from(left).unwrap_or(usize::MAX))],
+            Body::Length(left) => {
+                &body[..body.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
+            }
             _ => body,
         }
     }
 
     /// `balance url_param ... check_post`: waits for as much of the body as may hold the parameter.
-    pub(super) async fn await_body_to_balance(
-        &mut self,
-        session: &mut Session,
-    ) -> Result<(), End> {
+    pub(super) async fn await_body_to_balance(&mut self, session: &mut Session) -> Result<(), End> {
         let Balance::UrlParam {
             name,
             check_post: Some(wanted),
