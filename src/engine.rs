@@ -17,6 +17,7 @@ mod reload;
 mod session;
 pub mod signals;
 mod socket;
+mod spare;
 mod syslog;
 mod transaction;
 mod worker;

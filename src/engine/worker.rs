@@ -24,7 +24,9 @@ use super::accept;
 use super::buffer::Pool;
 use super::generation::Generation;
 use super::live::Registry;
+use super::poller;
 use super::reload::ListenerKey;
+use super::spare::Spares;
 use super::syslog;
 use super::transaction::Transaction;
 
@@ -59,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
     pub(crate) pool: Rc<Pool>,
+    /// Sockets to be connected again.
+    pub(crate) spares: Spares,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
     /// Whether the thread takes no new connections any more.
@@ -100,6 +104,7 @@ impl Worker {
         let bufsize = shared.current.load().plan.global.tune.bufsize as usize;
         Self {
             pool: Rc::new(Pool::new(bufsize)),
+            spares: Spares::default(),
             log: syslog::Sender::default(),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
@@ -196,6 +201,15 @@ impl Handle {
 }
 
 async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
+    if let Err(error) = poller::install() {
+        tracing::error!(%error, "a worker has no poller");
+        return;
+    }
+    tokio::task::spawn_local(async {
+        if let Err(error) = poller::drive().await {
+            tracing::error!(%error, "a worker's poller has failed");
+        }
+    });
     let worker = Rc::new(Worker::new(shared));
     let mut listeners: HashMap<ListenerKey, CancellationToken> = HashMap::new();
     while let Some(order) = orders.recv().await {
