@@ -10,7 +10,7 @@ use crate::acl::AclSet;
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
 use crate::regular_expression::BadRegex;
-use crate::rewrite::LineRules;
+use crate::rewrite::{LineRules, header_edit};
 use crate::sample::{Facts, Message};
 
 /// The rules of a proxy, compiled.
@@ -83,11 +83,12 @@ pub struct Statistics<'p> {
     pub challenge: Option<Option<&'p [u8]>>,
 }
 
-/// What runs between the families: the engine looks at the `Connection` header after the rules
-/// over lines, so that what they add is seen and what `reqadd` adds is not.
+/// What runs between the families: 1.4 looks at the `Connection` header after the rules over lines,
+/// so that what they write is seen and what `reqadd` adds is not; since 1.5 it is looked at before
+/// any rule.
 pub trait Between {
-    /// Called after the rules over lines.
-    fn after_lines(&mut self, head: &mut Head, bytes: &[u8]);
+    /// Called once, when it is time to look.
+    fn look(&mut self, head: &mut Head, bytes: &[u8]);
 }
 
 impl HttpRules {
@@ -104,7 +105,8 @@ impl HttpRules {
                 && rules.request_lines.is_empty()
                 && rules.request_additions.is_empty()
                 && rules.redirects.is_empty()),
-            acts_on_responses: !(rules.response_lines.is_empty()
+            acts_on_responses: !(rules.http_response.is_empty()
+                && rules.response_lines.is_empty()
                 && rules.response_additions.is_empty()),
         })
     }
@@ -127,8 +129,14 @@ impl HttpRules {
             rules, acls, base, ..
         } = moment;
         let allowed = &mut effects.allowed;
+        let v1_4 = base.dialect == Dialect::V1_4;
+        if !v1_4 {
+            between.look(head, bytes);
+        }
         if !self.acts_on_requests && moment.statistics.is_none() {
-            between.after_lines(head, bytes);
+            if v1_4 {
+                between.look(head, bytes);
+            }
             return Verdict::Pass;
         }
         if rules
@@ -140,7 +148,6 @@ impl HttpRules {
         }
         // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
         // are looked at, and decide at once.
-        let v1_4 = base.dialect == Dialect::V1_4;
         let mut realm = moment.statistics.and_then(|page| page.challenge);
         let families = match moment.statistics {
             Some(page) if v1_4 => [page.rules, &[]],
@@ -148,19 +155,28 @@ impl HttpRules {
             None => [&rules.http_request[..], &[]],
         };
         for family in families {
-            let decided = family.iter().find(|rule| {
-                acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes))
-            });
-            match decided.map(|rule| &rule.action) {
-                Some(HttpRequestAction::Deny) => return Verdict::Deny,
-                Some(HttpRequestAction::Auth { realm: wanted }) => {
-                    let wanted = wanted.as_ref().map(|text| text.as_bytes());
-                    if !v1_4 {
-                        return Verdict::Authenticate(wanted);
-                    }
-                    realm = Some(wanted);
+            for rule in family {
+                let facts = with_request(base, head, bytes);
+                if !acls.applies(rule.condition.as_ref(), &facts) {
+                    continue;
                 }
-                Some(HttpRequestAction::Allow) | None => {}
+                match &rule.action {
+                    HttpRequestAction::Edit(edit) => {
+                        let line = header_edit::line(edit, &facts);
+                        header_edit::apply(edit, &line, head, bytes);
+                        continue;
+                    }
+                    HttpRequestAction::Deny => return Verdict::Deny,
+                    HttpRequestAction::Auth { realm: wanted } => {
+                        let wanted = wanted.as_ref().map(|text| text.as_bytes());
+                        if !v1_4 {
+                            return Verdict::Authenticate(wanted);
+                        }
+                        realm = Some(wanted);
+                    }
+                    HttpRequestAction::Allow => {}
+                }
+                break;
             }
         }
         if !v1_4 {
@@ -186,7 +202,9 @@ impl HttpRules {
                 return Verdict::Tarpit;
             }
         }
-        between.after_lines(head, bytes);
+        if v1_4 {
+            between.look(head, bytes);
+        }
         for rule in &rules.request_additions {
             if acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)) {
                 head.append(&rule.action);
@@ -217,6 +235,13 @@ impl HttpRules {
     ) -> ResponseVerdict {
         if !self.acts_on_responses {
             return ResponseVerdict::Pass;
+        }
+        for rule in &rules.http_response {
+            let facts = with_response(base, head, bytes);
+            if acls.applies(rule.condition.as_ref(), &facts) {
+                let line = header_edit::line(&rule.action, &facts);
+                header_edit::apply(&rule.action, &line, head, bytes);
+            }
         }
         if !self.response_lines.is_empty() {
             let outcome = self

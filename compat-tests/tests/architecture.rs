@@ -9,6 +9,9 @@ const PURE: &[&str] = &[
     "haproxy-cfg-grammar/src",
     "src/acl.rs",
     "src/acl",
+    "src/app_session.rs",
+    "src/stick_table.rs",
+    "src/stick_table",
     "src/balance.rs",
     "src/balance",
     "src/explain.rs",
@@ -28,6 +31,8 @@ const PURE: &[&str] = &[
     "src/rule",
     "src/sample.rs",
     "src/sample",
+    "src/stats.rs",
+    "src/stats",
 ];
 
 /// What pure modules do not touch: runtimes, sockets, files, processes.

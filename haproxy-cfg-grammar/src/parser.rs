@@ -241,15 +241,14 @@ impl Parser {
         if FLB.contains(kind) || kind == SectionKind::Userlist {
             match &name {
                 None => {
-                    self.diagnostics.push(
-                        Diagnostic::new(
-                            Code::MissingArgument,
-                            first.span,
-                            format!("'{kind}' needs a name"),
-                        )
-                        .stops()
-                        .help(format!("write '{kind} NAME'")),
-                    );
+                    let mut diagnostic = Diagnostic::new(
+                        Code::MissingArgument,
+                        first.span,
+                        format!("'{kind}' needs a name"),
+                    )
+                    .help(format!("write '{kind} NAME'"));
+                    diagnostic.stops = self.dialect != Dialect::Hapax;
+                    self.diagnostics.push(diagnostic);
                     broken = true;
                 }
                 Some(word) => {
@@ -283,7 +282,7 @@ impl Parser {
                         }
                     }
                 } else if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic.stops());
+                    self.diagnostics.push(diagnostic);
                 }
             }
         } else if words.len() > 1 {
@@ -292,7 +291,7 @@ impl Parser {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
                 if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic.stops());
+                    self.diagnostics.push(diagnostic);
                 }
             }
             if kind != SectionKind::Defaults {
@@ -346,20 +345,13 @@ impl Parser {
                 return None;
             }
         };
-        let refused = self.check_prefix(keyword, words, prefix).is_none();
-        if refused {
-            if let Some(last) = self.diagnostics.last_mut() {
-                // 1.4 goes on to read the line, and trips over this one.
-                last.stops = keyword.stops
-                    && keyword.name != "description"
-                    && (keyword.sections_in(self.dialect).contains(section)
-                        || keyword.ignored_in.contains(section));
-            }
-            return None;
+        if self.check_prefix(keyword, words, prefix).is_none() {
+            return self.refused_prefix(keyword, words, prefix, section);
         }
         if !keyword.exists_in(self.dialect) {
-            self.diagnostics
-                .push(other_version(words, keyword, self.dialect));
+            let mut diagnostic = other_version(words, keyword, self.dialect);
+            diagnostic.stops = stops(keyword, self.dialect) && section != SectionKind::Global;
+            self.diagnostics.push(diagnostic);
             return None;
         }
         let span = words[0].span.to(words[keyword.word_count() - 1].span);
@@ -423,18 +415,50 @@ impl Parser {
             Ok(statement) => Some(statement),
             Err(mut diagnostic) => {
                 let log = keyword.name == "log" && section != SectionKind::Global;
-                diagnostic.stops = (keyword.stops && section != SectionKind::Global)
-                    || (log && diagnostic.code == Code::BadValue);
+                diagnostic.stops = (stops(keyword, self.dialect) && section != SectionKind::Global)
+                    || (log && diagnostic.code == Code::BadValue && self.dialect == Dialect::V1_4);
                 self.diagnostics.push(diagnostic);
                 None
             }
         }
     }
 
+    /// A line whose prefix was refused: HAProxy reads it all the same, so that what it defines is
+    /// there, and trips over some of the keywords after which it reads no further.
+    fn refused_prefix(
+        &mut self,
+        keyword: &'static Keyword,
+        words: &[Word],
+        prefix: Prefix,
+        section: SectionKind,
+    ) -> Option<Statement> {
+        let known = keyword.sections_in(self.dialect).contains(section);
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.stops = stops(keyword, self.dialect)
+                && (prefix == Prefix::Default || self.dialect == Dialect::V1_4)
+                && keyword.name != "description"
+                && (known || keyword.ignored_in.contains(section));
+        }
+        let read = matches!(
+            first_word(keyword),
+            "acl" | "timeout" | "clitimeout" | "srvtimeout" | "contimeout"
+        );
+        if !read || !known || !keyword.exists_in(self.dialect) {
+            return None;
+        }
+        let mut unheard = Vec::new();
+        let count = keyword.word_count();
+        let mut arguments = Arguments::new(words, count, section, self.dialect, &mut unheard);
+        (keyword.parse)(&mut arguments).ok()
+    }
+
     fn check_prefix(&mut self, keyword: &Keyword, words: &[Word], prefix: Prefix) -> Option<()> {
         let only_redispatch = self.dialect == Dialect::V1_8 && keyword.name != "option redispatch";
+        // 'no log' came with 1.5.
+        let log_of_1_4 = self.dialect == Dialect::V1_4 && keyword.name == "log";
         let refused = match prefix {
             Prefix::Default if only_redispatch => true,
+            Prefix::No | Prefix::Default if log_of_1_4 => true,
             Prefix::None => return Some(()),
             Prefix::No => !keyword.no_prefix,
             Prefix::Default => !keyword.default_prefix,
@@ -465,11 +489,21 @@ const SECTION_WORDS: [&str; 6] = [
 
 fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
     Diagnostic::new(
-        Code::UnknownSection,
+        Code::LaterKeyword,
         word.span,
         format!("'{name}' sections came with HAProxy {since}; hapax does not have them"),
     )
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
+}
+
+fn first_word(keyword: &Keyword) -> &'static str {
+    keyword.name.split(' ').next().unwrap_or(keyword.name)
+}
+
+/// Whether HAProxy reads no further after a mistake in this keyword. 1.5 to 1.8 do so with
+/// `http-request` alone.
+fn stops(keyword: &Keyword, dialect: Dialect) -> bool {
+    keyword.stops && (dialect == Dialect::V1_4 || keyword.name.contains("http-request"))
 }
 
 /// Whether HAProxy ignores everything that begins with this word here, whatever follows it.

@@ -100,12 +100,13 @@ impl Splitter<'_> {
     }
 
     fn next_word(&mut self) -> Option<Word> {
-        while self.peek().is_some_and(is_blank) {
+        while self.peek().is_some_and(|b| is_blank(b) && b != b'\r') {
             self.position += 1;
         }
         let start = self.position;
         let first = self.peek()?;
-        if first == b'#' {
+        // A carriage return ends the line, as if the rest were a comment.
+        if first == b'#' || first == b'\r' {
             self.position = self.text.len();
             return None;
         }
@@ -300,6 +301,7 @@ mod tests {
         assert_eq!(v14("\\x41\\t\\q\\\\"), ["A\t\\q\\"]);
         assert_eq!(v14("'a b'"), ["'a", "b'"]);
         assert_eq!(v14("abc\\"), ["abc\\"]);
+        assert_eq!(v14("a b\rc d"), ["a", "b"]);
     }
 
     #[test]

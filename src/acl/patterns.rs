@@ -1,6 +1,6 @@
 //! What samples are compared with, compiled into what their number deserves.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::text::TextSet;
 use crate::plan::{MatchMethod, Pattern};
@@ -13,6 +13,7 @@ pub struct PatternSet {
     method: MatchMethod,
     numbers: Ranges<i64>,
     networks: Networks,
+    networks_v6: Ranges<u128>,
     texts: Option<TextSet>,
     regexes: RegexSet,
 }
@@ -29,6 +30,7 @@ impl PatternSet {
     ) -> Result<Self, BadRegex> {
         let mut numbers = Vec::new();
         let mut networks = Networks::default();
+        let mut networks_v6 = Vec::new();
         let mut texts = Vec::new();
         let mut regexes = Vec::new();
         for pattern in patterns {
@@ -39,6 +41,9 @@ impl PatternSet {
                     numbers.push((min.unwrap_or(i64::MIN), max.unwrap_or(i64::MAX)));
                 }
                 Pattern::Network { address, mask } => networks.add(*address, *mask),
+                Pattern::NetworkV6 { address, bits } => {
+                    networks_v6.push(block_v6(*address, *bits));
+                }
             }
         }
         networks.blocks = Ranges::new(std::mem::take(&mut networks.building));
@@ -46,6 +51,7 @@ impl PatternSet {
             method,
             numbers: Ranges::new(numbers),
             networks,
+            networks_v6: Ranges::new(networks_v6),
             texts: TextSet::compile(method, ignore_case, &texts),
             regexes: RegexSet::new(regexes, ignore_case),
         })
@@ -66,9 +72,12 @@ impl PatternSet {
                 self.numbers
                     .contains(i64::try_from(text.len()).unwrap_or(i64::MAX))
             }),
-            MatchMethod::Address => value
-                .address()
-                .is_some_and(|address| self.networks.contains(address)),
+            MatchMethod::Address => match value.address() {
+                Some(address) => self.networks.contains(address),
+                None => value
+                    .address_v6()
+                    .is_some_and(|address| self.networks_v6.contains(u128::from(address))),
+            },
             MatchMethod::Regex => with_text(value, |text| self.regexes.is_match(text)),
             MatchMethod::Group => false,
             MatchMethod::Exact
@@ -91,6 +100,13 @@ fn with_text(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
     let mut text = Vec::new();
     value.write_to(&mut text);
     check(&text)
+}
+
+/// The first and the last address of an IPv6 network.
+fn block_v6(address: Ipv6Addr, bits: u8) -> (u128, u128) {
+    let host = u128::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
+    let first = u128::from(address) & !host;
+    (first, first | host)
 }
 
 /// Disjoint ranges in order, both ends included.
@@ -150,5 +166,33 @@ impl Networks {
                 .holes
                 .iter()
                 .any(|(first, mask)| address & mask == *first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_version_6() {
+        let network = |text: &str, bits| Pattern::NetworkV6 {
+            address: text.parse().unwrap(),
+            bits,
+        };
+        let patterns = [network("2001:db8::1", 32), network("::1", 128)];
+        let set = PatternSet::compile(MatchMethod::Address, false, &patterns).unwrap();
+        for (address, expected) in [
+            ("2001:db8:ffff::2", true),
+            ("2001:db9::1", false),
+            ("::1", true),
+            ("::2", false),
+        ] {
+            let value = Value::AddressV6(address.parse().unwrap());
+            assert_eq!(set.matches(value), expected, "{address}");
+            assert_eq!(set.matches(Value::Text(address.as_bytes())), expected);
+        }
+        let all = PatternSet::compile(MatchMethod::Address, false, &[network("::", 0)]).unwrap();
+        assert!(all.matches(Value::AddressV6("ff::1".parse().unwrap())));
+        assert!(!all.matches(Value::Address(Ipv4Addr::LOCALHOST)));
     }
 }

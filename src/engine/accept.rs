@@ -11,9 +11,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 
+use super::listening::ListenerKey;
 use super::live::{Entered, Gate};
 use super::poller::{self, Direction, Watch};
-use super::reload::ListenerKey;
 use super::session::{self, Accepted};
 use super::socket::Socket;
 use super::worker::Worker;
@@ -26,26 +26,26 @@ const BATCH: u32 = 64;
 
 /// A listening socket, watched.
 struct Listening {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     watch: Watch,
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // Another process may have been given the same socket.
-        poller::unwatch(&self.fd, self.watch);
+        // The control thread and other processes may hold the same socket.
+        poller::unwatch(&*self.fd, self.watch);
     }
 }
 
 impl Listening {
     async fn readable(&self) -> io::Result<()> {
-        poll_fn(|cx| poller::poll_ready(cx, &self.fd, self.watch, Direction::Read)).await
+        poll_fn(|cx| poller::poll_ready(cx, &*self.fd, self.watch, Direction::Read)).await
     }
 }
 
 /// Accepts until dropped.
-pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
-    let listening = match poller::watch(&fd, Direction::Read) {
+pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) {
+    let listening = match poller::watch(&*fd, Direction::Read) {
         Ok(watch) => Listening { fd, watch },
         Err(error) => {
             tracing::error!(%error, ?key, "cannot watch a listening socket");
@@ -61,7 +61,7 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
             return;
         };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        match net::acceptfrom_with(&listening.fd, flags) {
+        match net::acceptfrom_with(&*listening.fd, flags) {
             Ok((socket, peer)) => {
                 let generation = worker.generation();
                 let Some((proxy, listener)) = generation.listener(&key) else {
@@ -75,7 +75,9 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
                     listener,
                     entered: (process, frontend),
                 };
-                worker.spawn(session::run(Rc::clone(&worker), generation, accepted));
+                let number = generation.number;
+                let session = session::run(Rc::clone(&worker), generation, accepted);
+                worker.spawn(number, session);
                 batch += 1;
                 if batch == BATCH {
                     batch = 0;

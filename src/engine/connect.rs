@@ -53,6 +53,7 @@ pub(crate) async fn connect(
         let slot = obtain(session, transaction, only.as_deref(), failed.as_deref()).await?;
         transaction.timing.assigned = Some(session.worker.now());
         transaction.server = Some(Arc::clone(&slot.server));
+        session.count_choice(&slot.server, only.is_none());
         if reuse(session, &slot.server) {
             if let Some(link) = &mut session.server {
                 link.slot = Some(slot);
@@ -75,6 +76,7 @@ pub(crate) async fn connect(
         session.server = None;
         let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
         if transaction.retries >= attempts {
+            session.count_connect_error(Some(&server));
             let cause = if timed_out {
                 Cause::ServerTimeout
             } else {
@@ -92,6 +94,7 @@ pub(crate) async fn connect(
             let until = session.worker.now() + pause;
             poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
         }
+        session.count_retry(&server, elsewhere);
         if elsewhere {
             transaction.redispatched = true;
             only = None;
@@ -113,7 +116,10 @@ async fn obtain(
     let backend = Arc::clone(&session.backend_handles().backend);
     match backend.choose(only, failed) {
         Choice::Server(slot) => Ok(slot),
-        Choice::None => Err(Failure::new(Cause::ServerAbort, Stage::Connect)),
+        Choice::None => {
+            session.count_connect_error(None);
+            Err(Failure::new(Cause::ServerAbort, Stage::Connect))
+        }
         Choice::Wait {
             mut slot,
             ahead,
@@ -131,6 +137,7 @@ async fn obtain(
             .await;
             got.ok_or_else(|| {
                 backend.leave_queue(number);
+                session.count_connect_error(only);
                 transaction.timing.assigned = Some(session.worker.now());
                 Failure::new(Cause::ServerTimeout, Stage::Queue)
             })

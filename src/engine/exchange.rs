@@ -512,6 +512,7 @@ pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
     let counts = session.counts();
+    session.count_tcp_end(&transaction, termination);
     let line = Line {
         server: transaction.server_name(),
         timers: Timers {
@@ -538,15 +539,19 @@ pub(crate) async fn relay(session: &mut Session) {
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
     if !transaction.inspect(session).await {
         session.close_client();
+        session.count_denied();
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.persist_rdp_cookie(session);
+    transaction.stick(session, false);
     transaction.up.tunnel();
     transaction.down.tunnel();
     if let Err(failure) = connect::connect(session, transaction).await {
         session.close_client();
         return failure.termination;
     }
+    transaction.remember_server(session, false);
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

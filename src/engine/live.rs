@@ -4,26 +4,32 @@
 //! new sessions count against the same limits and share the same turns.
 
 mod backend;
+mod counters;
 mod frontend;
-mod rate;
 mod server;
 
 pub(crate) use backend::{Backend, Choice, Slot};
-pub(crate) use frontend::Frontend;
-pub(crate) use rate::Rate;
+pub(crate) use counters::{Counter, Counters, Pace, Peak};
+pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use server::Server;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::plan;
+use crate::stick_table::{Millis, StickTable};
 
 /// A count of what is there now, with a limit, and a way to wait for room.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     now: AtomicU32,
+    peak: Peak,
     room: Notify,
 }
 
@@ -35,7 +41,13 @@ impl Gate {
             self.now.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
+        self.peak.note(before + 1);
         Some(Entered(Arc::clone(self)))
+    }
+
+    /// Most that were in at once.
+    pub(crate) fn peak(&self) -> &Peak {
+        &self.peak
     }
 
     /// How many are in.
@@ -61,25 +73,81 @@ impl Drop for Entered {
 }
 
 /// Everything that is live, by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     /// Client connections of the process.
     pub(crate) process: Arc<Gate>,
+    /// What is counted of the process.
+    pub(crate) counters: Counters,
+    /// When the process began to serve.
+    pub(crate) started: Instant,
+    workers: usize,
     frontends: Mutex<HashMap<String, Arc<Frontend>>>,
     backends: Mutex<HashMap<String, Arc<Backend>>>,
+    tables: Mutex<HashMap<(String, TableUse), Arc<StickTable>>>,
+}
+
+/// What a proxy has a table for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TableUse {
+    /// `stick-table`.
+    Stick,
+    /// `appsession`.
+    AppSession,
 }
 
 impl Registry {
+    /// The registry of a process with that many workers, at its start.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            process: Arc::default(),
+            // One cell more for what is counted outside of workers.
+            counters: Counters::new(workers + 1),
+            started: Instant::now(),
+            workers: workers + 1,
+            frontends: Mutex::default(),
+            backends: Mutex::default(),
+            tables: Mutex::default(),
+        }
+    }
+
+    /// How many count: the workers, and one for everybody else, which has the last number.
+    pub(crate) fn counting(&self) -> usize {
+        self.workers
+    }
+
     /// The frontend of that name, known or new.
     pub(crate) fn frontend(&self, name: &str) -> Arc<Frontend> {
         let mut frontends = self.frontends.lock();
-        Arc::clone(frontends.entry(name.to_owned()).or_default())
+        let known = frontends.entry(name.to_owned());
+        Arc::clone(known.or_insert_with(|| Arc::new(Frontend::new(self.workers))))
     }
 
     /// The backend of that name, known or new.
     pub(crate) fn backend(&self, name: &str) -> Arc<Backend> {
         let mut backends = self.backends.lock();
-        Arc::clone(backends.entry(name.to_owned()).or_default())
+        let known = backends.entry(name.to_owned());
+        Arc::clone(known.or_insert_with(|| Arc::new(Backend::new(self.workers))))
+    }
+
+    /// The table of a proxy, known or new. Keys of another type begin another table.
+    pub(crate) fn table(
+        &self,
+        proxy: &str,
+        used: TableUse,
+        settings: &plan::StickTable,
+        dialect: Dialect,
+    ) -> Arc<StickTable> {
+        let mut tables = self.tables.lock();
+        let table = tables
+            .entry((proxy.to_owned(), used))
+            .or_insert_with(|| Arc::new(StickTable::new(settings, dialect)));
+        if table.key_type() == settings.key {
+            table.configure(settings);
+        } else {
+            *table = Arc::new(StickTable::new(settings, dialect));
+        }
+        Arc::clone(table)
     }
 
     /// Forgets proxies that nobody holds any more.
@@ -90,5 +158,15 @@ impl Registry {
         self.backends
             .lock()
             .retain(|_, backend| Arc::strong_count(backend) > 1);
+        self.tables
+            .lock()
+            .retain(|_, table| Arc::strong_count(table) > 1);
     }
+}
+
+/// Milliseconds since the first look at the clock.
+pub(crate) fn millis(now: Instant) -> Millis {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = now.saturating_duration_since(*START.get_or_init(|| now));
+    since.as_millis() as Millis
 }

@@ -298,7 +298,7 @@ impl Poller {
 )]
 fn outer() -> io::Result<AsyncFd<OwnedFd>> {
     // A duplicate: the poller is used through the thread and outlives the runtime.
-    let fd = with(|poller| Ok(poller.epoll.try_clone()?))?;
+    let fd = with(|poller| poller.epoll.try_clone())?;
     // SAFETY: an `OwnedFd` is an open descriptor that nobody else closes and that stays the same
     // for as long as the `AsyncFd` owns it.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)

@@ -61,6 +61,8 @@ pub(crate) struct Side {
     pub(crate) expired: bool,
     /// The peer has sent its FIN, but nobody has read up to it.
     pub(crate) left: bool,
+    /// Bytes that have come and are not counted yet.
+    pub(crate) taken: u64,
 }
 
 impl Side {
@@ -76,6 +78,7 @@ impl Side {
             broken: false,
             left: false,
             expired: false,
+            taken: 0,
         }
     }
 
@@ -100,6 +103,7 @@ impl Side {
             }
             Poll::Ready(Ok(n)) => {
                 buffer.filled(n);
+                self.taken += n as u64;
                 self.active = worker.now();
                 self.received = self.active;
                 Poll::Ready(n)
@@ -228,6 +232,8 @@ pub(crate) struct Session {
     pub(crate) started: Instant,
     /// The place in the backend.
     pub(crate) in_backend: Option<Entered>,
+    /// The place in the listener, when those are counted.
+    pub(crate) in_listener: Option<Entered>,
     _entered: (Entered, Entered),
 }
 
@@ -248,10 +254,11 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         deadline: Deadline::default(),
         started: now,
         in_backend: None,
+        in_listener: None,
         _entered: accepted.entered,
     };
     session.set_client_options();
-    session.frontend_handles().frontend.rate.count(now);
+    session.count_connection();
     session.log_connect();
     if session.is_monitored() {
         return monitor(&mut session).await;

@@ -9,6 +9,7 @@ mod reply;
 mod request;
 mod response;
 mod rules;
+mod sticking;
 mod switching;
 mod tarpit;
 mod world;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::accounting::Incident;
 use super::buffer::Pool;
 use super::connect;
 use super::exchange::{Exchange, Flow, Outcome, Response};
@@ -128,10 +130,16 @@ pub(crate) struct Transaction {
     forced: bool,
     /// The server that the client wants.
     pub(crate) sticky: Option<Arc<Server>>,
+    /// Keys by which tables will remember the server.
+    stick_keys: sticking::Keys,
+    /// The session of the application, when it is to be remembered.
+    session_id: Option<Vec<u8>>,
     /// What the log shows of the messages.
     captured: cookies::Captured,
     /// The log line was written when the response began.
     logged: bool,
+    /// What has gone wrong with a message.
+    pub(crate) incident: Option<Incident>,
     method: Method,
     version: Version,
     /// Sent to the client; -1 before.
@@ -175,8 +183,11 @@ impl Default for Transaction {
             cookies: crate::rewrite::cookies::State::default(),
             forced: false,
             sticky: None,
+            stick_keys: sticking::Keys::new(),
+            session_id: None,
             captured: cookies::Captured::default(),
             logged: false,
+            incident: None,
             method: Method::default(),
             version: Version::default(),
             status: -1,
@@ -213,8 +224,10 @@ pub(crate) struct End {
     termination: Termination,
     /// What the client gets.
     status: Option<ErrorStatus>,
-    /// Whether there is a log line: a client that leaves between requests has done nothing.
+    /// Whether there is a log line.
     logged: bool,
+    /// Whether it counts: a client that leaves between requests has done nothing.
+    counted: bool,
 }
 
 impl End {
@@ -223,6 +236,7 @@ impl End {
             termination,
             status,
             logged: true,
+            counted: true,
         }
     }
 
@@ -231,6 +245,9 @@ impl End {
         let counts = session.counts();
         if let Some(status) = self.status {
             transaction.reply_error(session, status).await;
+        }
+        if self.counted {
+            transaction.account(session, self.termination);
         }
         if self.logged {
             transaction.log(session, self.termination, counts);
@@ -261,8 +278,11 @@ impl Transaction {
         self.cookies = crate::rewrite::cookies::State::default();
         self.forced = false;
         self.sticky = None;
+        self.stick_keys.clear();
+        self.session_id = None;
         self.captured.clear();
         self.logged = false;
+        self.incident = None;
         self.status = -1;
         self.request_line.clear();
         self.replay.clear();
@@ -273,6 +293,7 @@ impl Transaction {
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         if !self.inspect(session).await {
+            self.incident = Some(Incident::RequestDenied);
             let rejected = Termination::new(Cause::Proxy, Stage::Request);
             return Err(End::new(rejected, None));
         }
@@ -286,6 +307,7 @@ impl Transaction {
                 ErrorStatus::S200
             };
             self.reply_error(session, status).await;
+            self.account(session, Termination::default());
             return Ok(Next::Close);
         }
         if let Some(next) = self.request_rules(session, Look::Frontend).await? {
@@ -307,6 +329,7 @@ impl Transaction {
         }
         self.persist_rules(session);
         self.request_cookies(session);
+        self.stick(session, true);
         self.prepare_request(session)?;
         self.connecting = true;
         connect::connect(session, self)
@@ -343,6 +366,7 @@ impl Transaction {
                 }
                 Outcome::Closed(termination) => {
                     self.parts_gently = v1_4;
+                    self.account(session, termination);
                     self.log(session, termination, counts);
                     return Ok(Next::Close);
                 }
@@ -361,6 +385,7 @@ impl Transaction {
                     if self.intent == Intent::KeepAlive {
                         self.down.read -= self.down.buffer.len() as u64;
                     }
+                    self.account(session, Termination::default());
                     self.log(session, Termination::default(), counts);
                     return Ok(self.finish(session));
                 }
@@ -442,6 +467,11 @@ impl Transaction {
             .map_err(|failure| End::new(failure.termination, Some(failure.status)))
     }
 
+    /// The status sent to the client; -1 for none.
+    pub(crate) fn status(&self) -> i32 {
+        self.status
+    }
+
     /// Name of the server for the log.
     pub(crate) fn server_name(&self) -> Option<&str> {
         self.server.as_ref().map(|server| server.name.as_str())
@@ -450,10 +480,13 @@ impl Transaction {
     /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many
     /// there could have been.
     fn logged_retries(&self, session: &Session) -> u32 {
+        let backend = session.backend();
         if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
             self.retries
+        } else if backend.role.is_backend() {
+            backend.retries
         } else {
-            session.backend().retries
+            0
         }
     }
 

@@ -10,22 +10,25 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
+use slab::Slab;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept;
-use super::buffer::Pool;
+use super::buffer::{Pool, PoolUse};
 use super::generation::Generation;
-use super::live::Registry;
+use super::listening::ListenerKey;
+use super::live::{Gate, Registry};
 use super::poller;
-use super::reload::ListenerKey;
 use super::spare::Spares;
 use super::syslog;
 use super::transaction::Transaction;
@@ -33,12 +36,18 @@ use super::transaction::Transaction;
 /// What the control thread tells a worker.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Accept from this socket.
-    Listen(ListenerKey, OwnedFd),
-    /// Close the socket of that key.
+    /// Accept from this socket. There may be several of one key.
+    Listen(ListenerKey, Arc<OwnedFd>),
+    /// Close the sockets of that key.
     Unlisten(ListenerKey),
     /// Look at the new generation now, even when idle.
     Refresh,
+    /// End the sessions of that generation and of those before it.
+    Cut(u64),
+    /// Say that the thread runs.
+    Beat,
+    /// Tell how many buffers there are.
+    Memory(std::sync::mpsc::Sender<PoolUse>),
     /// Close all sockets; the thread ends with its last session.
     Drain,
     /// End now.
@@ -52,11 +61,15 @@ pub(crate) struct Shared {
     pub(crate) current: Arc<ArcSwap<Generation>>,
     /// Live state by name.
     pub(crate) registry: Registry,
+    /// Clients of the statistics sockets.
+    pub(crate) cli: Arc<Gate>,
 }
 
 /// The context of every session of one thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    /// Which of them, from 0 on: where it counts.
+    pub(crate) index: usize,
     /// What all workers share.
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
@@ -75,14 +88,24 @@ pub(crate) struct Worker {
     )]
     transactions: RefCell<Vec<Box<Transaction>>>,
     tracker: TaskTracker,
+    /// The sessions of this thread: their generations, and what ends them.
+    sessions: RefCell<Slab<(u64, AbortHandle)>>,
 }
 
 pin_project_lite::pin_project! {
     /// A session that reads the clock whenever it is woken.
     struct Ticking<F> {
         worker: Rc<Worker>,
+        number: usize,
         #[pin]
         session: F,
+    }
+
+    impl<F> PinnedDrop for Ticking<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // It may be dropped before it was noted, when the thread ends.
+            let _ = this.worker.sessions.borrow_mut().try_remove(this.number);
+        }
     }
 }
 
@@ -100,9 +123,10 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
 const KEPT_TRANSACTIONS: usize = 64;
 
 impl Worker {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(index: usize, shared: Arc<Shared>) -> Self {
         let bufsize = shared.current.load().plan.global.tune.bufsize as usize;
         Self {
+            index,
             pool: Rc::new(Pool::new(bufsize)),
             spares: Spares::default(),
             log: syslog::Sender::default(),
@@ -111,6 +135,7 @@ impl Worker {
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
             tracker: TaskTracker::new(),
+            sessions: RefCell::default(),
             shared,
         }
     }
@@ -134,13 +159,30 @@ impl Worker {
         }
     }
 
-    /// Starts a session on this thread.
-    pub(crate) fn spawn(self: &Rc<Self>, session: impl Future<Output = ()> + 'static) {
+    /// Starts a session of that generation on this thread.
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        generation: u64,
+        session: impl Future<Output = ()> + 'static,
+    ) {
+        let mut sessions = self.sessions.borrow_mut();
+        let entry = sessions.vacant_entry();
         let ticking = Ticking {
             worker: Rc::clone(self),
+            number: entry.key(),
             session,
         };
-        self.tracker.spawn_local(ticking);
+        let task = self.tracker.spawn_local(ticking);
+        entry.insert((generation, task.abort_handle()));
+    }
+
+    /// Ends the sessions of that generation and of those before it.
+    fn cut(&self, generation: u64) {
+        let sessions = self.sessions.borrow();
+        for (_, (_, task)) in sessions.iter().filter(|(_, (of, _))| *of <= generation) {
+            // The task is dropped when the runtime comes to it, not here.
+            task.abort();
+        }
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.
@@ -154,6 +196,10 @@ impl Worker {
 pub(crate) struct Handle {
     commands: UnboundedSender<Command>,
     thread: Option<JoinHandle<()>>,
+    /// How often it was asked whether it runs.
+    asked: u64,
+    /// How often it has said so.
+    beats: Arc<AtomicU64>,
 }
 
 impl Handle {
@@ -163,6 +209,8 @@ impl Handle {
     /// When the thread or its runtime cannot be created.
     pub(crate) fn start(index: usize, shared: Arc<Shared>) -> io::Result<Self> {
         let (commands, orders) = unbounded_channel();
+        let beats = Arc::new(AtomicU64::new(0));
+        let heart = Arc::clone(&beats);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -179,14 +227,26 @@ impl Handle {
                     .event_interval(61)
                     .build_local(tokio::runtime::LocalOptions::default());
                 match runtime {
-                    Ok(runtime) => runtime.block_on(run(shared, orders)),
+                    Ok(runtime) => runtime.block_on(run(index, shared, orders, &heart)),
                     Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
                 }
             })?;
         Ok(Self {
             commands,
             thread: Some(thread),
+            asked: 0,
+            beats,
         })
+    }
+
+    /// Whether the thread has answered since it was asked last; asks again.
+    pub(crate) fn is_well(&mut self) -> bool {
+        let well = self.beats.load(Ordering::Relaxed) == self.asked;
+        if well {
+            self.asked += 1;
+            self.send(Command::Beat);
+        }
+        well || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Sends an order. A worker that has ended needs none.
@@ -200,7 +260,65 @@ impl Handle {
     }
 }
 
-async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
+/// A thread beside the workers, for what is no traffic: statistics sockets, health checks.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    jobs: UnboundedSender<Job>,
+}
+
+/// Starts something on the thread, by `tokio::task::spawn_local`.
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Aside {
+    /// Starts the thread. It ends when this is dropped.
+    ///
+    /// # Errors
+    /// When the thread cannot be created.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (jobs, mut orders) = unbounded_channel::<Job>();
+        std::thread::Builder::new()
+            .name("aside".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_io()
+                    .enable_time()
+                    .build_local(tokio::runtime::LocalOptions::default());
+                match runtime {
+                    Ok(runtime) => runtime.block_on(async {
+                        while let Some(job) = orders.recv().await {
+                            job();
+                        }
+                    }),
+                    Err(error) => tracing::error!(%error, "no runtime beside the workers"),
+                }
+            })?;
+        Ok(Self { jobs })
+    }
+
+    /// Runs a future there, to its end or until the token is cancelled.
+    pub(crate) fn spawn<F>(
+        &self,
+        stop: CancellationToken,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + 'static,
+    {
+        let job: Job = Box::new(move || {
+            tokio::task::spawn_local(async move {
+                stop.run_until_cancelled_owned(make()).await;
+            });
+        });
+        // The thread ends only when nobody holds the other end.
+        let _ = self.jobs.send(job);
+    }
+}
+
+async fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    mut orders: UnboundedReceiver<Command>,
+    heart: &AtomicU64,
+) {
     if let Err(error) = poller::install() {
         tracing::error!(%error, "a worker has no poller");
         return;
@@ -210,8 +328,8 @@ async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
             tracing::error!(%error, "a worker's poller has failed");
         }
     });
-    let worker = Rc::new(Worker::new(shared));
-    let mut listeners: HashMap<ListenerKey, CancellationToken> = HashMap::new();
+    let worker = Rc::new(Worker::new(index, shared));
+    let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
             Command::Listen(key, fd) => {
@@ -222,23 +340,26 @@ async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
                     // The socket is closed when the accepting future is dropped.
                     stopped.run_until_cancelled(accept).await;
                 });
-                listeners.insert(key, stop);
+                listeners.entry(key).or_default().push(stop);
             }
             Command::Unlisten(key) => {
-                if let Some(stop) = listeners.remove(&key) {
+                for stop in listeners.remove(&key).into_iter().flatten() {
                     stop.cancel();
                 }
             }
             Command::Refresh => drop(worker.generation()),
+            Command::Cut(generation) => worker.cut(generation),
+            Command::Beat => beat(heart),
+            Command::Memory(reply) => tell_memory(&worker, &reply),
             Command::Drain => {
                 worker.draining.set(true);
-                for (_, stop) in listeners.drain() {
+                for stop in listeners.drain().flat_map(|(_, stops)| stops) {
                     stop.cancel();
                 }
                 worker.tracker.close();
                 tokio::select! {
                     () = worker.tracker.wait() => return,
-                    () = stop_order(&mut orders) => return,
+                    () = stop_order(&worker, &mut orders, heart) => return,
                 }
             }
             Command::Stop => return,
@@ -246,11 +367,23 @@ async fn run(shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
     }
 }
 
-/// Waits for [`Command::Stop`] while nothing else matters any more.
-async fn stop_order(orders: &mut UnboundedReceiver<Command>) {
+fn beat(heart: &AtomicU64) {
+    heart.fetch_add(1, Ordering::Relaxed);
+}
+
+fn tell_memory(worker: &Worker, reply: &std::sync::mpsc::Sender<PoolUse>) {
+    // Whoever asked may have given up.
+    let _ = reply.send(worker.pool.usage());
+}
+
+/// Waits for [`Command::Stop`] while nothing else changes any more.
+async fn stop_order(worker: &Worker, orders: &mut UnboundedReceiver<Command>, heart: &AtomicU64) {
     while let Some(order) = orders.recv().await {
-        if matches!(order, Command::Stop) {
-            return;
+        match order {
+            Command::Stop => return,
+            Command::Beat => beat(heart),
+            Command::Memory(reply) => tell_memory(worker, &reply),
+            _ => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An ACL is a sample expression, a match method and patterns; a condition joins ACLs.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
@@ -27,6 +27,9 @@ pub struct Acl {
     pub ignore_case: bool,
     /// What it is compared with; any of them will do.
     pub patterns: Vec<Pattern>,
+    /// The same with the case of letters, whatever `ignore_case` says: what files before `-i` have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exact_case: Vec<Pattern>,
 }
 
 /// A sample expression: what is fetched, and what is done with it.
@@ -106,11 +109,15 @@ pub enum Fetch {
     RequestHeaderAddress {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// The values of a request header as integers.
     RequestHeaderValue {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// How many values a request header has.
     RequestHeaderCount {
@@ -128,11 +135,15 @@ pub enum Fetch {
     ResponseHeaderAddress {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// The values of a response header as integers.
     ResponseHeaderValue {
         /// Its name.
         name: ByteString,
+        /// Which value (since 1.5); negative counts from the last, 0 is any.
+        occurrence: i32,
     },
     /// How many values a response header has.
     ResponseHeaderCount {
@@ -243,6 +254,13 @@ pub enum Pattern {
         address: Ipv4Addr,
         /// The mask.
         mask: Ipv4Addr,
+    },
+    /// An IPv6 network (since 1.5).
+    NetworkV6 {
+        /// The address.
+        address: Ipv6Addr,
+        /// How many of its bits count, from 0 to 128.
+        bits: u8,
     },
 }
 

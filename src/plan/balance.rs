@@ -49,3 +49,20 @@ pub enum Balance {
         name: ByteString,
     },
 }
+
+impl Balance {
+    /// The keyword.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RoundRobin => "roundrobin",
+            Self::StaticRr => "static-rr",
+            Self::LeastConn => "leastconn",
+            Self::First => "first",
+            Self::Source => "source",
+            Self::Uri { .. } => "uri",
+            Self::UrlParam { .. } => "url_param",
+            Self::Header { .. } => "hdr",
+            Self::RdpCookie { .. } => "rdp-cookie",
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! ACLs and conditions: names into indexes, patterns into values.
 
+use haproxy_cfg_grammar::keywords::later;
 use haproxy_cfg_grammar::value::condition::{self, AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::criterion::{Needs, PREDEFINED, PREDEFINED_LATER};
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
@@ -18,6 +19,8 @@ use crate::regular_expression::Regex;
 pub(super) enum Moment {
     /// In a rule over requests.
     Request,
+    /// In a rule that chooses a backend.
+    Switching,
     /// In a rule over responses.
     Response,
     /// In a rule over requests of which 1.4 does not say so.
@@ -53,10 +56,16 @@ impl Reader<'_> {
         let mut patterns = Vec::with_capacity(syntax.patterns.len());
         for (n, pattern) in syntax.patterns.iter().enumerate() {
             let span = syntax.pattern_spans.get(n).copied().unwrap_or(syntax.span);
-            patterns.push(self.pattern(pattern, syntax, span)?);
+            patterns.push(self.pattern(pattern, syntax.ignore_case, span)?);
         }
+        let mut exact_case = Vec::new();
         for file in &syntax.files {
-            self.file(file, syntax, &mut patterns)?;
+            let into = if syntax.ignore_case && !file.ignore_case {
+                &mut exact_case
+            } else {
+                &mut patterns
+            };
+            self.file(&file.name, syntax, file.ignore_case, into)?;
         }
         let mut converters = Vec::with_capacity(syntax.converters.len());
         for call in &syntax.converters {
@@ -87,6 +96,7 @@ impl Reader<'_> {
             matching: syntax.method,
             ignore_case: syntax.ignore_case,
             patterns,
+            exact_case,
         });
         draft.acl_needs.push(syntax.criterion.needs);
         draft.acl_spans.push(syntax.span);
@@ -96,15 +106,19 @@ impl Reader<'_> {
     fn pattern(
         &self,
         pattern: &PatternSyntax,
-        syntax: &AclSyntax,
+        ignore_case: bool,
         span: Span,
     ) -> Result<Pattern, Diagnostic> {
         Ok(match pattern {
             PatternSyntax::Text(text) => Pattern::Text((&**text).into()),
-            PatternSyntax::Regex(text) => Pattern::Regex(regex(text, syntax.ignore_case, span)?),
+            PatternSyntax::Regex(text) => Pattern::Regex(regex(text, ignore_case, span)?),
             PatternSyntax::Range { min, max } => Pattern::Range {
                 min: *min,
                 max: *max,
+            },
+            PatternSyntax::NetworkV6(network) => Pattern::NetworkV6 {
+                address: network.address,
+                bits: network.bits,
             },
             PatternSyntax::Network(network) => {
                 let (address, mask) = draft::network(network, self.environment, span)?;
@@ -118,9 +132,15 @@ impl Reader<'_> {
         &self,
         file: &Word,
         syntax: &AclSyntax,
+        ignore_case: bool,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
         let content = draft::file(file, "the patterns in", self.environment)?;
+        // Lines of files are read less closely than words.
+        let files = match self.dialect {
+            Dialect::V1_4 => Dialect::V1_4,
+            Dialect::V1_8 | Dialect::Hapax => Dialect::Hapax,
+        };
         for (number, line) in content.split(|b| *b == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -136,7 +156,7 @@ impl Reader<'_> {
                 diagnostic
             };
             let parsed =
-                pattern::parse(syntax.method, Operator::Equal, line, false).ok_or_else(|| {
+                pattern::parse(syntax.method, Operator::Equal, line, files).ok_or_else(|| {
                     place(Diagnostic::new(
                         Code::BadAcl,
                         file.span,
@@ -147,7 +167,10 @@ impl Reader<'_> {
                         ),
                     ))
                 })?;
-            patterns.push(self.pattern(&parsed, syntax, file.span).map_err(place)?);
+            patterns.push(
+                self.pattern(&parsed, ignore_case, file.span)
+                    .map_err(place)?,
+            );
         }
         Ok(())
     }
@@ -182,7 +205,7 @@ impl Reader<'_> {
             },
             any,
         };
-        let warning = without_value(draft, &condition, syntax.span, moment);
+        let warning = without_value(draft, &condition, syntax.span, moment, self.dialect);
         Ok((condition, warning))
     }
 
@@ -219,6 +242,9 @@ impl Reader<'_> {
 
     fn unknown(&self, draft: &Draft, name: &Word) -> Diagnostic {
         let text = name.shown();
+        if let Some(later) = later::find(later::ARGUMENTS, &text) {
+            return later.refusal(name.span, "");
+        }
         let diagnostic = Diagnostic::new(
             Code::UnknownAcl,
             name.span,
@@ -267,13 +293,22 @@ fn without_value(
     condition: &Condition,
     span: Span,
     moment: Moment,
+    dialect: Dialect,
 ) -> Option<Diagnostic> {
     let terms = condition.any.iter().flat_map(|c| &c.all);
     let culprit = terms.flat_map(|t| &t.acls).find(|id| {
         let needs = draft.acl_needs.get(id.0 as usize);
         match moment {
             Moment::Unchecked => false,
-            Moment::Request => needs == Some(&Needs::Response),
+            // 1.5 to 1.8 say so of a server or backend that is not chosen yet, too.
+            Moment::Request | Moment::Switching
+                if dialect == Dialect::V1_8
+                    && needs == Some(&Needs::ServerChosen)
+                    && (moment == Moment::Switching || draft.proxy.role.is_frontend()) =>
+            {
+                true
+            }
+            Moment::Request | Moment::Switching => needs == Some(&Needs::Response),
             Moment::Response => {
                 matches!(needs, Some(Needs::Request | Needs::RequestBytes))
             }
@@ -295,7 +330,8 @@ fn without_value(
             Code::AclIgnored,
             span,
             format!(
-                "the ACL '{name}' looks at the response, which is not there when this rule runs"
+                "the ACL '{name}' asks for what is not there yet when this rule runs: the \
+                 response, or the chosen backend or server"
             ),
         ),
     })

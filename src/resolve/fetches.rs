@@ -75,8 +75,14 @@ fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
             occurrence,
         },
         "req.hdr_cnt" => Fetch::RequestHeaderCount { name: name_arg() },
-        "req.hdr_ip" => Fetch::RequestHeaderAddress { name: name_arg() },
-        "req.hdr_val" => Fetch::RequestHeaderValue { name: name_arg() },
+        "req.hdr_ip" => Fetch::RequestHeaderAddress {
+            name: name_arg(),
+            occurrence,
+        },
+        "req.hdr_val" => Fetch::RequestHeaderValue {
+            name: name_arg(),
+            occurrence,
+        },
         "req.len" => Fetch::RequestLength,
         "req.proto_http" => Fetch::RequestIsHttp,
         "req.rdp_cookie" => Fetch::RdpCookie { name: name_arg() },
@@ -88,8 +94,14 @@ fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
             occurrence,
         },
         "res.hdr_cnt" => Fetch::ResponseHeaderCount { name: name_arg() },
-        "res.hdr_ip" => Fetch::ResponseHeaderAddress { name: name_arg() },
-        "res.hdr_val" => Fetch::ResponseHeaderValue { name: name_arg() },
+        "res.hdr_ip" => Fetch::ResponseHeaderAddress {
+            name: name_arg(),
+            occurrence,
+        },
+        "res.hdr_val" => Fetch::ResponseHeaderValue {
+            name: name_arg(),
+            occurrence,
+        },
         "res.ver" => Fetch::ResponseVersion,
         "so_id" => Fetch::ListenerId,
         "src" => Fetch::Source,
@@ -115,7 +127,25 @@ pub(super) fn of_stick(call: &Call, span: Span) -> Result<Fetch, Diagnostic> {
         (None, "rdp_cookie") => of("req.rdp_cookie", argument),
         (found, _) => found,
     };
-    found.map(|f| f.fetch).ok_or_else(|| {
+    let fetch = found.map(|f| match f.fetch {
+        // A key is one value: the last one when the rule does not say which.
+        Fetch::RequestHeader {
+            name,
+            occurrence: 0,
+        } => Fetch::RequestHeader {
+            name,
+            occurrence: -1,
+        },
+        Fetch::ResponseHeader {
+            name,
+            occurrence: 0,
+        } => Fetch::ResponseHeader {
+            name,
+            occurrence: -1,
+        },
+        other => other,
+    });
+    fetch.ok_or_else(|| {
         Diagnostic::new(
             Code::UnknownFetch,
             span,

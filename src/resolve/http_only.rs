@@ -14,15 +14,21 @@ pub(super) fn check(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<D
     let proxy = &mut draft.proxy;
     let role = proxy.role;
     let name = proxy.name.clone();
+    let message =
+        |what: &str| format!("{what} means nothing in '{name}', which is not in HTTP mode");
+    let help = "write 'mode http' if it is HTTP, or delete the setting";
+    // 1.5 to 1.8 name the line of this one.
+    if dialect == Dialect::V1_8
+        && matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf)
+        && let Some(origin) = draft.provenance.origin("log format")
+    {
+        proxy.log_format = LogFormat::Tcp;
+        let text = message("'option httplog'");
+        diagnostics.push(Diagnostic::new(Code::IgnoredInMode, origin.span, text).help(help));
+    }
     let mut ignored = |what: &str| {
-        diagnostics.push(
-            Diagnostic::whole(
-                Code::IgnoredInMode,
-                Some(section),
-                format!("{what} means nothing in '{name}', which is not in HTTP mode"),
-            )
-            .help("write 'mode http' if it is HTTP, or delete the setting"),
-        );
+        diagnostics
+            .push(Diagnostic::whole(Code::IgnoredInMode, Some(section), message(what)).help(help));
     };
     if role.is_backend() && proxy.persistence.cookie.take().is_some() {
         ignored("'cookie'");

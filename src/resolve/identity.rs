@@ -139,7 +139,9 @@ pub(super) fn number(drafts: &mut Drafts<'_>) {
         .map(|d| d.proxy.numeric_id)
         .filter(|id| *id != 0)
         .collect();
-    let mut next = 1;
+    // Since 1.5 the statistics socket is a proxy, the first of them.
+    let socket = drafts.dialect != Dialect::V1_4 && !drafts.global.stats_sockets.is_empty();
+    let mut next = if socket { 2 } else { 1 };
     for draft in &mut drafts.proxies {
         fill(&mut draft.proxy.numeric_id, &mut next, &used);
         let used = draft.proxy.servers.iter().map(|s| s.numeric_id).collect();

@@ -49,9 +49,12 @@ impl Needs {
     pub fn host_file(&mut self, content: &[u8]) {
         for line in content.split(|b| *b == b'\n') {
             let line = line.trim_ascii();
-            if let Some(PatternSyntax::Network(network)) =
-                pattern::parse(MatchMethod::Address, Operator::Equal, line, false)
-            {
+            if let Some(PatternSyntax::Network(network)) = pattern::parse(
+                MatchMethod::Address,
+                Operator::Equal,
+                line,
+                haproxy_cfg_grammar::Dialect::Hapax,
+            ) {
                 self.network(&network);
             }
         }
@@ -148,9 +151,9 @@ impl Needs {
             }
         }
         for file in &acl.files {
-            self.files.insert(file.shown());
+            self.files.insert(file.name.shown());
             if acl.method == MatchMethod::Address {
-                self.host_files.insert(file.shown());
+                self.host_files.insert(file.name.shown());
             }
         }
     }
@@ -161,6 +164,7 @@ pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
     match statement {
         Statement::UseBackend(rule) => rule.condition.as_ref(),
         Statement::HttpRequest(rule) => rule.condition.as_ref(),
+        Statement::HeaderEdit(rule) => rule.condition.as_ref(),
         Statement::Redirect(rule) => rule.condition.as_ref(),
         Statement::LineRule(rule) => rule.condition.as_ref(),
         Statement::AddLine(rule) => rule.condition.as_ref(),

@@ -25,6 +25,7 @@ use super::rules::{self, Family};
 use super::{checks, listeners, options, servers, settings, stats};
 use crate::plan::{
     AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, Role, Rule,
+    Timeouts,
 };
 
 /// What a proxy is when nothing is said.
@@ -173,7 +174,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
     }
 }
 
-/// Whether HAProxy 1.4 reads no further after a mistake in such a rule.
+/// Whether HAProxy reads no further after a mistake in such a rule.
 fn stops(statement: &Statement) -> bool {
     matches!(
         statement,
@@ -195,8 +196,15 @@ fn apply(
     match statement {
         Statement::Timeout(timer, value) => {
             let time = (value.0 != 0).then(|| Duration::from_millis(value.0.into()));
-            let name = timeout(draft, *timer, time, span);
-            twice(draft, name, draft.is_defaults, drafts);
+            let built_in = *timeout(&mut drafts.defaults.proxy.timeouts, *timer).0;
+            let (field, name) = timeout(&mut draft.proxy.timeouts, *timer);
+            // HAProxy only notices a value that is not the one of 'defaults'.
+            let noticed = *field != built_in;
+            *field = time;
+            draft.note(name, span);
+            if noticed {
+                twice(draft, name, draft.is_defaults, drafts);
+            }
         }
         Statement::Mode(mode) => {
             draft.proxy.mode = match mode {
@@ -264,6 +272,10 @@ fn apply(
             draft.note("id", span);
         }
         Statement::BindProcess { set, highest } => {
+            if dialect == Dialect::V1_8 {
+                let warning = processes(*set, &draft.proxy.name, &drafts.global, span);
+                drafts.diagnostics.extend(warning);
+            }
             // Without 'nbproc' above it, 1.4 complains about any number.
             let count = drafts.global.workers.map_or(0, u32::from);
             if *highest > count && dialect == Dialect::V1_4 {
@@ -304,7 +316,7 @@ fn apply_rule(
 ) -> Result<(), Diagnostic> {
     let family = match statement {
         Statement::UseBackend(rule) => {
-            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
             draft.switching.push((rule.target.clone(), condition));
             draft.provenance.switching.push(span);
             Family::UseBackend
@@ -317,6 +329,12 @@ fn apply_rule(
         Statement::HttpRequest(rule) => {
             let rule = reader.http_request(draft, rule)?;
             draft.proxy.http_rules.http_request.push(rule);
+            Family::HttpRequest
+        }
+        Statement::HeaderEdit(rule) => {
+            if !reader.header_edit(draft, rule)? {
+                return Ok(());
+            }
             Family::HttpRequest
         }
         Statement::Redirect(rule) => {
@@ -368,6 +386,25 @@ fn apply_rule(
     Ok(())
 }
 
+/// The warning of 1.5 to 1.8 about processes none of which exists.
+fn processes(
+    set: u64,
+    proxy: &str,
+    global: &crate::plan::Global,
+    span: Span,
+) -> Option<Diagnostic> {
+    let count = global.workers.map_or(1, u32::from).clamp(1, 64);
+    let present = u64::MAX >> (64 - count);
+    (set != 0 && set & present == 0).then(|| {
+        Diagnostic::whole(
+            Code::Useless,
+            Some(span),
+            format!("'{proxy}' is bound to processes that do not exist: there are {count}"),
+        )
+        .help("raise 'nbproc' in the global section, or delete the line")
+    })
+}
+
 /// The warning about a setting that this section has twice.
 fn twice(draft: &Draft, name: &str, defaults: bool, drafts: &mut Drafts<'_>) {
     // HAProxy says nothing about it in 'defaults'.
@@ -391,9 +428,9 @@ fn twice(draft: &Draft, name: &str, defaults: bool, drafts: &mut Drafts<'_>) {
     }
 }
 
-fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) -> &'static str {
-    let timeouts = &mut draft.proxy.timeouts;
-    let (field, name) = match timer {
+/// A timeout by its timer, and its name.
+fn timeout(timeouts: &mut Timeouts, timer: Timer) -> (&mut Option<Duration>, &'static str) {
+    match timer {
         Timer::Client => (&mut timeouts.client, "timeout client"),
         Timer::Server => (&mut timeouts.server, "timeout server"),
         Timer::Connect => (&mut timeouts.connect, "timeout connect"),
@@ -405,10 +442,7 @@ fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) 
         Timer::Tunnel => (&mut timeouts.tunnel, "timeout tunnel"),
         Timer::ClientFin => (&mut timeouts.client_fin, "timeout client-fin"),
         Timer::ServerFin => (&mut timeouts.server_fin, "timeout server-fin"),
-    };
-    *field = time;
-    draft.note(name, span);
-    name
+    }
 }
 
 fn apply_limit(limit: Limit, value: u32, span: Span, draft: &mut Draft) {

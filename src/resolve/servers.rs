@@ -25,7 +25,11 @@ pub(super) fn add(
     environment: &Environment,
     dialect: Dialect,
 ) -> Result<(), Diagnostic> {
-    let address = address(&server.address, server.address_span, environment)?;
+    let address = address(&server.address, server.address_span, environment).map_err(|mut d| {
+        // 1.5 to 1.8 look addresses up when all lines are read.
+        d.late = dialect == Dialect::V1_8;
+        d
+    })?;
     let mut settings = ServerSettings::clone(&draft.default_server);
     merge(&mut settings, &server.settings);
     let index = draft.proxy.servers.len();
@@ -56,7 +60,14 @@ pub(super) fn add(
         on_error: settings.on_error.unwrap_or(OnError::FailCheck),
     });
     if settings.check || settings.addr.is_some() {
-        match check(&settings, &plan, draft, environment, dialect) {
+        match check(
+            &settings,
+            &server.address.host,
+            &plan,
+            draft,
+            environment,
+            dialect,
+        ) {
             Ok(check) if settings.check => plan.check = Some(check),
             Ok(_) => {}
             // 1.5 and later leave such a server unchecked.
@@ -93,6 +104,7 @@ pub(super) fn add(
 
 fn check(
     settings: &ServerSettings,
+    host: &Host,
     server: &Server,
     draft: &Draft,
     environment: &Environment,
@@ -122,7 +134,16 @@ fn check(
     });
     let listener = listener.filter(|_| dialect != Dialect::V1_8);
     let port = port.or(own).or(listener);
-    if port.is_none() && settings.check {
+    // 1.5 to 1.8 look at servers with an address of their own only.
+    let named = match settings
+        .addr
+        .as_ref()
+        .map_or(host, |(endpoint, _)| &endpoint.host)
+    {
+        Host::V4(_) | Host::V6(_) => false,
+        Host::Any | Host::Name(_) | Host::Unix(_) => dialect == Dialect::V1_8,
+    };
+    if port.is_none() && settings.check && !named {
         let severity = if dialect == Dialect::V1_4 {
             Severity::Error
         } else {

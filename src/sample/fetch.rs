@@ -40,8 +40,8 @@ pub fn fetch(
             }
             visit(Value::Bool(true));
         }
-        Fetch::Source => address(facts.source, visit),
-        Fetch::Destination => address(facts.world.destination(), visit),
+        Fetch::Source => address(facts.source, facts.dialect, visit),
+        Fetch::Destination => address(facts.world.destination(), facts.dialect, visit),
         Fetch::SourcePort => integer(facts.source.map(|a| i64::from(a.port())), visit),
         Fetch::DestinationPort => integer(
             facts.world.destination().map(|a| i64::from(a.port())),
@@ -82,7 +82,7 @@ pub fn fetch(
                 return Certainty::Final;
             }
             if let Some(response) = facts.response
-                && of_response(fetch, response, visit)
+                && of_response(fetch, response, facts.dialect, visit)
             {
                 return Certainty::Final;
             }
@@ -157,11 +157,11 @@ fn changing(may_grow: bool) -> Certainty {
 fn names_no_header(fetch: &Fetch) -> bool {
     match fetch {
         Fetch::RequestHeader { name, .. }
-        | Fetch::RequestHeaderAddress { name }
-        | Fetch::RequestHeaderValue { name }
+        | Fetch::RequestHeaderAddress { name, .. }
+        | Fetch::RequestHeaderValue { name, .. }
         | Fetch::ResponseHeader { name, .. }
-        | Fetch::ResponseHeaderAddress { name }
-        | Fetch::ResponseHeaderValue { name } => name.is_empty(),
+        | Fetch::ResponseHeaderAddress { name, .. }
+        | Fetch::ResponseHeaderValue { name, .. } => name.is_empty(),
         _ => false,
     }
 }
@@ -170,6 +170,7 @@ fn names_no_header(fetch: &Fetch) -> bool {
 fn of_response(
     fetch: &Fetch,
     response: Message<'_>,
+    dialect: Dialect,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) -> bool {
     match fetch {
@@ -183,11 +184,11 @@ fn of_response(
         Fetch::ResponseHeader { name, occurrence } => {
             header(response, name, *occurrence, visit);
         }
-        Fetch::ResponseHeaderAddress { name } => {
-            header_addresses(response, name, visit);
+        Fetch::ResponseHeaderAddress { name, occurrence } => {
+            header_addresses(response, name, *occurrence, dialect, visit);
         }
-        Fetch::ResponseHeaderValue { name } => {
-            header_numbers(response, name, visit);
+        Fetch::ResponseHeaderValue { name, occurrence } => {
+            header_numbers(response, name, *occurrence, visit);
         }
         Fetch::ResponseHeaderCount { name } => {
             visit(Value::Integer(count(response, name)));
@@ -243,8 +244,12 @@ fn of_request(
             visit(Value::Text(&base));
         }
         Fetch::RequestHeader { name, occurrence } => header(request, name, *occurrence, visit),
-        Fetch::RequestHeaderAddress { name } => header_addresses(request, name, visit),
-        Fetch::RequestHeaderValue { name } => header_numbers(request, name, visit),
+        Fetch::RequestHeaderAddress { name, occurrence } => {
+            header_addresses(request, name, *occurrence, facts.dialect, visit);
+        }
+        Fetch::RequestHeaderValue { name, occurrence } => {
+            header_numbers(request, name, *occurrence, visit);
+        }
         Fetch::RequestHeaderCount { name } => {
             visit(Value::Integer(count(request, name)));
         }
@@ -299,17 +304,30 @@ fn each<'a>(
     }
 }
 
-fn header_addresses(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
-    header(message, name, 0, &mut |value| match value {
-        Value::Text(text) => {
-            leading_address(text).is_some_and(|address| visit(Value::Address(address)))
-        }
+/// 1.4 takes what is no address for 0.0.0.0.
+fn header_addresses(
+    message: Message<'_>,
+    name: &[u8],
+    occurrence: i32,
+    dialect: Dialect,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    let otherwise = (dialect == Dialect::V1_4).then_some(Ipv4Addr::UNSPECIFIED);
+    header(message, name, occurrence, &mut |value| match value {
+        Value::Text(text) => leading_address(text)
+            .or(otherwise)
+            .is_some_and(|address| visit(Value::Address(address))),
         _ => false,
     });
 }
 
-fn header_numbers(message: Message<'_>, name: &[u8], visit: &mut dyn FnMut(Value<'_>) -> bool) {
-    header(message, name, 0, &mut |value| match value {
+fn header_numbers(
+    message: Message<'_>,
+    name: &[u8],
+    occurrence: i32,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) {
+    header(message, name, occurrence, &mut |value| match value {
         Value::Text(text) => visit(Value::Integer(header_integer(text))),
         _ => false,
     });
@@ -337,10 +355,14 @@ fn integer(value: Option<i64>, visit: &mut dyn FnMut(Value<'_>) -> bool) {
     }
 }
 
-fn address(value: Option<SocketAddr>, visit: &mut dyn FnMut(Value<'_>) -> bool) {
-    if let Some(address) = value.and_then(|address| v4(address.ip())) {
-        visit(Value::Address(address));
-    }
+/// An address; 1.4 knows IPv4 only.
+fn address(value: Option<SocketAddr>, dialect: Dialect, visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    let Some(value) = value else { return };
+    match (v4(value.ip()), value.ip()) {
+        (Some(address), _) => visit(Value::Address(address)),
+        (None, IpAddr::V6(address)) if dialect != Dialect::V1_4 => visit(Value::AddressV6(address)),
+        _ => false,
+    };
 }
 
 fn counter(

@@ -1,6 +1,6 @@
 //! One value that a fetch has found.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A value, borrowed from where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Value<'a> {
     Integer(i64),
     /// An address.
     Address(Ipv4Addr),
+    /// An IPv6 address that is no IPv4 address in disguise.
+    AddressV6(Ipv6Addr),
     /// Bytes.
     Text(&'a [u8]),
 }
@@ -23,6 +25,7 @@ impl Value<'_> {
             Self::Integer(value) => Some(value),
             Self::Address(address) => Some(i64::from(u32::from(address))),
             Self::Text(text) => Some(leading_integer(text)),
+            Self::AddressV6(_) => None,
         }
     }
 
@@ -31,7 +34,16 @@ impl Value<'_> {
         match self {
             Self::Address(address) => Some(address),
             Self::Text(text) => address_of(text),
-            Self::Bool(_) | Self::Integer(_) => None,
+            Self::Bool(_) | Self::Integer(_) | Self::AddressV6(_) => None,
+        }
+    }
+
+    /// The IPv6 address that the value means.
+    pub fn address_v6(self) -> Option<Ipv6Addr> {
+        match self {
+            Self::AddressV6(address) => Some(address),
+            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            Self::Address(_) | Self::Bool(_) | Self::Integer(_) => None,
         }
     }
 
@@ -41,6 +53,7 @@ impl Value<'_> {
             Self::Bool(value) => out.push(b'0' + u8::from(value)),
             Self::Integer(value) => out.extend_from_slice(value.to_string().as_bytes()),
             Self::Address(address) => out.extend_from_slice(address.to_string().as_bytes()),
+            Self::AddressV6(address) => out.extend_from_slice(address.to_string().as_bytes()),
             Self::Text(text) => out.extend_from_slice(text),
         }
     }
@@ -94,6 +107,23 @@ pub fn leading_address(text: &[u8]) -> Option<Ipv4Addr> {
     address_of(&text[..end])
 }
 
+/// An address as 1.4 reads keys of tables: up to four numbers that wrap at 256, those that are
+/// missing 0, whatever follows; 0.0.0.0 is none.
+pub fn dotted_prefix(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut at = 0;
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                octets[at] = octets[at].wrapping_mul(10).wrapping_add(byte - b'0');
+            }
+            b'.' if at < 3 => at += 1,
+            _ => break,
+        }
+    }
+    (octets != [0; 4]).then(|| octets.into())
+}
+
 /// A dotted address, all of the text.
 pub fn address_of(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = text.split(|b| *b == b'.');
@@ -130,6 +160,22 @@ mod tests {
             ("99999999999999999999", i64::MAX),
         ] {
             assert_eq!(leading_integer(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_1_4_tables() {
+        for (text, expected) in [
+            ("10.0.0.1", Some([10, 0, 0, 1])),
+            ("10.5", Some([10, 5, 0, 0])),
+            ("1.2.3.4.5", Some([1, 2, 3, 4])),
+            ("300.1.1.1", Some([44, 1, 1, 1])),
+            ("10.0.0.1:80", Some([10, 0, 0, 1])),
+            ("ten", None),
+            ("", None),
+        ] {
+            let expected = expected.map(Ipv4Addr::from);
+            assert_eq!(dotted_prefix(text.as_bytes()), expected, "{text}");
         }
     }
 

@@ -214,9 +214,9 @@ pub const GLOBAL: &[Keyword] = &[
             Ok(Statement::Global(GlobalStatement::StatsBindProcess(words)))
         }))
     },
-    accepted(number("stats maxconn", stats_maxconn)),
-    accepted(row("stats socket", "path [options]", stats_socket)),
-    accepted(row("stats timeout", "time", |a| {
+    number("stats maxconn", stats_maxconn),
+    row("stats socket", "path [options]", stats_socket),
+    row("stats timeout", "time", |a| {
         let span = a.peek().map(|w| w.span);
         let time = a.milliseconds("a time")?;
         if time.0 == 0 {
@@ -228,7 +228,7 @@ pub const GLOBAL: &[Keyword] = &[
         }
         a.end(version::V1_8)?;
         Ok(Statement::Global(GlobalStatement::StatsTimeout(time)))
-    })),
+    }),
     number("tune.bufsize", |a| integer(a, Number::Bufsize)),
     accepted(number("tune.chksize", |a| integer(a, Number::Chksize))),
     number("tune.maxaccept", |a| integer(a, Number::Maxaccept)),

@@ -9,7 +9,7 @@ use crate::keywords::later;
 use crate::keywords::switching::{optional_condition, required_condition};
 use crate::section::FLB;
 use crate::value::condition::ConditionSyntax;
-use crate::{Statement, Word, version};
+use crate::{Dialect, Statement, Word, version};
 
 /// What an `http-request` rule does. The same actions serve `stats http-request`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -58,9 +58,15 @@ pub const HTTP_REQUEST: &[Keyword] = &[
         instead: Some("http-request deny"),
         warned_since: version::V1_5,
         accepts: &["block if METH_TRACE"],
-        refuses: &["block", "block METH_TRACE"],
+        refuses: &["block METH_TRACE"],
         ..Keyword::new("block", FLB, |a| {
-            Ok(Statement::Block(Box::new(required_condition(a)?)))
+            // Since 1.5 a line without condition refuses everything.
+            let condition = if a.is_empty() && a.dialect != Dialect::V1_4 {
+                ConditionSyntax::always(a.here())
+            } else {
+                required_condition(a)?
+            };
+            Ok(Statement::Block(Box::new(condition)))
         })
     },
 ];

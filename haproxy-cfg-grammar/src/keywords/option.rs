@@ -243,7 +243,7 @@ pub const FLAGS: &[Keyword] = &[
         version::V1_5,
     ),
     row!("redispatch", Redispatch, DLB, FRONTEND),
-    accepted(row!("socket-stats", SocketStats, DFL, BACKEND)),
+    row!("socket-stats", SocketStats, DFL, BACKEND),
     accepted(row!("splice-auto", SpliceAuto, DFLB, NOWHERE)),
     accepted(row!("splice-request", SpliceRequest, DFLB, NOWHERE)),
     accepted(row!("splice-response", SpliceResponse, DFLB, NOWHERE)),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Status};
+use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, DLB, FLB, FRONTEND, LB};
 use crate::value::time::{self, Milliseconds, Unit};
@@ -105,7 +106,6 @@ pub const PERSISTENCE: &[Keyword] = &[
         ignored_in: FRONTEND,
         until: Some(version::V1_8),
         arguments: "cookie len n timeout t [options]",
-        status: Status::Accepted,
         accepts: &[
             "appsession JSESSIONID len 52 timeout 3h",
             "appsession SID len 32 timeout 10m request-learn mode query-string",
@@ -119,7 +119,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     },
     Keyword {
         arguments: "[(name)]",
-        status: Status::Accepted,
         accepts: &["persist rdp-cookie", "persist rdp-cookie(msts)"],
         refuses: &["persist rdp-cookie(", "persist bogus", "persist"],
         ..Keyword::new("persist", DFLB, persist)
@@ -230,7 +229,7 @@ fn cookie(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             "domain" => cookie.domains.push(domain(arguments)?),
             "maxidle" => cookie.maxidle_s = Some(seconds(arguments)?),
             "maxlife" => cookie.maxlife_s = Some(seconds(arguments)?),
-            _ => return Err(arguments.bad(word, OPTIONS)),
+            _ => return Err(later::argument(arguments, "cookie", word, OPTIONS)),
         }
     }
     let conflict = |what: &str| {

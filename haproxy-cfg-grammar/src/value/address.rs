@@ -339,6 +339,29 @@ pub fn network_v4(bytes: &[u8]) -> Option<Network> {
     Some(Network { host, mask })
 }
 
+/// An IPv6 network: `address[/bits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NetworkV6 {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// How many bits count, from 0 to 128.
+    pub bits: u8,
+}
+
+/// Reads an IPv6 network.
+pub fn network_v6(bytes: &[u8]) -> Option<NetworkV6> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => {
+            let bits = u8::try_from(number::digits(bits.as_bytes())?).ok()?;
+            (address, bits)
+        }
+        None => (text, 128),
+    };
+    let address = address.parse().ok()?;
+    (bits <= 128).then_some(NetworkV6 { address, bits })
+}
+
 /// Reads a mask: a number of bits from 0 to 32, or a dotted quad with or without holes.
 pub fn netmask(bytes: &[u8]) -> Option<Ipv4Addr> {
     let text = std::str::from_utf8(bytes).ok()?;
@@ -422,5 +445,9 @@ mod tests {
         assert_eq!(netmask(b"0"), Some(Ipv4Addr::UNSPECIFIED));
         assert_eq!(netmask(b"255.0.255.0"), Some(Ipv4Addr::new(255, 0, 255, 0)));
         assert_eq!(netmask(b"33"), None);
+        assert_eq!(network_v6(b"::1").map(|n| n.bits), Some(128));
+        assert_eq!(network_v6(b"2001:db8::/32").map(|n| n.bits), Some(32));
+        assert_eq!(network_v6(b"2001:db8::/129"), None);
+        assert_eq!(network_v6(b"[::1]"), None);
     }
 }

@@ -27,11 +27,20 @@ pub struct AclSyntax {
     /// The words of the patterns, for messages.
     pub pattern_spans: Vec<Span>,
     /// `-f`: files of patterns.
-    pub files: Vec<Word>,
+    pub files: Vec<PatternFile>,
     /// Where the criterion is.
     pub span: Span,
     /// Something that is hardly meant.
     pub warning: Option<Diagnostic>,
+}
+
+/// `-f`.
+#[derive(Clone, Debug)]
+pub struct PatternFile {
+    /// Its name.
+    pub name: Word,
+    /// `-i` stands before it. A file is read when its name is seen: later flags are not for it.
+    pub ignore_case: bool,
 }
 
 /// `if` or `unless`.
@@ -52,6 +61,17 @@ pub struct ConditionSyntax {
     pub any: Vec<Vec<TermSyntax>>,
     /// The whole of it.
     pub span: Span,
+}
+
+impl ConditionSyntax {
+    /// What holds whatever comes.
+    pub fn always(span: Span) -> Self {
+        Self {
+            polarity: Polarity::If,
+            any: vec![Vec::new()],
+            span,
+        }
+    }
 }
 
 /// One term.
@@ -114,6 +134,15 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         }
         None => return Err(unknown_criterion(first, &call.name)),
     };
+    if dialect != Dialect::V1_4
+        && let Some(why) = criterion.takes.refuse(&call.arguments(), dialect)
+    {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            first.span,
+            format!("the argument of '{}' is wrong: {why}", call.name),
+        ));
+    }
     let call_has_no_argument = call.argument.is_none();
     let mut syntax = AclSyntax {
         warning: None,
@@ -146,7 +175,10 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                         "'-f' needs the name of a file",
                     ));
                 };
-                syntax.files.push(file.clone());
+                syntax.files.push(PatternFile {
+                    name: file.clone(),
+                    ignore_case: syntax.ignore_case,
+                });
                 rest = after;
             }
             "-m" if dialect != Dialect::V1_4 => {
@@ -162,7 +194,16 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 syntax.method = method;
                 rest = after;
             }
-            "-n" if dialect != Dialect::V1_4 => rest = after,
+            // The file of `-f` is a map: of no matter here.
+            "-n" | "-M" if dialect != Dialect::V1_4 => rest = after,
+            text if dialect == Dialect::V1_8 && text.starts_with('-') => {
+                return Err(Diagnostic::new(
+                    Code::BadAcl,
+                    word.span,
+                    format!("'{}' is not a flag of ACLs", word.shown()),
+                )
+                .help("write -- before a pattern that begins with '-'"));
+            }
             _ => break,
         }
     }
@@ -182,7 +223,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("delete the blank, or write -- before the pattern"),
         );
     }
-    match pattern::parse_all(syntax.method, rest, dialect == Dialect::V1_8) {
+    match pattern::parse_all(syntax.method, rest, dialect) {
         Ok(patterns) => syntax.patterns = patterns,
         Err(word) => {
             return Err(Diagnostic::new(

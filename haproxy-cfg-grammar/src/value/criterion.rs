@@ -1,7 +1,9 @@
 //! The criteria of ACLs: 1.4's names, spelled in terms of a fetch and a match method.
 //! Manual 1.4, section 7.5.
 
+use crate::Dialect;
 use crate::keyword::Status;
+use crate::value::number;
 use crate::value::pattern::MatchMethod::{self, *};
 use crate::version::{self, Version};
 
@@ -18,7 +20,7 @@ pub enum Needs {
     Remembered,
     /// A parsed response.
     Response,
-    /// A response, or what is left after the request was sent.
+    /// A backend or server that was chosen for the request.
     ServerChosen,
 }
 
@@ -27,8 +29,10 @@ pub enum Needs {
 pub enum Takes {
     /// Nothing; 1.4 ignores what is there.
     Nothing,
-    /// The name of a header; `hdr` alone looks at all of them.
+    /// The name of a header, and since 1.5 which of its values; `hdr` alone looks at all of them.
     Header,
+    /// The name of a header alone.
+    HeaderName,
     /// The name of a cookie.
     Cookie,
     /// A backend; none means the current proxy.
@@ -41,6 +45,41 @@ pub enum Takes {
     Userlist,
     /// The name of a parameter of the URL.
     UrlParameter,
+}
+
+impl Takes {
+    /// What is wrong with arguments, as 1.5 and later look at them: 1.4 takes what it needs and
+    /// leaves the rest. The default dialect forgives what the place cannot use, as 1.4 does.
+    pub fn refuse(self, arguments: &[&[u8]], dialect: Dialect) -> Option<String> {
+        let most = match self {
+            Self::Nothing => 0,
+            Self::Header | Self::UrlParameter => 2,
+            Self::HeaderName | Self::Cookie | Self::Backend | Self::Frontend => 1,
+            Self::Server | Self::Userlist => 1,
+        };
+        if arguments.len() > most {
+            let what = match most {
+                0 => "it takes none".to_owned(),
+                n => format!("it takes {n} at most"),
+            };
+            return Some(what).filter(|_| dialect == Dialect::V1_8);
+        }
+        if self == Self::Header
+            && let Some(occurrence) = arguments.get(1)
+        {
+            return match number::atol(occurrence) {
+                (-10.., true) if !occurrence.is_empty() => None,
+                (_, true) if !occurrence.is_empty() => {
+                    Some("the occurrence of a header is at least -10".to_owned())
+                }
+                _ => Some(format!(
+                    "'{}' is not a number",
+                    String::from_utf8_lossy(occurrence)
+                )),
+            };
+        }
+        None
+    }
 }
 
 /// One criterion, or one sample fetch used as one.
@@ -85,7 +124,7 @@ const fn later(base: Criterion, since: Version) -> Criterion {
 }
 
 use Needs::{Remembered, Request, RequestBytes, Response, ServerChosen};
-use Takes::{Backend, Cookie, Frontend, Header, Server, UrlParameter, Userlist};
+use Takes::{Backend, Cookie, Frontend, Header, HeaderName, Server, UrlParameter, Userlist};
 
 const NONE: Takes = Takes::Nothing;
 const ANY_TIME: Needs = Needs::Nothing;
@@ -122,7 +161,7 @@ pub const CRITERIA: &[Criterion] = &[
         version::V1_5,
     ),
     row("be_conn", "be_conn", Backend, Integer, ANY_TIME),
-    row("be_id", "be_id", NONE, Integer, ANY_TIME),
+    row("be_id", "be_id", NONE, Integer, ServerChosen),
     row("be_sess_rate", "be_sess_rate", Backend, Integer, ANY_TIME),
     row("connslots", "connslots", Backend, Integer, ANY_TIME),
     later(
@@ -169,7 +208,7 @@ pub const CRITERIA: &[Criterion] = &[
     row("fe_sess_rate", "fe_sess_rate", Frontend, Integer, ANY_TIME),
     row("hdr", "req.hdr", Header, Exact, Request),
     row("hdr_beg", "req.hdr", Header, Prefix, Request),
-    row("hdr_cnt", "req.hdr_cnt", Header, Integer, Request),
+    row("hdr_cnt", "req.hdr_cnt", HeaderName, Integer, Request),
     row("hdr_dir", "req.hdr", Header, Directory, Request),
     row("hdr_dom", "req.hdr", Header, Domain, Request),
     row("hdr_end", "req.hdr", Header, Suffix, Request),
@@ -207,7 +246,7 @@ pub const CRITERIA: &[Criterion] = &[
         version::V1_5,
     ),
     later(
-        row("req.hdr_cnt", "req.hdr_cnt", Header, Integer, Request),
+        row("req.hdr_cnt", "req.hdr_cnt", HeaderName, Integer, Request),
         version::V1_5,
     ),
     later(
@@ -279,7 +318,7 @@ pub const CRITERIA: &[Criterion] = &[
         version::V1_5,
     ),
     later(
-        row("res.hdr_cnt", "res.hdr_cnt", Header, Integer, Response),
+        row("res.hdr_cnt", "res.hdr_cnt", HeaderName, Integer, Response),
         version::V1_5,
     ),
     later(
@@ -297,7 +336,7 @@ pub const CRITERIA: &[Criterion] = &[
     row("resp_ver", "res.ver", NONE, Exact, Response),
     row("shdr", "res.hdr", Header, Exact, Response),
     row("shdr_beg", "res.hdr", Header, Prefix, Response),
-    row("shdr_cnt", "res.hdr_cnt", Header, Integer, Response),
+    row("shdr_cnt", "res.hdr_cnt", HeaderName, Integer, Response),
     row("shdr_dir", "res.hdr", Header, Directory, Response),
     row("shdr_dom", "res.hdr", Header, Domain, Response),
     row("shdr_end", "res.hdr", Header, Suffix, Response),
@@ -342,6 +381,14 @@ pub const CRITERIA: &[Criterion] = &[
     row("url_sub", "url", NONE, Substring, Request),
     row("wait_end", "wait_end", NONE, Bool, Remembered),
 ];
+
+/// Whether the name is one of a fetch as well: `hdr_beg` only names a way to compare.
+pub fn is_fetch(criterion: &Criterion) -> bool {
+    const WAYS: [&str; 8] = [
+        "_beg", "_dir", "_dom", "_end", "_len", "_reg", "_sub", "_group",
+    ];
+    criterion.name == "req_len" || !WAYS.iter().any(|way| criterion.name.ends_with(way))
+}
 
 /// The criterion of that name.
 pub fn find(name: &str) -> Option<&'static Criterion> {

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::Dialect;
 use crate::Word;
-use crate::value::address::{self, Network};
+use crate::value::address::{self, Network, NetworkV6};
 use crate::value::number;
 
 /// How a sample is compared with patterns.
@@ -56,6 +57,8 @@ pub enum PatternSyntax {
     },
     /// A network; a host name is still to be looked up.
     Network(Network),
+    /// An IPv6 network (since 1.5).
+    NetworkV6(NetworkV6),
 }
 
 /// How the integers that follow an operator are meant.
@@ -72,6 +75,8 @@ pub enum Operator {
     LessOrEqual,
     /// Less.
     Less,
+    /// `ne`, which 1.5 to 1.8 read and then take for `eq`.
+    NotEqual,
 }
 
 impl Operator {
@@ -83,13 +88,14 @@ impl Operator {
             "gt" => Self::Greater,
             "le" => Self::LessOrEqual,
             "lt" => Self::Less,
+            "ne" => Self::NotEqual,
             _ => return None,
         })
     }
 
     fn range(self, value: i64) -> PatternSyntax {
         let (min, max) = match self {
-            Self::Equal => (Some(value), Some(value)),
+            Self::Equal | Self::NotEqual => (Some(value), Some(value)),
             Self::GreaterOrEqual => (Some(value), None),
             Self::Greater => (Some(value.saturating_add(1)), None),
             Self::LessOrEqual => (None, Some(value)),
@@ -99,18 +105,23 @@ impl Operator {
     }
 }
 
-/// Reads one pattern; `None` when it cannot be one. 1.5 and later (`strict`) want integers whole.
+/// Reads one pattern; `None` when it cannot be one. 1.5 to 1.8 want integers whole, and have IPv6
+/// networks.
 pub fn parse(
     method: MatchMethod,
     operator: Operator,
     bytes: &[u8],
-    strict: bool,
+    dialect: Dialect,
 ) -> Option<PatternSyntax> {
+    let strict = dialect == Dialect::V1_8;
     Some(match method {
         MatchMethod::Bool | MatchMethod::Found => PatternSyntax::Text(bytes.into()),
         MatchMethod::Integer | MatchMethod::Length => integer(operator, bytes, strict)?,
         MatchMethod::Version => version(operator, bytes)?,
         MatchMethod::Regex => PatternSyntax::Regex(bytes.into()),
+        MatchMethod::Address if dialect != Dialect::V1_4 && bytes.contains(&b':') => {
+            PatternSyntax::NetworkV6(address::network_v6(bytes)?)
+        }
         MatchMethod::Address => PatternSyntax::Network(address::network_v4(bytes)?),
         MatchMethod::Exact
         | MatchMethod::Prefix
@@ -127,7 +138,7 @@ pub fn parse(
 pub fn parse_all(
     method: MatchMethod,
     words: &[Word],
-    strict: bool,
+    dialect: Dialect,
 ) -> Result<Vec<PatternSyntax>, &Word> {
     let takes_operators = matches!(
         method,
@@ -137,13 +148,18 @@ pub fn parse_all(
     let mut pending = None;
     let mut patterns = Vec::with_capacity(words.len());
     for word in words {
-        if takes_operators && let Some(found) = Operator::from_name(word.text()) {
+        let found = match Operator::from_name(word.text()) {
+            Some(Operator::NotEqual) if dialect != Dialect::V1_8 => None,
+            found => found,
+        };
+        if takes_operators && let Some(found) = found {
             operator = found;
-            pending = Some(word);
+            // 1.5 to 1.8 do not mind an operator that nothing follows.
+            pending = Some(word).filter(|_| dialect != Dialect::V1_8);
             continue;
         }
         pending = None;
-        patterns.push(parse(method, operator, &word.bytes, strict).ok_or(word)?);
+        patterns.push(parse(method, operator, &word.bytes, dialect).ok_or(word)?);
     }
     match pending {
         Some(word) => Err(word),
@@ -151,7 +167,7 @@ pub fn parse_all(
     }
 }
 
-/// `n`, `low:high`, `low:`, `:high`. 1.4 stops reading at the first character that is neither a
+/// `n`, `low:high`. 1.4 stops reading at the first character that is neither a
 /// digit nor a colon; only a first character that is no digit makes it refuse the word.
 fn integer(operator: Operator, bytes: &[u8], strict: bool) -> Option<PatternSyntax> {
     if strict {
@@ -164,8 +180,8 @@ fn integer(operator: Operator, bytes: &[u8], strict: bool) -> Option<PatternSynt
         return Some(operator.range(number::atol(bytes).0));
     };
     let min = number::atol(&bytes[..at]).0;
-    let high = &bytes[at + 1..];
-    let max = (!high.is_empty()).then(|| number::atol(high).0);
+    // Nothing after the colon is 0, so that only `0:` has a number in it.
+    let max = Some(number::atol(&bytes[at + 1..]).0);
     if operator != Operator::Equal {
         return None;
     }

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use super::{Gate, Rate, Server};
+use super::{Counters, Gate, Peak, Server};
 use crate::balance::RoundRobin;
 use crate::plan;
 
@@ -16,8 +18,11 @@ use crate::plan;
 pub(crate) struct Backend {
     /// Its sessions.
     pub(crate) sessions: Arc<Gate>,
-    /// Its new sessions.
-    pub(crate) rate: Rate,
+    /// What is counted of it.
+    pub(crate) counters: Counters,
+    /// Most requests that have waited for any of its servers.
+    pub(crate) queue_peak: Peak,
+    workers: usize,
     servers: Mutex<HashMap<String, Arc<Server>>>,
     state: Mutex<State>,
 }
@@ -32,6 +37,27 @@ struct State {
     waiting: VecDeque<Waiter>,
     /// Numbers the waiters.
     next: u64,
+    availability: Availability,
+}
+
+/// Whether there is a server at all, and since when.
+#[derive(Debug)]
+struct Availability {
+    up: bool,
+    changed: Instant,
+    times_down: u64,
+    down_time: Duration,
+}
+
+impl Default for Availability {
+    fn default() -> Self {
+        Self {
+            up: true,
+            changed: Instant::now(),
+            times_down: 0,
+            down_time: Duration::ZERO,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -88,6 +114,17 @@ pub(crate) enum Choice {
     None,
 }
 
+/// What the servers of a backend add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InUse {
+    /// Active servers that can be used.
+    pub(crate) active: u32,
+    /// Backup servers that could be.
+    pub(crate) backup: u32,
+    /// Weight of those that requests go to.
+    pub(crate) weight: u32,
+}
+
 /// A place on a server, given back when dropped: to the first who waits, else to nobody.
 #[derive(Debug)]
 pub(crate) struct Slot {
@@ -104,6 +141,15 @@ impl Drop for Slot {
 }
 
 impl Backend {
+    /// A backend of a process with that many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            counters: Counters::new(workers),
+            workers,
+            ..Self::default()
+        }
+    }
+
     /// Takes over the servers of a plan. Servers are known by name and address; turns go on when
     /// servers and weights are what they were.
     pub(crate) fn adopt(self: &Arc<Self>, servers: &[plan::Server]) -> Vec<Arc<Server>> {
@@ -113,9 +159,9 @@ impl Backend {
             .map(|server| {
                 let live = known
                     .entry(server.name.clone())
-                    .or_insert_with(|| Arc::new(Server::new(server)));
+                    .or_insert_with(|| Arc::new(Server::new(server, self.workers)));
                 if live.address != server.address {
-                    *live = Arc::new(Server::new(server));
+                    *live = Arc::new(Server::new(server, self.workers));
                 }
                 live.configure(server);
                 Arc::clone(live)
@@ -131,7 +177,7 @@ impl Backend {
             .zip(&live)
             .map(|(server, live)| Member {
                 live: Arc::clone(live),
-                weight: u32::from(server.weight),
+                weight: live.weights().0,
                 backup: server.backup,
                 maxconn: server.maxconn,
             })
@@ -146,7 +192,15 @@ impl Backend {
         if !same {
             state.turns.all = RoundRobin::new(members.iter().map(|member| member.weight));
         }
+        let first = state.servers.is_empty();
         state.servers = members;
+        if first {
+            // As it starts, so it is: nothing has changed.
+            let up = state.servers.iter().any(|m| m.weight > 0 && m.live.is_up());
+            state.availability.up = up || state.servers.is_empty();
+        } else {
+            state.note_availability();
+        }
         drop(state);
         // Limits may have grown, and who waited for a server that is gone must go elsewhere.
         self.serve_queue();
@@ -171,9 +225,15 @@ impl Backend {
             Pick::Full => {
                 let (wake, slot) = oneshot::channel();
                 let ahead = state.waiting.len() as u32;
+                self.queue_peak.note(ahead + 1);
                 state.next += 1;
                 let number = state.next;
                 let server = only.map(|server| server.name.clone());
+                if let Some(only) = only {
+                    let waits = |w: &&Waiter| w.server.as_deref() == Some(&only.name);
+                    let waiting = state.waiting.iter().filter(waits).count() as u32;
+                    only.queue_peak.note(waiting + 1);
+                }
                 state.waiting.push_back(Waiter {
                     number,
                     server,
@@ -186,6 +246,75 @@ impl Backend {
                 }
             }
             Pick::None => Choice::None,
+        }
+    }
+
+    /// Forgets the highest values; with `all`, everything that was counted.
+    pub(crate) fn clear(&self, all: bool) {
+        self.counters.clear(all);
+        self.sessions.peak().clear();
+        self.queue_peak.clear();
+    }
+
+    /// Gives a server another weight.
+    pub(crate) fn set_weight(self: &Arc<Self>, server: &Server, weight: u32) {
+        server.set_weight(weight);
+        let mut state = self.state.lock();
+        for member in &mut state.servers {
+            if std::ptr::eq(&*member.live, server) {
+                member.weight = weight;
+            }
+        }
+        state.note_availability();
+        let weights: Vec<u32> = state.servers.iter().map(|member| member.weight).collect();
+        state.turns.all = RoundRobin::new(weights);
+        drop(state);
+        self.serve_queue();
+    }
+
+    /// Takes a server out, or back in.
+    pub(crate) fn set_maintenance(self: &Arc<Self>, server: &Server, maintenance: bool) {
+        server.set_maintenance(maintenance);
+        self.health_has_changed();
+    }
+
+    /// The health of one of its servers is another one now.
+    pub(crate) fn health_has_changed(self: &Arc<Self>) {
+        self.state.lock().note_availability();
+        self.serve_queue();
+    }
+
+    /// How often it had no server left, since when it is as it is, and how long it had none.
+    pub(crate) fn availability(&self, now: Instant) -> (u64, Duration, Duration) {
+        let state = self.state.lock();
+        let Availability {
+            up,
+            changed,
+            times_down,
+            down_time,
+        } = state.availability;
+        let since = now.saturating_duration_since(changed);
+        let down = if up { down_time } else { down_time + since };
+        (times_down, since, down)
+    }
+
+    /// What the servers that can be used now add up to.
+    pub(crate) fn in_use(&self, all_backups: bool) -> InUse {
+        let state = self.state.lock();
+        let usable = |backup: bool| {
+            let of_kind = move |m: &&Member| m.backup == backup && m.weight > 0 && m.live.is_up();
+            state.servers.iter().filter(of_kind).map(|m| m.weight)
+        };
+        let (active, backup) = (usable(false).count() as u32, usable(true).count() as u32);
+        let weight = match (active, all_backups) {
+            (0, true) => usable(true).sum(),
+            (0, false) => usable(true).next().unwrap_or(0),
+            _ => usable(false).sum(),
+        };
+        InUse {
+            active,
+            backup,
+            weight,
         }
     }
 
@@ -268,6 +397,23 @@ enum Pick {
 }
 
 impl State {
+    /// Looks whether there is a server, after something has changed.
+    fn note_availability(&mut self) {
+        let mut servers = self.servers.iter();
+        let up = servers.any(|m| m.weight > 0 && m.live.is_up());
+        let before = &mut self.availability;
+        if before.up != up {
+            let now = Instant::now();
+            if up {
+                before.down_time += now.saturating_duration_since(before.changed);
+            } else {
+                before.times_down += 1;
+            }
+            before.up = up;
+            before.changed = now;
+        }
+    }
+
     fn pick_named(&mut self, only: Option<&str>) -> Pick {
         match only {
             None => self.pick(None, None),
@@ -319,7 +465,8 @@ impl State {
     }
 
     fn take(member: &Member) -> Pick {
-        member.live.sessions.fetch_add(1, Ordering::AcqRel);
+        let before = member.live.sessions.fetch_add(1, Ordering::AcqRel);
+        member.live.peak.note(before + 1);
         Pick::Server(Arc::clone(&member.live))
     }
 }

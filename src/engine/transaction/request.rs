@@ -7,6 +7,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::cookies::capture_headers;
 use super::{End, Transaction};
+use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
 use crate::http1::connection_header::{RequestFacts, Stage as Look};
@@ -96,9 +97,12 @@ impl Transaction {
         {
             end.status = None;
             end.logged = false;
+            end.counted = false;
             return Err(end);
         }
+        session.count_request();
         if let Err(mut end) = result {
+            self.incident = Some(Incident::BadRequest);
             let silent = !self.request.started();
             if silent && session.proxy().options.dontlognull {
                 end.logged = false;

@@ -4,6 +4,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::Transaction;
 use super::cookies::capture_headers;
+use crate::engine::accounting::Incident;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
 use crate::http1::head::Version;
@@ -91,6 +92,7 @@ impl Transaction {
             Framing::of_response(&self.response, bytes, version, dialect, self.method, status)
                 .map_err(|_| ())?;
         self.timing.answered = Some(session.worker.now());
+        self.account_response(session, i32::from(status));
         if framing == Framing::Chunked && dialect != Dialect::V1_4 {
             self.response.remove_all(bytes, b"Content-Length");
         }
@@ -111,6 +113,7 @@ impl Transaction {
                 framing != Framing::UntilClose,
             )
         });
+        self.remember_server(session, true);
         match self.response_rules(session) {
             ResponseVerdict::Pass => {}
             ResponseVerdict::Deny | ResponseVerdict::Invalid => {
@@ -160,6 +163,7 @@ impl Transaction {
     /// A response that a rule refuses counts as none in the log.
     fn refuse_response(&mut self) {
         self.timing.answered = None;
+        self.incident = Some(Incident::ResponseDenied);
     }
 
     /// Whether bytes are relayed unseen from the response head on: after an upgrade, and where the

@@ -1,6 +1,7 @@
 //! The rules of both proxies in motion: facts for them, and what their verdicts do.
 
 use super::{End, Next, Transaction};
+use crate::engine::accounting::Incident;
 use crate::engine::session::Session;
 use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as Look};
 use crate::http1::{Head, Policy};
@@ -18,7 +19,7 @@ struct Connection<'a> {
 }
 
 impl Between for Connection<'_> {
-    fn after_lines(&mut self, head: &mut Head, bytes: &[u8]) {
+    fn look(&mut self, head: &mut Head, bytes: &[u8]) {
         self.connection
             .look(head, bytes, self.policy, self.stage, self.facts);
     }
@@ -119,12 +120,16 @@ impl Transaction {
         }
         match verdict {
             Verdict::Pass | Verdict::Statistics => Ok(None),
-            Verdict::Deny => Err(refused(ErrorStatus::S403)),
+            Verdict::Deny => {
+                self.incident = Some(Incident::RequestDenied);
+                Err(refused(ErrorStatus::S403))
+            }
             Verdict::Invalid => Err(refused(ErrorStatus::S400)),
             Verdict::Tarpit => {
                 let left = self.tarpit(session).await;
                 // The log of a held request does not say when it was complete.
                 self.timing.held = self.timing.received.take();
+                self.incident = Some(Incident::RequestDenied);
                 let status = ErrorStatus::S500;
                 self.status = status as i32;
                 Err(End::new(

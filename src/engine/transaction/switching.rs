@@ -1,6 +1,7 @@
 //! Which backend a request goes to.
 
 use super::Transaction;
+use crate::engine::live::{Counter, Pace};
 use crate::engine::session::Session;
 use crate::plan::{ProxyId, SwitchingTarget};
 
@@ -46,6 +47,8 @@ pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     session.backend = backend;
     let now = session.worker.now();
     let live = &session.backend_handles().backend;
-    live.rate.count(now);
+    live.counters
+        .tick(session.worker.index, Pace::Sessions, now);
+    live.counters.count(session.worker.index, Counter::Sessions);
     session.in_backend = live.sessions.try_enter(0);
 }

@@ -1,5 +1,6 @@
 //! What rules can ask about the rest of the process.
 
+use crate::engine::live::Pace;
 use crate::engine::session::{Session, ShownPassword};
 use crate::plan::{ProxyId, ServerId, UserlistId};
 use crate::sample::World;
@@ -18,9 +19,11 @@ impl World for Session {
         let now = self.worker.now();
         Some(match what {
             ProxyFact::FrontendConnections => i64::from(handles.frontend.sessions.now()),
-            ProxyFact::FrontendRate => i64::from(handles.frontend.rate.read(now)),
+            ProxyFact::FrontendRate => {
+                i64::from(handles.frontend.counters.rate(Pace::Sessions, now))
+            }
             ProxyFact::BackendConnections => i64::from(backend.sessions.now()),
-            ProxyFact::BackendRate => i64::from(backend.rate.read(now)),
+            ProxyFact::BackendRate => i64::from(backend.counters.rate(Pace::Sessions, now)),
             ProxyFact::ConnectionSlots => {
                 let mut slots = 0;
                 for (server, live) in proxy.servers.iter().zip(&handles.servers) {

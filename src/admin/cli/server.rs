@@ -1,0 +1,172 @@
+//! Servers: `get weight`, `set weight`, `disable server`, `enable server`.
+
+use std::sync::Arc;
+
+use haproxy_cfg_grammar::Dialect;
+
+use crate::admin::command::{Answer, Command, Context};
+use crate::admin::line::number;
+use crate::engine::live::{Backend, Server};
+use crate::plan::AccessLevel;
+
+/// Shows a weight.
+pub(crate) const GET_WEIGHT: Command = Command {
+    words: "get weight",
+    since: Dialect::V1_4,
+    level: AccessLevel::User,
+    arguments: "",
+    help: "the weight of a server, and the one in the configuration",
+    run: get_weight,
+};
+
+/// Changes a weight.
+pub(crate) const SET_WEIGHT: Command = Command {
+    words: "set weight",
+    since: Dialect::V1_4,
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "give a server another weight (0 to 256, or a percentage)",
+    run: set_weight,
+};
+
+/// Takes a server out.
+pub(crate) const DISABLE_SERVER: Command = Command {
+    words: "disable server",
+    since: Dialect::V1_4,
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "put a server into maintenance",
+    run: |context, arguments| maintain(context, arguments, true),
+};
+
+/// Takes it back in.
+pub(crate) const ENABLE_SERVER: Command = Command {
+    words: "enable server",
+    since: Dialect::V1_4,
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "take a server out of maintenance",
+    run: |context, arguments| maintain(context, arguments, false),
+};
+
+/// A server with its backend.
+pub(super) struct Found {
+    /// The backend.
+    pub(super) backend: Arc<Backend>,
+    /// The server.
+    pub(super) server: Arc<Server>,
+}
+
+/// Finds `backend/server`, each by name or as `#` and its number.
+pub(super) fn find(context: &Context<'_>, name: Option<&&str>) -> Result<Found, Answer> {
+    let Some((backend, server)) = name.and_then(|name| name.split_once('/')) else {
+        return Err(Answer::line("Require 'backend/server'."));
+    };
+    let generation = &context.generation;
+    let is = |wanted: &str, name: &str, id: u32| match wanted.strip_prefix('#') {
+        Some(wanted) => number(wanted) == i64::from(id),
+        None => wanted == name,
+    };
+    let mut proxies = generation.plan.proxies.iter().zip(generation.all_handles());
+    let found = proxies
+        .find(|(proxy, _)| proxy.role.is_backend() && is(backend, &proxy.name, proxy.numeric_id));
+    let Some((proxy, handles)) = found else {
+        return Err(Answer::line("No such backend."));
+    };
+    let mut servers = proxy.servers.iter().zip(&handles.servers);
+    let found = servers.find(|(plan, _)| is(server, &plan.name, plan.numeric_id));
+    let Some((_, live)) = found else {
+        return Err(Answer::line("No such server."));
+    };
+    Ok(Found {
+        backend: Arc::clone(&handles.backend),
+        server: Arc::clone(live),
+    })
+}
+
+fn get_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+    match find(context, arguments.first()) {
+        Ok(found) => {
+            let (now, initial) = found.server.weights();
+            Answer::line(format!("{now} (initial {initial})"))
+        }
+        Err(answer) => answer,
+    }
+}
+
+fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+    if context.v1_4() && arguments.len() < 2 {
+        return Answer::line("Require 'backend/server' and 'weight' or 'weight%'.");
+    }
+    let found = match find(context, arguments.first()) {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    let text = arguments.get(1).copied().unwrap_or("");
+    match weight(text, found.server.weights().1, context.v1_4()) {
+        Ok(weight) => {
+            found.backend.set_weight(&found.server, weight);
+            Answer::done()
+        }
+        // Since 1.5 these come without the end of their line.
+        Err(message) if !context.v1_4() => Answer::Text(message.to_owned()),
+        Err(message) => Answer::line(message),
+    }
+}
+
+/// What a weight becomes. 1.4 takes what is no number for 0; later versions refuse it.
+fn weight(text: &str, initial: u32, v1_4: bool) -> Result<u32, &'static str> {
+    if !v1_4 && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("Empty weight string empty or preceded by garbage");
+    }
+    let value = number(text);
+    if text.ends_with('%') {
+        return match u32::try_from(value) {
+            Ok(percent) if percent <= 100 => Ok(initial * percent / 100),
+            _ => Err("Relative weight can only be set between 0 and 100% inclusive."),
+        };
+    }
+    match u32::try_from(value) {
+        Ok(weight) if weight <= 256 => Ok(weight),
+        _ => Err("Absolute weight can only be between 0 and 256 inclusive."),
+    }
+}
+
+fn maintain(context: &mut Context<'_>, arguments: &[&str], maintenance: bool) -> Answer {
+    match find(context, arguments.first()) {
+        Ok(found) => {
+            found.backend.set_maintenance(&found.server, maintenance);
+            Answer::done()
+        }
+        Err(answer) => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights() {
+        for (text, v1_4, expected) in [
+            ("7", true, Ok(7)),
+            ("256", true, Ok(256)),
+            ("50%", true, Ok(5)),
+            ("%", true, Ok(0)),
+            ("abc", true, Ok(0)),
+            ("+5", true, Ok(5)),
+        ] {
+            assert_eq!(weight(text, 10, v1_4), expected, "{text}");
+        }
+        for (text, v1_4) in [
+            ("257", true),
+            ("-1", true),
+            ("101%", true),
+            ("abc", false),
+            ("", false),
+            ("99999999999", true),
+        ] {
+            assert!(weight(text, 10, v1_4).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What can be said on the socket, and by whom. Manual 1.4, section 9.2.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haproxy_cfg_grammar::Dialect;
+
+use super::cli;
+use crate::engine::generation::Generation;
+use crate::engine::worker::Shared;
+use crate::plan::AccessLevel;
+
+/// One command.
+pub(crate) struct Command {
+    /// The words that it begins with.
+    pub(crate) words: &'static str,
+    /// Whether 1.4 has it, too.
+    pub(crate) since: Dialect,
+    /// What a client must be allowed to do.
+    pub(crate) level: AccessLevel,
+    /// What follows the words, for the list of commands.
+    pub(crate) arguments: &'static str,
+    /// What it does, for the list of commands.
+    pub(crate) help: &'static str,
+    /// Does it. The words of the command itself are not among the arguments.
+    pub(crate) run: fn(&mut Context<'_>, &[&str]) -> Answer,
+}
+
+/// What a command gives back.
+pub(crate) enum Answer {
+    /// This text; an empty line follows it.
+    Text(String),
+    /// The connection ends.
+    Quit,
+}
+
+impl Answer {
+    /// Nothing to say: it was done.
+    pub(crate) fn done() -> Self {
+        Self::Text(String::new())
+    }
+
+    /// One line.
+    pub(crate) fn line(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.push('\n');
+        Self::Text(text)
+    }
+}
+
+/// Who asks, and whom.
+pub(crate) struct Context<'a> {
+    /// The process.
+    pub(crate) shared: &'a Arc<Shared>,
+    /// The plan in service.
+    pub(crate) generation: Arc<Generation>,
+    /// What the client may do.
+    pub(crate) level: AccessLevel,
+    /// What the client has set for its connection.
+    pub(crate) client: &'a mut Client,
+}
+
+impl Context<'_> {
+    /// The dialect of the plan in service.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.generation.plan.dialect
+    }
+
+    /// Whether answers are those of 1.4.
+    pub(crate) fn v1_4(&self) -> bool {
+        self.dialect() == Dialect::V1_4
+    }
+}
+
+/// What a client has set for its connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// `prompt`: the connection stays, and `> ` asks for more.
+    pub(crate) prompt: bool,
+    /// How long it may be silent; `None` for ever.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// All commands, in the order in which they are listed.
+pub(crate) const COMMANDS: &[Command] = &[
+    cli::counters::CLEAR_COUNTERS,
+    cli::session::HELP,
+    cli::session::PROMPT,
+    cli::session::QUIT,
+    cli::show_info::SHOW_INFO,
+    cli::show_stat::SHOW_STAT,
+    cli::server::GET_WEIGHT,
+    cli::server::SET_WEIGHT,
+    cli::session::SET_TIMEOUT,
+    cli::server::DISABLE_SERVER,
+    cli::server::ENABLE_SERVER,
+];
+
+/// Finds and runs a command.
+pub(crate) fn execute(context: &mut Context<'_>, words: &[&str]) -> Answer {
+    let dialect = context.dialect();
+    let known = COMMANDS.iter().filter(|c| is_in(c, dialect));
+    for command in known {
+        let own = command.words.split(' ').count();
+        if words.len() >= own && command.words.split(' ').eq(words[..own].iter().copied()) {
+            if context.level < command.level {
+                return Answer::line("Permission denied");
+            }
+            return (command.run)(context, &words[own..]);
+        }
+    }
+    Answer::Text(list(dialect))
+}
+
+/// The list of commands, which is also the answer to what is none.
+pub(crate) fn list(dialect: Dialect) -> String {
+    let mut text =
+        "Unknown command. Please enter one of the following commands only :\n".to_owned();
+    for command in COMMANDS.iter().filter(|c| is_in(c, dialect)) {
+        let mut usage = command.words.to_owned();
+        if !command.arguments.is_empty() {
+            usage.push(' ');
+            usage.push_str(command.arguments);
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {usage:<14} : {}", command.help);
+    }
+    text
+}
+
+fn is_in(command: &Command, dialect: Dialect) -> bool {
+    command.since == Dialect::V1_4 || dialect != Dialect::V1_4
+}

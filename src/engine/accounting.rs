@@ -1,0 +1,200 @@
+//! What sessions and transactions count, and when.
+//!
+//! Each step counts in the frontend, its listener (with `option socket-stats`), the backend once
+//! there is one, and the server once one was chosen.
+
+use super::live::{Counter, Counters, Pace, Server};
+use super::session::Session;
+use super::transaction::Transaction;
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::Mode;
+
+impl Session {
+    /// Whoever this session counts for on the client's side.
+    fn count_front(&self, what: Counter, n: u64) {
+        if n == 0 {
+            return;
+        }
+        let worker = self.worker.index;
+        let handles = self.frontend_handles();
+        handles.frontend.counters.add(worker, what, n);
+        if self.counts_listener() {
+            handles.listeners[self.listener]
+                .counters
+                .add(worker, what, n);
+        }
+    }
+
+    /// The counters of the backend, once there is one.
+    fn back(&self) -> Option<&Counters> {
+        let entered = self.in_backend.is_some();
+        entered.then(|| &self.backend_handles().backend.counters)
+    }
+
+    /// Counts for the backend and a server.
+    fn count_back(&self, server: Option<&Server>, what: Counter, n: u64) {
+        let worker = self.worker.index;
+        if let Some(back) = self.back() {
+            back.add(worker, what, n);
+        }
+        if let Some(server) = server {
+            server.counters.add(worker, what, n);
+        }
+    }
+
+    /// Whether the listener is counted apart.
+    fn counts_listener(&self) -> bool {
+        self.proxy().options.socket_stats && self.listener < self.frontend_handles().listeners.len()
+    }
+
+    /// A client has connected.
+    pub(crate) fn count_connection(&mut self) {
+        let now = self.worker.now();
+        let worker = self.worker.index;
+        let process = &self.worker.shared.registry.counters;
+        process.count(worker, Counter::Sessions);
+        process.tick(worker, Pace::Sessions, now);
+        let handles = self.frontend_handles();
+        handles.frontend.counters.tick(worker, Pace::Sessions, now);
+        if self.counts_listener() {
+            let listener = &handles.listeners[self.listener];
+            self.in_listener = listener.sessions.try_enter(0);
+        }
+        self.count_front(Counter::Sessions, 1);
+    }
+
+    /// A request has come, or something that should have been one.
+    pub(crate) fn count_request(&self) {
+        let worker = self.worker.index;
+        let now = self.worker.now();
+        let registry = &self.worker.shared.registry;
+        registry.counters.count(worker, Counter::Requests);
+        let counters = &self.frontend_handles().frontend.counters;
+        counters.count(worker, Counter::Requests);
+        counters.tick(worker, Pace::Requests, now);
+    }
+
+    /// Counts what has come and gone since the last time.
+    pub(crate) fn count_bytes(&mut self, server: Option<&Server>, sent: u64) {
+        let received = std::mem::take(&mut self.client.taken);
+        for (what, n) in [(Counter::BytesIn, received), (Counter::BytesOut, sent)] {
+            if n > 0 {
+                self.count_front(what, n);
+                self.count_back(server, what, n);
+            }
+        }
+    }
+
+    /// A server was chosen: by balancing, or because the client belongs to it.
+    pub(crate) fn count_choice(&self, server: &Server, balanced: bool) {
+        let worker = self.worker.index;
+        server.counters.count(worker, Counter::Sessions);
+        server
+            .counters
+            .tick(worker, Pace::Sessions, self.worker.now());
+        if balanced {
+            self.count_back(Some(server), Counter::Chosen, 1);
+        }
+    }
+
+    /// A connection attempt has failed and another follows, elsewhere or there.
+    pub(crate) fn count_retry(&self, server: &Server, elsewhere: bool) {
+        let what = if elsewhere {
+            Counter::Redispatches
+        } else {
+            Counter::Retries
+        };
+        self.count_back(Some(server), what, 1);
+    }
+
+    /// There is no connection to any server, and there will be none.
+    pub(crate) fn count_connect_error(&self, server: Option<&Server>) {
+        self.count_back(server, Counter::ConnectErrors, 1);
+    }
+
+    /// A session of `mode tcp` is over.
+    pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
+        let server = transaction.server.as_deref();
+        self.count_bytes(server, transaction.down.read);
+        self.count_abort(server, termination);
+    }
+
+    fn count_abort(&self, server: Option<&Server>, termination: Termination) {
+        let what = match (termination.cause, termination.stage) {
+            (Cause::ClientAbort, Stage::Data | Stage::Headers | Stage::Last) => {
+                Counter::ClientAborts
+            }
+            (Cause::ServerAbort, Stage::Data) => Counter::ServerAborts,
+            _ => return,
+        };
+        self.count_back(server, what, 1);
+    }
+}
+
+/// What has gone wrong with a message, when that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Incident {
+    /// The request is invalid, or did not come whole.
+    BadRequest,
+    /// A rule has refused the request.
+    RequestDenied,
+    /// A rule has refused the response.
+    ResponseDenied,
+}
+
+impl Transaction {
+    /// A transaction is over.
+    pub(crate) fn account(&self, session: &mut Session, termination: Termination) {
+        let server = self.server.as_deref();
+        session.count_bytes(server, self.down.read);
+        let status = Counter::of_status(self.status());
+        session.count_front_status(status);
+        if let Some(back) = session.back() {
+            back.count(session.worker.index, status);
+        }
+        session.count_abort(server, termination);
+        match (termination.cause, termination.stage) {
+            (Cause::Proxy | Cause::ServerAbort | Cause::ServerTimeout, Stage::Headers)
+                if self.incident.is_none() =>
+            {
+                session.count_back(server, Counter::ResponseErrors, 1);
+            }
+            _ => {}
+        }
+        match self.incident {
+            Some(Incident::RequestDenied) => session.count_denied(),
+            Some(Incident::BadRequest) => session.count_front(Counter::RequestErrors, 1),
+            Some(Incident::ResponseDenied) => {
+                session.count_front(Counter::DeniedResponses, 1);
+                session.count_back(server, Counter::DeniedResponses, 1);
+            }
+            None => {}
+        }
+    }
+
+    /// The server has answered.
+    pub(crate) fn account_response(&self, session: &Session, status: i32) {
+        if let Some(server) = &self.server {
+            let worker = session.worker.index;
+            server.counters.count(worker, Counter::of_status(status));
+        }
+    }
+}
+
+impl Session {
+    /// Only a frontend of `mode http` has statuses; a listener has none.
+    fn count_front_status(&self, status: Counter) {
+        if self.proxy().mode == Mode::Http {
+            let counters = &self.frontend_handles().frontend.counters;
+            counters.count(self.worker.index, status);
+        }
+    }
+
+    /// A rule has refused a request.
+    pub(crate) fn count_denied(&self) {
+        self.count_front(Counter::DeniedRequests, 1);
+        if self.backend != self.frontend {
+            self.count_back(None, Counter::DeniedRequests, 1);
+        }
+    }
+}

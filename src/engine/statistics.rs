@@ -1,0 +1,446 @@
+//! Looks at everything that is live and fills in the table of statistics.
+
+use std::sync::atomic::Ordering;
+
+use haproxy_cfg_grammar::Dialect;
+use tokio::time::Instant;
+
+use super::generation::{Generation, Handles};
+use super::live::{Counter, Counters, Pace};
+use super::worker::Shared;
+use crate::plan::{ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort};
+use crate::stats::{Field, Kind, Row, Value};
+
+/// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
+/// the backend.
+pub(crate) fn rows(generation: &Generation, now: Instant) -> Vec<Row> {
+    let plan = &generation.plan;
+    let mut rows = Vec::new();
+    for (index, proxy) in plan.proxies.iter().enumerate() {
+        if proxy.disabled {
+            continue;
+        }
+        let id = ProxyId(index as u32);
+        rows.extend(proxy_rows(generation, id, now));
+    }
+    rows
+}
+
+/// The rows of one proxy.
+pub(crate) fn proxy_rows(generation: &Generation, id: ProxyId, now: Instant) -> Vec<Row> {
+    let collector = Collector {
+        generation,
+        plan: &generation.plan,
+        proxy: generation.proxy(id),
+        handles: generation.handles(id),
+        id,
+        now,
+    };
+    let mut rows = Vec::new();
+    if collector.proxy.role.is_frontend() {
+        rows.push(collector.frontend());
+        if collector.proxy.options.socket_stats {
+            rows.extend((0..collector.proxy.listeners.len()).map(|n| collector.listener(n)));
+        }
+    }
+    if collector.proxy.role.is_backend() {
+        rows.extend((0..collector.proxy.servers.len()).map(|n| collector.server(n)));
+        rows.push(collector.backend());
+    }
+    rows
+}
+
+struct Collector<'a> {
+    generation: &'a Generation,
+    plan: &'a Plan,
+    proxy: &'a Proxy,
+    handles: &'a Handles,
+    id: ProxyId,
+    now: Instant,
+}
+
+impl Collector<'_> {
+    fn v1_4(&self) -> bool {
+        self.plan.dialect == Dialect::V1_4
+    }
+
+    fn start(&self, kind: Kind, service: String, sid: u32) -> Row {
+        let mut row = Row::new(kind);
+        row.set(Field::Pxname, self.proxy.name.clone());
+        row.set(Field::Svname, service);
+        row.set(Field::Pid, 1_u32);
+        row.set(Field::Iid, self.proxy.numeric_id);
+        row.set(Field::Sid, sid);
+        row.set(Field::Mode, mode(self.proxy.mode));
+        row
+    }
+
+    fn frontend(&self) -> Row {
+        let frontend = &self.handles.frontend;
+        let counters = &frontend.counters;
+        let mut row = self.start(Kind::Frontend, "FRONTEND".to_owned(), 0);
+        let sessions = frontend.sessions.now();
+        row.set(Field::Scur, sessions);
+        row.set(Field::Smax, frontend.sessions.peak().get());
+        row.set(Field::Slim, self.proxy.maxconn);
+        counts(
+            &mut row,
+            counters,
+            &[
+                (Field::Stot, Counter::Sessions),
+                (Field::Bin, Counter::BytesIn),
+                (Field::Bout, Counter::BytesOut),
+                (Field::Dreq, Counter::DeniedRequests),
+                (Field::Dresp, Counter::DeniedResponses),
+                (Field::Ereq, Counter::RequestErrors),
+                (Field::ReqTot, Counter::Requests),
+                (Field::ConnTot, Counter::Sessions),
+                (Field::Dcon, Counter::DeniedConnections),
+            ],
+        );
+        row.set(Field::Status, self.frontend_status(sessions));
+        row.set(Field::Rate, counters.rate(Pace::Sessions, self.now));
+        row.set(Field::RateLim, self.proxy.rate_limit_sessions);
+        row.set(Field::RateMax, counters.peak(Pace::Sessions));
+        row.set(Field::ConnRate, counters.rate(Pace::Sessions, self.now));
+        row.set(Field::ConnRateMax, counters.peak(Pace::Sessions));
+        row.set(Field::ReqRate, counters.rate(Pace::Requests, self.now));
+        row.set(Field::ReqRateMax, counters.peak(Pace::Requests));
+        row.set(Field::Dses, 0_u32);
+        self.responses(&mut row, counters);
+        if self.proxy.mode == Mode::Http {
+            row.set(Field::Intercepted, counters.get(Counter::Intercepted));
+        }
+        no_compression(&mut row);
+        row
+    }
+
+    fn frontend_status(&self, sessions: u32) -> &'static str {
+        if self.handles.frontend.paused.load(Ordering::Relaxed) {
+            "STOP"
+        } else if self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn {
+            "FULL"
+        } else {
+            "OPEN"
+        }
+    }
+
+    fn listener(&self, index: usize) -> Row {
+        let listener = &self.proxy.listeners[index];
+        let live = &self.handles.listeners[index];
+        let name = listener.name.clone();
+        let name = name.unwrap_or_else(|| format!("sock-{}", listener.numeric_id));
+        let mut row = self.start(Kind::Listener, name, listener.numeric_id);
+        let sessions = live.sessions.now();
+        row.set(Field::Scur, sessions);
+        row.set(Field::Smax, live.sessions.peak().get());
+        row.set(Field::Slim, self.proxy.maxconn);
+        counts(
+            &mut row,
+            &live.counters,
+            &[
+                (Field::Stot, Counter::Sessions),
+                (Field::Bin, Counter::BytesIn),
+                (Field::Bout, Counter::BytesOut),
+                (Field::Dreq, Counter::DeniedRequests),
+                (Field::Dresp, Counter::DeniedResponses),
+                (Field::Ereq, Counter::RequestErrors),
+                (Field::Dcon, Counter::DeniedConnections),
+            ],
+        );
+        row.set(Field::Dses, 0_u32);
+        let full = self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn;
+        row.set(Field::Status, if full { "FULL" } else { "OPEN" });
+        row.set(
+            Field::Addr,
+            match &listener.address {
+                ListenAddress::Tcp { ip, port } => {
+                    std::net::SocketAddr::new(*ip, *port).to_string()
+                }
+                ListenAddress::Unix(_) => "unix".to_owned(),
+            },
+        );
+        row
+    }
+
+    fn server(&self, index: usize) -> Row {
+        let server = &self.proxy.servers[index];
+        let live = &self.handles.servers[index];
+        let backend = &self.handles.backend;
+        let counters = &live.counters;
+        let mut row = self.start(Kind::Server, server.name.clone(), server.numeric_id);
+        row.set(Field::Qcur, backend.waiting_for(&server.name));
+        row.set(Field::Qmax, live.queue_peak.get());
+        row.set(Field::Scur, live.sessions());
+        row.set(Field::Smax, live.peak.get());
+        row.set(Field::Slim, (server.maxconn != 0).then_some(server.maxconn));
+        counts(
+            &mut row,
+            counters,
+            &[
+                (Field::Stot, Counter::Sessions),
+                (Field::Bin, Counter::BytesIn),
+                (Field::Bout, Counter::BytesOut),
+                (Field::Dresp, Counter::DeniedResponses),
+                (Field::Econ, Counter::ConnectErrors),
+                (Field::Eresp, Counter::ResponseErrors),
+                (Field::Wretr, Counter::Retries),
+                (Field::Wredis, Counter::Redispatches),
+                (Field::Lbtot, Counter::Chosen),
+                (Field::CliAbrt, Counter::ClientAborts),
+                (Field::SrvAbrt, Counter::ServerAborts),
+            ],
+        );
+        row.set(Field::Weight, live.weights().0);
+        row.set(Field::Act, u32::from(!server.backup));
+        row.set(Field::Bck, u32::from(server.backup));
+        row.set(
+            Field::Qlimit,
+            (server.maxqueue != 0).then_some(server.maxqueue),
+        );
+        row.set(Field::Rate, counters.rate(Pace::Sessions, self.now));
+        row.set(Field::RateMax, counters.peak(Pace::Sessions));
+        self.health(&mut row, index);
+        self.responses(&mut row, counters);
+        row.set(Field::Addr, address(server.address));
+        row.set(
+            Field::Cookie,
+            server
+                .cookie
+                .as_ref()
+                .map(|cookie| String::from_utf8_lossy(cookie.as_bytes()).into_owned()),
+        );
+        self.idle(&mut row, counters);
+        self.times(&mut row);
+        row
+    }
+
+    /// What is known of a server's health.
+    fn health(&self, row: &mut Row, index: usize) {
+        let server = &self.proxy.servers[index];
+        let health = self.handles.servers[index].health();
+        row.set(Field::Status, health.state.to_string());
+        if let Some(tracked) = server.track {
+            let proxy = self.generation.proxy(tracked.proxy);
+            let name = proxy.servers.get(tracked.server.0 as usize);
+            let name = name.map_or("", |server| &server.name);
+            row.set(Field::Tracked, format!("{}/{name}", proxy.name));
+        }
+        row.set(Field::Throttle, health.throttle);
+        let v1_4 = self.v1_4();
+        // 1.4 has no more to say of a server in maintenance, or of one that nobody checks.
+        let shown = health.check.is_some() && !(v1_4 && health.state.is_maintenance());
+        if shown || !v1_4 {
+            row.set(Field::Lastchg, health.since_change.as_secs());
+        }
+        if let (true, Some(check)) = (shown, &health.check) {
+            row.set(Field::Chkfail, health.failed_checks);
+            row.set(Field::Chkdown, health.times_down);
+            row.set(Field::Downtime, health.down_time.as_secs());
+            row.set(Field::CheckStatus, check.status.to_string());
+            row.set(Field::CheckCode, check.code);
+            let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+            row.set(Field::CheckDuration, check.duration.map(millis));
+            row.set(Field::CheckDesc, check.description.to_string());
+            row.set(Field::LastChk, check.said.clone());
+        }
+        if v1_4 || server.traffic_check.is_some() {
+            row.set(Field::Hanafail, health.failed_responses);
+        }
+        if let Some((at, rise, fall)) = health.progress {
+            row.set(Field::CheckHealth, at);
+            row.set(Field::CheckRise, rise);
+            row.set(Field::CheckFall, fall);
+        }
+    }
+
+    fn backend(&self) -> Row {
+        let backend = &self.handles.backend;
+        let counters = &backend.counters;
+        let mut row = self.start(Kind::Backend, "BACKEND".to_owned(), 0);
+        row.set(Field::Qcur, backend.waiting());
+        row.set(Field::Qmax, backend.queue_peak.get());
+        row.set(Field::Scur, backend.sessions.now());
+        row.set(Field::Smax, backend.sessions.peak().get());
+        row.set(Field::Slim, fullconn(self.plan, self.id));
+        counts(
+            &mut row,
+            counters,
+            &[
+                (Field::Stot, Counter::Sessions),
+                (Field::Bin, Counter::BytesIn),
+                (Field::Bout, Counter::BytesOut),
+                (Field::Dreq, Counter::DeniedRequests),
+                (Field::Dresp, Counter::DeniedResponses),
+                (Field::Econ, Counter::ConnectErrors),
+                (Field::Eresp, Counter::ResponseErrors),
+                (Field::Wretr, Counter::Retries),
+                (Field::Wredis, Counter::Redispatches),
+                (Field::Lbtot, Counter::Chosen),
+                (Field::CliAbrt, Counter::ClientAborts),
+                (Field::SrvAbrt, Counter::ServerAborts),
+            ],
+        );
+        let in_use = backend.in_use(self.proxy.options.allbackups);
+        let empty = self.proxy.servers.is_empty();
+        let up = empty || in_use.weight > 0;
+        row.set(Field::Status, if up { "UP" } else { "DOWN" });
+        row.set(Field::Weight, in_use.weight);
+        row.set(Field::Act, in_use.active);
+        row.set(Field::Bck, in_use.backup);
+        let (times_down, since_change, down_time) = backend.availability(self.now);
+        row.set(Field::Chkdown, times_down);
+        row.set(Field::Lastchg, since_change.as_secs());
+        if self.v1_4() || !empty {
+            row.set(Field::Downtime, down_time.as_secs());
+        }
+        row.set(Field::Rate, counters.rate(Pace::Sessions, self.now));
+        row.set(Field::RateMax, counters.peak(Pace::Sessions));
+        self.responses(&mut row, counters);
+        if self.proxy.mode == Mode::Http && !self.v1_4() {
+            row.set(Field::ReqTot, counters.get(Counter::Sessions));
+        }
+        no_compression(&mut row);
+        row.set(Field::Algo, self.proxy.balance.name());
+        self.idle(&mut row, counters);
+        self.times(&mut row);
+        row
+    }
+
+    fn responses(&self, row: &mut Row, counters: &Counters) {
+        if self.proxy.mode == Mode::Http {
+            counts(
+                row,
+                counters,
+                &[
+                    (Field::Hrsp1xx, Counter::Status1xx),
+                    (Field::Hrsp2xx, Counter::Status2xx),
+                    (Field::Hrsp3xx, Counter::Status3xx),
+                    (Field::Hrsp4xx, Counter::Status4xx),
+                    (Field::Hrsp5xx, Counter::Status5xx),
+                    (Field::HrspOther, Counter::StatusOther),
+                ],
+            );
+        }
+    }
+
+    fn idle(&self, row: &mut Row, counters: &Counters) {
+        let idle = counters.idle_seconds(self.now);
+        row[Field::Lastsess] = idle.map_or(Value::Signed(-1), Value::Number);
+    }
+
+    fn times(&self, row: &mut Row) {
+        for field in [Field::Qtime, Field::Ctime, Field::Rtime, Field::Ttime] {
+            row.set(field, 0_u32);
+        }
+    }
+}
+
+fn counts(row: &mut Row, counters: &Counters, fields: &[(Field, Counter)]) {
+    for (field, counter) in fields {
+        row.set(*field, counters.get(*counter));
+    }
+}
+
+fn no_compression(row: &mut Row) {
+    for field in [
+        Field::CompIn,
+        Field::CompOut,
+        Field::CompByp,
+        Field::CompRsp,
+    ] {
+        row.set(field, 0_u32);
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Http => "http",
+        Mode::Tcp => "tcp",
+        Mode::Health => "health",
+    }
+}
+
+fn address(address: ServerAddress) -> String {
+    let ip = address
+        .ip
+        .map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    match address.port {
+        ServerPort::Fixed(port) if ip.contains(':') => format!("[{ip}]:{port}"),
+        ServerPort::Fixed(port) => format!("{ip}:{port}"),
+        ServerPort::Mapped(offset) => format!("{ip}:{offset:+}"),
+    }
+}
+
+/// How many sessions fill a backend. Since 1.5 it is a tenth of what its frontends accept when
+/// nothing is said.
+pub(crate) fn fullconn(plan: &Plan, id: ProxyId) -> u32 {
+    let proxy = plan.proxy(id);
+    if proxy.fullconn != 0 {
+        return proxy.fullconn;
+    }
+    if plan.dialect == Dialect::V1_4 {
+        return if proxy.role.is_frontend() {
+            proxy.maxconn
+        } else {
+            0
+        };
+    }
+    let reach = |(index, frontend): (usize, &Proxy)| {
+        let itself = ProxyId(index as u32) == id;
+        let sends = frontend.default_backend == Some(id)
+            || frontend.switching.iter().any(|rule| match rule.target {
+                crate::plan::SwitchingTarget::Backend(backend) => backend == id,
+            });
+        (frontend.role.is_frontend() && !frontend.disabled && (itself || sends))
+            .then_some(u64::from(frontend.maxconn))
+    };
+    let sum: u64 = plan.proxies.iter().enumerate().filter_map(reach).sum();
+    u32::try_from(sum.div_ceil(10).max(1)).unwrap_or(u32::MAX)
+}
+
+/// What is counted of the whole process, for `show info`.
+pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
+    let registry = &shared.registry;
+    let now = Instant::now();
+    let counters = &registry.counters;
+    let sessions = (
+        counters.rate(Pace::Sessions, now),
+        0,
+        counters.peak(Pace::Sessions),
+    );
+    let descriptors = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+        .map_or(0, |(soft, _)| soft);
+    let connections = registry.process.now();
+    crate::stats::Info {
+        pid: std::process::id(),
+        uptime: registry.started.elapsed(),
+        memory_limit: plan.global.memory_mb.unwrap_or(0).into(),
+        descriptors,
+        sockets: descriptors,
+        maxconn: plan.global.maxconn,
+        hard_maxconn: plan.global.maxconn,
+        maxpipes: plan.global.maxpipes,
+        connections,
+        total_connections: counters.get(Counter::Sessions),
+        total_requests: counters.get(Counter::Requests),
+        connection_rate: sessions,
+        session_rate: sessions,
+        tasks: u64::from(connections) + 1,
+        idle: 100,
+        node: plan.global.node.clone().unwrap_or_else(host_name),
+        description: plan.global.description.clone(),
+        generation: 1,
+        failed_reloads: 0,
+        draining: 0,
+        dropped_logs: super::syslog::dropped(),
+    }
+}
+
+/// The name of the host, up to its first dot or whole.
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

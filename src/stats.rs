@@ -1,0 +1,15 @@
+//! Statistics as a table: what is shown of every frontend, listener, server and backend.
+//!
+//! [`Row`] is one line of it, indexed by [`Field`]; whoever collects fills it in, and [`csv`],
+//! the page and the metrics print it. [`Info`] is about the process. Nothing here asks anybody.
+
+pub mod csv;
+mod field;
+mod health;
+pub mod info;
+mod row;
+
+pub use field::{FIELDS, Field};
+pub use health::{Check, Health, State};
+pub use info::Info;
+pub use row::{Filter, Kind, Row, Value};
