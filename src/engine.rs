@@ -20,6 +20,7 @@ mod reload;
 mod session;
 pub mod signals;
 mod socket;
+mod spare;
 pub(crate) mod statistics;
 mod syslog;
 mod transaction;
