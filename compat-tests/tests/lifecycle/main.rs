@@ -58,7 +58,7 @@ fn connections_that_wait_to_be_accepted_survive_a_takeover() {
     let port = port();
     // The old process takes one connection and leaves the others waiting.
     let mut old = redirecting(port, "old");
-    old.push_str("    maxconn 1\n");
+    old.push_str("    maxconn 1\n    backlog 100\n");
     stage.write("old.cfg", &old);
     stage.write("new.cfg", &redirecting(port, "new"));
     let mut first = stage.start("first", &["-f", "old.cfg", "-db"]);
