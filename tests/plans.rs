@@ -163,3 +163,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_section_that_leads_back_to_itself_is_refused() {
+    for rule in [
+        "default_backend l",
+        "use_backend l if TRUE",
+        "reqsetbe ^x l",
+    ] {
+        let text = format!("listen l\n bind :80\n mode http\n {rule}\n");
+        let configuration = read(&text, Dialect::V1_4);
+        assert!(configuration.plan.is_none(), "{rule}");
+        let mut codes = configuration.diagnostics.iter().map(|d| d.code);
+        assert!(codes.any(|code| code == Code::Conflict), "{rule}");
+    }
+}

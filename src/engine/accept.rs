@@ -1,7 +1,9 @@
 //! Takes connections from one listening socket, within the limits of process and frontend.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +13,7 @@ use rustix::net::{self, SocketFlags};
 
 use super::listening::ListenerKey;
 use super::live::{Entered, Gate};
-use super::poller;
-
+use super::poller::{self, Direction, Watch};
 use super::session::{self, Accepted};
 use super::socket::Socket;
 use super::worker::Worker;
@@ -20,24 +21,47 @@ use super::worker::Worker;
 /// How long accepting rests when the process has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// Connections that are accepted before others get their turn.
+const BATCH: u32 = 64;
+
+/// A listening socket, watched.
+struct Listening {
+    fd: Arc<OwnedFd>,
+    watch: Watch,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The control thread and other processes may hold the same socket.
+        poller::unwatch(&*self.fd, self.watch);
+    }
+}
+
+impl Listening {
+    async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| poller::poll_ready(cx, &*self.fd, self.watch, Direction::Read)).await
+    }
+}
+
 /// Accepts until dropped.
 pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) {
-    let fd = match poller::register_shared(fd) {
-        Ok(fd) => fd,
+    let listening = match poller::watch(&*fd, Direction::Read) {
+        Ok(watch) => Listening { fd, watch },
         Err(error) => {
             tracing::error!(%error, ?key, "cannot watch a listening socket");
             return;
         }
     };
+    let mut batch = 0;
     loop {
-        let Ok(mut ready) = fd.readable().await else {
+        if listening.readable().await.is_err() {
             return;
-        };
+        }
         let Some((process, frontend)) = enter(&worker, &key).await else {
             return;
         };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        match net::acceptfrom_with(fd.get_ref().as_fd(), flags) {
+        match net::acceptfrom_with(&*listening.fd, flags) {
             Ok((socket, peer)) => {
                 let generation = worker.generation();
                 let Some((proxy, listener)) = generation.listener(&key) else {
@@ -54,11 +78,20 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                 let number = generation.number;
                 let session = session::run(Rc::clone(&worker), generation, accepted);
                 worker.spawn(number, session);
+                batch += 1;
+                if batch == BATCH {
+                    batch = 0;
+                    tokio::task::yield_now().await;
+                }
             }
-            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(Errno::AGAIN) => {
+                batch = 0;
+                poller::blocked(listening.watch, Direction::Read);
+            }
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
+                worker.spares.clear();
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }

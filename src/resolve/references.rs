@@ -49,11 +49,11 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         if draft.proxy.disabled {
             continue;
         }
-        link_backends(draft, &index, &mut diagnostics);
+        link_backends(draft, id, &index, &mut diagnostics);
         link_sticks(draft, id, &index, &mut diagnostics);
         link_tracks(draft, id, &index, &mut diagnostics);
     }
-    drafts.diagnostics.extend(diagnostics);
+    drafts.report_late(diagnostics);
 }
 
 impl Index {
@@ -104,6 +104,7 @@ impl Index {
     /// The backend that a rule of a frontend leads to.
     fn target(
         &self,
+        own: ProxyId,
         frontend: &str,
         mode: Mode,
         name: &Word,
@@ -139,6 +140,17 @@ impl Index {
             return None;
         }
         let id = ids.first().copied()?;
+        if id == own {
+            diagnostics.push(
+                Diagnostic::whole(
+                    Code::Conflict,
+                    Some(name.span),
+                    format!("'{keyword}' of '{frontend}' leads back to '{frontend}' itself"),
+                )
+                .help("name another backend, or delete the line: a section serves what it receives with its own servers"),
+            );
+            return None;
+        }
         let target = self.known(id).map_or(mode, |k| k.mode);
         if target != mode && !(target == Mode::Http && mode == Mode::Tcp) {
             diagnostics.push(
@@ -166,10 +178,16 @@ fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-fn link_backends(draft: &mut Draft, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
+fn link_backends(
+    draft: &mut Draft,
+    own: ProxyId,
+    index: &Index,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let frontend = draft.proxy.name.clone();
     let mode = draft.proxy.mode;
-    let mut find = |name: &Word, keyword| index.target(&frontend, mode, name, keyword, diagnostics);
+    let mut find =
+        |name: &Word, keyword| index.target(own, &frontend, mode, name, keyword, diagnostics);
     // A backend has no use for it, but the name must exist all the same.
     if let Some(name) = draft.default_backend.take() {
         draft.proxy.default_backend = find(&name, "default_backend");

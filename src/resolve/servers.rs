@@ -25,7 +25,11 @@ pub(super) fn add(
     environment: &Environment,
     dialect: Dialect,
 ) -> Result<(), Diagnostic> {
-    let address = address(&server.address, server.address_span, environment)?;
+    let address = address(&server.address, server.address_span, environment).map_err(|mut d| {
+        // 1.5 to 1.8 look addresses up when all lines are read.
+        d.late = dialect == Dialect::V1_8;
+        d
+    })?;
     let mut settings = ServerSettings::clone(&draft.default_server);
     merge(&mut settings, &server.settings);
     let index = draft.proxy.servers.len();

@@ -245,7 +245,12 @@ fn server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         };
         address::endpoint(&address_word.bytes, rules)
     };
-    let address = parsed.map_err(|e| bad_address(address_word, e))?;
+    let address = parsed.map_err(|e| {
+        // 1.5 to 1.8 look servers' addresses up when all lines are read.
+        let mut diagnostic = bad_address(address_word, e);
+        diagnostic.late = arguments.dialect == Dialect::V1_8;
+        diagnostic
+    })?;
     let settings = settings(arguments, false)?;
     Ok(Statement::Server(Box::new(ServerStatement {
         name: name.clone(),
