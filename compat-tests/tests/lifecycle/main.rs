@@ -1,5 +1,7 @@
 //! Start, reload, takeover and end of a process, as init scripts and administrators see them.
+#![allow(clippy::print_stdout, reason = "the figures are part of the result")]
 
+mod endurance;
 mod stage;
 
 use std::io::{Read, Write};
@@ -384,4 +386,68 @@ fn a_daemon_lets_go_of_the_terminal() {
     });
     done.recv_timeout(Duration::from_secs(5))
         .expect("the pipe ends");
+}
+
+/// The script that Debian ships for HAProxy, with its paths changed and a link named `haproxy`.
+#[test]
+fn debians_init_script_runs() {
+    let Ok(script) = std::fs::read_to_string("/etc/init.d/haproxy") else {
+        // It is not installed here, and is not ours to ship.
+        return;
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let port = port();
+    let link = stage.path("haproxy");
+    std::os::unix::fs::symlink(compat_tests::hapax::binary(), &link).expect("linked");
+    std::fs::create_dir(stage.path("jail")).expect("made");
+    let path = |name: &str| stage.path(name).display().to_string();
+    let script: String = script
+        .lines()
+        .map(|line| match line.split_once('=') {
+            Some(("PIDFILE", _)) => format!("PIDFILE={}\n", path("pid")),
+            Some(("CONFIG", _)) => format!("CONFIG={}\n", path("haproxy.cfg")),
+            Some(("HAPROXY", _)) => format!("HAPROXY={}\n", path("haproxy")),
+            Some(("RUNDIR", _)) => format!("RUNDIR={}\n", path("run")),
+            _ => format!("{}\n", line.replace("/etc/default/", &path("no-"))),
+        })
+        .collect();
+    let script = stage.write("init", &script);
+    let file = |name: &str| {
+        format!(
+            "global\n    chroot {}\n    stats socket {} mode 660 level admin\n    user haproxy\n    \
+             group haproxy\n    daemon\n{}",
+            path("jail"),
+            path("run/admin.sock"),
+            redirecting(port, name)
+        )
+    };
+    stage.write("haproxy.cfg", &file("one"));
+    let run = |word: &str| {
+        let output = std::process::Command::new("/bin/sh")
+            .arg(&script)
+            .arg(word)
+            .output()
+            .expect("a shell");
+        output.status.code()
+    };
+    assert_eq!(run("status"), Some(3));
+    assert_eq!(run("start"), Some(0));
+    let _first = Daemon(stage.pid("pid"));
+    assert_eq!(run("status"), Some(0));
+    assert!(get(port).contains("/one"));
+    stage.write("haproxy.cfg", &file("two"));
+    assert_eq!(run("reload"), Some(0));
+    let second = stage.pid("pid");
+    let _second = Daemon(second);
+    until("the new process answers", || get(port).contains("/two"));
+    assert!(ask(&stage.path("run/admin.sock"), "show info").contains(&format!("Pid: {second}")));
+    stage.write("haproxy.cfg", "frontend www\n    nonsense\n");
+    assert_eq!(run("reload"), Some(1));
+    assert!(get(port).contains("/two"));
+    assert_eq!(run("stop"), Some(0));
+    assert_eq!(run("status"), Some(3));
+    assert!(get(port).is_empty());
 }
