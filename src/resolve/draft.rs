@@ -156,7 +156,7 @@ impl<'a> Drafts<'a> {
             draft.provenance.listeners = draft.listener_spans;
             proxies.push(draft.proxy);
             provenance.push(draft.provenance);
-            if self.proxies.len() % 1024 == 0 {
+            if self.proxies.len().is_multiple_of(1024) {
                 self.proxies.shrink_to_fit();
             }
         }
