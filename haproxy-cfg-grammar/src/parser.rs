@@ -64,6 +64,9 @@ impl Parser {
     fn file(&mut self, file: FileId, text: &[u8], sources: &SourceSet) {
         let mut start = 0;
         let mut number = 0;
+        // Big files have a million lines: room that growing leaves over adds up.
+        self.lines
+            .reserve_exact(memchr::memchr_iter(b'\n', text).count() + 1);
         while start < text.len() {
             number += 1;
             let rest = &text[start..];

@@ -1,7 +1,9 @@
 //! Takes connections from one listening socket, within the limits of process and frontend.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +11,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 
-use super::admission::{self, Held, Places};
+use super::admission::{self, Held};
 use super::listening::ListenerKey;
-use super::poller;
+use super::poller::{self, Direction, Watch};
 use super::session::{self, Accepted};
 use super::socket::Socket;
 use super::worker::Worker;
@@ -19,19 +21,42 @@ use super::worker::Worker;
 /// How long accepting rests when the process has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// Connections that are accepted before others get their turn.
+const BATCH: u32 = 64;
+
+/// A listening socket, watched.
+struct Listening {
+    fd: Arc<OwnedFd>,
+    watch: Watch,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The control thread and other processes may hold the same socket.
+        poller::unwatch(&*self.fd, self.watch);
+    }
+}
+
+impl Listening {
+    async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| poller::poll_ready(cx, &*self.fd, self.watch, Direction::Read)).await
+    }
+}
+
 /// Accepts until dropped.
 pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) {
-    let fd = match poller::register_shared(fd) {
-        Ok(fd) => fd,
+    let listening = match poller::watch(&*fd, Direction::Read) {
+        Ok(watch) => Listening { fd, watch },
         Err(error) => {
             tracing::error!(%error, ?key, "cannot watch a listening socket");
             return;
         }
     };
+    let mut batch = 0;
     loop {
-        let Ok(mut ready) = fd.readable().await else {
+        if listening.readable().await.is_err() {
             return;
-        };
+        }
         let mut places = admission::try_enter(&worker, &key);
         let mut held = None;
         let mut waited = false;
@@ -43,49 +68,69 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
             }
         }
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        match net::acceptfrom_with(fd.get_ref().as_fd(), flags) {
+        match net::acceptfrom_with(&*listening.fd, flags) {
             Ok((socket, peer)) => {
+                let generation = worker.generation();
+                let number = generation.number;
+                let Some((proxy, listener)) = generation.listener(&key) else {
+                    // Between the swap of the plan and the order to close this socket.
+                    continue;
+                };
+                let socket = Socket::new(socket);
                 let peer = peer.and_then(|address| SocketAddr::try_from(address).ok());
-                let number = worker.generation().number;
-                let (of, key) = (Rc::clone(&worker), key.clone());
-                match places {
-                    Some(places) if waited || admission::passes(&of, &key) => {
-                        worker.spawn(number, serve(of, key, socket, peer, places));
-                    }
-                    _ => worker.spawn(number, async move {
-                        let places = admission::enter(&of, &key).await;
-                        drop(held);
-                        if let Some(places) = places {
-                            serve(of, key, socket, peer, places).await;
-                        }
-                    }),
+                let free = waited || admission::passes(&generation, proxy);
+                if let Some(entered) = places.filter(|_| free) {
+                    let accepted = Accepted {
+                        socket,
+                        peer,
+                        proxy,
+                        listener,
+                        entered,
+                    };
+                    let session = session::run(Rc::clone(&worker), generation, accepted);
+                    worker.spawn(number, session);
+                } else {
+                    let later = hold(Rc::clone(&worker), key.clone(), socket, peer, held);
+                    worker.spawn(number, later);
+                }
+                batch += 1;
+                if batch == BATCH {
+                    batch = 0;
+                    tokio::task::yield_now().await;
                 }
             }
-            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(Errno::AGAIN) => {
+                batch = 0;
+                poller::blocked(listening.watch, Direction::Read);
+            }
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
+                worker.spares.clear();
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
     }
 }
 
-/// Begins a session on a connection that was accepted.
-async fn serve(
+/// Keeps a connection until it may begin.
+async fn hold(
     worker: Rc<Worker>,
     key: ListenerKey,
-    socket: OwnedFd,
+    socket: Socket,
     peer: Option<SocketAddr>,
-    entered: Places,
+    held: Option<Held>,
 ) {
+    let Some(entered) = admission::enter(&worker, &key).await else {
+        return;
+    };
+    drop(held);
     let generation = worker.generation();
     let Some((proxy, listener)) = generation.listener(&key) else {
-        // Between the swap of the plan and the order to close this socket.
         return;
     };
     let accepted = Accepted {
-        socket: Socket::new(socket),
+        socket,
         peer,
         proxy,
         listener,

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Entered, Frontend};
 use super::worker::Worker;
-use crate::plan::Proxy;
+use crate::plan::{Proxy, ProxyId};
 
 /// A place in the process, and one in the frontend.
 pub(crate) type Places = (Entered, Entered);
@@ -34,11 +35,7 @@ pub(crate) fn try_enter(worker: &Worker, key: &ListenerKey) -> Option<Places> {
 
 /// Whether a connection that has its places may begin as far as the rate is concerned, which is
 /// counted.
-pub(crate) fn passes(worker: &Worker, key: &ListenerKey) -> bool {
-    let generation = worker.generation();
-    let Some((id, _)) = generation.listener(key) else {
-        return false;
-    };
+pub(crate) fn passes(generation: &Generation, id: ProxyId) -> bool {
     let proxy = generation.proxy(id);
     if proxy.rate_limit_sessions == 0 {
         return true;

@@ -14,6 +14,7 @@ use super::deadline::after;
 use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
 use super::session::{ConnectError, Link, Session, Side};
 use super::socket::Socket;
+use super::spare::Spares;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Balance, ErrorStatus, ServerAddress, ServerPort};
@@ -273,8 +274,15 @@ async fn attempt(
     slot: Slot,
 ) -> Result<(), ConnectError> {
     let address = target(session, &slot.server).ok_or(std::io::ErrorKind::AddrNotAvailable)?;
-    let socket = start(address)?;
-    if session.backend().options.srvtcpka {
+    let alive = session.backend().options.srvtcpka;
+    // The request goes along with the packet that ends the handshake.
+    let smart = session.backend().options.tcp_smart_connect == Some(true);
+    let kind = Start {
+        plain: !alive,
+        quiet: smart && transaction.up.is_pending(),
+    };
+    let socket = start(address, kind, &session.worker.spares)?;
+    if alive {
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
@@ -286,6 +294,7 @@ async fn attempt(
         backend: session.backend,
         slot: Some(slot),
         reused: false,
+        spare: (!alive).then_some(address),
     });
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     let gives_up = session.backend().options.abortonclose;
@@ -340,18 +349,49 @@ fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// Starts to connect.
-fn start(address: SocketAddr) -> Result<Socket, ConnectError> {
+/// What is special about a connection.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    /// Nothing: any socket will do.
+    plain: bool,
+    /// The handshake ends without a packet of its own.
+    quiet: bool,
+}
+
+/// Starts to connect, with a spare socket when one will do.
+fn start(address: SocketAddr, kind: Start, spares: &Spares) -> Result<Socket, ConnectError> {
+    let mut socket = match kind.plain.then(|| spares.take(address)).flatten() {
+        Some(socket) => socket,
+        None => create(address, spares)?,
+    };
+    if kind.quiet {
+        // Only a saving.
+        let _ = net::sockopt::set_tcp_quickack(socket.fd(), false);
+    }
+    match net::connect(socket.fd(), &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {
+            socket.expect_answer();
+            Ok(socket)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn create(address: SocketAddr, spares: &Spares) -> Result<Socket, ConnectError> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    let socket = Socket::new(fd);
+    let new = || net::socket_with(family, SocketType::STREAM, flags, None);
+    let fd = match new() {
+        Err(Errno::MFILE | Errno::NFILE) => {
+            spares.clear();
+            new()
+        }
+        fd => fd,
+    };
+    let socket = Socket::new(fd?);
     socket.set_nodelay();
-    match net::connect(socket.fd(), &address) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-        Err(error) => Err(error.into()),
-    }
+    Ok(socket)
 }

@@ -91,15 +91,17 @@ impl Flow {
         self.scheduled > 0 || self.head_sent < self.head.len()
     }
 
-    /// Sends what may leave, once. `Ready(true)` when bytes have left.
+    /// Sends what may leave, once. `Ready(true)` when bytes have left. `last` says that a FIN
+    /// follows at once: both leave in one segment.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut Side,
         worker: &Worker,
+        last: bool,
     ) -> Poll<bool> {
         let (head, body) = self.pending();
-        let Poll::Ready(n) = to.poll_send(cx, head, body, worker) else {
+        let Poll::Ready(n) = to.poll_send(cx, head, body, worker, last) else {
             return Poll::Pending;
         };
         self.has_left(n);
@@ -254,7 +256,7 @@ impl Exchange {
         if server.write_closed || void {
             up.abandon();
         } else if up.is_pending() {
-            moved |= up.poll_send(cx, server, &session.worker).is_ready();
+            moved |= up.poll_send(cx, server, &session.worker, false).is_ready();
         } else if self.tunnel
             && !self.no_half_close
             && session.client.read_closed
@@ -309,13 +311,14 @@ impl Exchange {
         if self.response == Response::Begun && transaction.down.schedule().is_err() {
             transaction.bad_response_body = true;
         }
+        let last = self.response == Response::Begun && !self.tunnel && transaction.ends_both();
         let client = &mut session.client;
         if client.write_closed {
             transaction.down.abandon();
         } else if transaction.down.is_pending() {
             moved |= transaction
                 .down
-                .poll_send(cx, client, &session.worker)
+                .poll_send(cx, client, &session.worker, last)
                 .is_ready();
         }
         // The response of a server that has closed ends with it; only what 1.4 is going to tunnel

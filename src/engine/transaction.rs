@@ -424,6 +424,15 @@ impl Transaction {
         matches!(self.intent, Intent::ServerClose | Intent::Close)
     }
 
+    /// Whether the last byte of the response is at hand and nothing is left to be done after it
+    /// than to close both connections.
+    pub(crate) fn ends_both(&self) -> bool {
+        self.intent == Intent::Close
+            && self.down.body.is_done()
+            && self.up.body.is_done()
+            && !self.up.is_pending()
+    }
+
     /// Whether the client connection goes on after the response.
     pub(crate) fn keeps_client(&self) -> bool {
         self.intent.keeps_client()

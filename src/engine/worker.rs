@@ -28,6 +28,8 @@ use super::buffer::{Pool, PoolUse};
 use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
+use super::poller;
+use super::spare::Spares;
 use super::syslog;
 use super::transaction::Transaction;
 
@@ -72,6 +74,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
     pub(crate) pool: Rc<Pool>,
+    /// Sockets to be connected again.
+    pub(crate) spares: Spares,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
     /// Connections that are accepted and may not begin yet.
@@ -126,6 +130,7 @@ impl Worker {
         Self {
             index,
             pool: Rc::new(Pool::new(bufsize)),
+            spares: Spares::default(),
             log: syslog::Sender::default(),
             held: Cell::new(0),
             draining: Cell::new(false),
@@ -317,6 +322,15 @@ async fn run(
     mut orders: UnboundedReceiver<Command>,
     heart: &AtomicU64,
 ) {
+    if let Err(error) = poller::install() {
+        tracing::error!(%error, "a worker has no poller");
+        return;
+    }
+    tokio::task::spawn_local(async {
+        if let Err(error) = poller::drive().await {
+            tracing::error!(%error, "a worker's poller has failed");
+        }
+    });
     let worker = Rc::new(Worker::new(index, shared));
     let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {

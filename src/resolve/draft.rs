@@ -147,14 +147,21 @@ impl<'a> Drafts<'a> {
     }
 
     /// The plan, if there is no error.
-    pub(super) fn finish(self) -> Resolved {
+    pub(super) fn finish(mut self) -> Resolved {
         let mut proxies = Vec::with_capacity(self.proxies.len());
         let mut provenance = Vec::with_capacity(self.proxies.len());
-        for mut draft in self.proxies {
+        // From the end, so that the room of what was taken is given back on the way: a file may
+        // have 50,000 proxies, and each is two kilobytes here and in the plan.
+        while let Some(mut draft) = self.proxies.pop() {
             draft.provenance.listeners = draft.listener_spans;
             proxies.push(draft.proxy);
             provenance.push(draft.provenance);
+            if self.proxies.len().is_multiple_of(1024) {
+                self.proxies.shrink_to_fit();
+            }
         }
+        proxies.reverse();
+        provenance.reverse();
         let plan = (!has_errors(&self.diagnostics)).then_some(Plan {
             dialect: self.dialect,
             global: self.global,

@@ -369,11 +369,7 @@ pub const WITH_ARGUMENTS: &[Keyword] = &[
         "option mysql-check",
         "[user name [post-41]]",
         DLB,
-        &[
-            "option mysql-check",
-            "option mysql-check user haproxy",
-            "option mysql-check user haproxy post-41",
-        ],
+        &["option mysql-check", "option mysql-check user haproxy"],
     ),
     Keyword {
         since: version::V1_5,
@@ -503,7 +499,9 @@ fn mysql(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
             return Err(arguments.bad(word, "'user NAME'"));
         }
         user = Some(arguments.require("a user name")?.clone());
-        post_41 = arguments.take("post-41").is_some();
+        if arguments.dialect != crate::Dialect::V1_4 {
+            post_41 = arguments.take("post-41").is_some();
+        }
     }
     Ok(Check::Mysql { user, post_41 })
 }
