@@ -25,6 +25,7 @@ pub mod keyword_list;
 pub mod log;
 pub mod not_built;
 pub mod plan;
+pub mod proxy_header;
 pub mod regular_expression;
 pub mod report;
 pub mod resolve;

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::generation::Generation;
 use super::live::{Backend, Server};
-use crate::check::{Program, Report, ServerState, pace, server_state};
-use crate::plan::{Plan, Proxy, ProxyId, ServerCheck};
+use crate::check::{Program, Report, ServerState, agent, pace, server_state};
+use crate::plan::{Agent, Plan, Proxy, ProxyId, ServerCheck};
 
 mod conversation;
 
@@ -43,6 +43,13 @@ pub(crate) async fn run(generation: Arc<Generation>) {
     }
     let handles = generation.all_handles();
     for (proxy, handles) in generation.plan.proxies.iter().zip(handles) {
+        let agents = proxy.servers.iter().zip(&handles.servers);
+        for (server, live) in agents.filter(|_| !proxy.disabled) {
+            if let Some(agent) = &server.agent {
+                let (backend, live) = (Arc::clone(&handles.backend), Arc::clone(live));
+                tasks.spawn_local(ask_agent(backend, live, agent.clone()));
+            }
+        }
         let slow = |server: &crate::plan::Server| server.slowstart.is_some();
         if !proxy.disabled && proxy.servers.iter().any(slow) {
             tasks.spawn_local(warm_up(Arc::clone(&handles.backend)));
@@ -90,6 +97,21 @@ fn schedule(generation: &Generation) -> Vec<Checked> {
         }
     }
     all
+}
+
+/// Asks the agent of a server, again and again. One that cannot be asked changes nothing.
+async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
+    loop {
+        let until = Instant::now() + agent.inter;
+        let ip = agent.addr.or_else(|| server.address().ip);
+        let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let target = SocketAddr::new(ip, agent.port);
+        let said = Box::pin(conversation::ask(target, &agent.send, until)).await;
+        if let Some(saying) = agent::parse(&said) {
+            backend.agent_says(&server, &saying);
+        }
+        tokio::time::sleep(agent.inter).await;
+    }
 }
 
 async fn warm_up(backend: Arc<Backend>) {
@@ -170,6 +192,7 @@ impl Checked {
             },
             room: self.plan.global.tune.chksize as usize,
             v1_4: self.plan.dialect == Dialect::V1_4,
+            send_proxy: self.check.send_proxy,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs() as u32);

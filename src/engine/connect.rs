@@ -12,7 +12,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use super::deadline::after;
 use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
-use super::session::{ConnectError, Link, Session, Side};
+use super::session::{ConnectError, Life, Link, Session, Side};
 use super::socket::Socket;
 use super::spare::Spares;
 use super::transaction::Transaction;
@@ -82,7 +82,9 @@ pub(crate) async fn connect(
         if transaction.redirects(&slot.server) {
             return Err(Failure::redirect());
         }
-        if reuse(session, &slot.server) {
+        let kept = reuse(session, &slot.server);
+        transaction.dress(session, &slot.server, !kept);
+        if kept {
             if let Some(link) = &mut session.server {
                 link.slot = Some(slot);
                 link.reused = true;
@@ -262,6 +264,7 @@ fn reuse(session: &mut Session, server: &Arc<Server>) -> bool {
     session.server.as_ref().is_some_and(|link| {
         Arc::ptr_eq(&link.server, server)
             && link.backend == session.backend
+            && link.at == server.address()
             && !link.side.read_closed
             && link.side.socket.is_quiet()
     })
@@ -275,10 +278,11 @@ async fn attempt(
 ) -> Result<(), ConnectError> {
     let address = target(session, &slot.server).ok_or(std::io::ErrorKind::AddrNotAvailable)?;
     let alive = session.backend().options.srvtcpka;
+    let plain = !alive && slot.server.settings().tcp_user_timeout.is_none();
     // The request goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect == Some(true);
     let kind = Start {
-        plain: !alive,
+        plain,
         quiet: smart && transaction.up.is_pending(),
     };
     let socket = start(address, kind, &session.worker.spares)?;
@@ -286,15 +290,22 @@ async fn attempt(
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
+    if let Some(timeout) = slot.server.settings().tcp_user_timeout {
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        // Without it the system's own patience holds.
+        let _ = net::sockopt::set_tcp_user_timeout(socket.fd(), millis);
+    }
     let mut side = Side::new(socket, session.worker.now());
     side.nolinger = session.backend().options.nolinger;
     session.server = Some(Link {
         side,
         server: Arc::clone(&slot.server),
+        at: slot.server.address(),
+        life: slot.server.life().map(Life),
         backend: session.backend,
         slot: Some(slot),
         reused: false,
-        spare: (!alive).then_some(address),
+        spare: plain.then_some(address),
     });
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     let gives_up = session.backend().options.abortonclose;

@@ -210,6 +210,9 @@ impl Exchange {
                 return Poll::Ready(outcome);
             }
             if !moved {
+                if let Some(outcome) = self.poll_life(cx, session) {
+                    return Poll::Ready(outcome);
+                }
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
                     Poll::Ready(None) => {}
@@ -217,6 +220,18 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Whether the server is one whose sessions end now.
+    fn poll_life(&self, cx: &mut Context<'_>, session: &mut Session) -> Option<Outcome> {
+        let life = session.server.as_mut()?.life.as_mut()?;
+        let Poll::Ready(cause) = life.0.as_mut().poll(cx) else {
+            return None;
+        };
+        let begun = self.response == Response::Begun;
+        let stage = if begun { Stage::Data } else { Stage::Headers };
+        let status = (!begun).then_some(ErrorStatus::S502);
+        Some(Outcome::Failed(Termination::new(cause, stage), status))
     }
 
     fn closed(&self) -> Outcome {
@@ -550,6 +565,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);
     transaction.hash = transaction.hash_connection(session);

@@ -4,6 +4,7 @@
 //! choose the backend, fix what happens to the connections, connect, exchange, and finish.
 
 mod cookies;
+mod dress;
 mod inspect;
 mod placement;
 mod reply;
@@ -103,6 +104,10 @@ pub(crate) struct Transaction {
     pub(crate) queued: (u32, u32),
     /// What it is hashed to, when that chooses its server.
     pub(crate) hash: Option<u32>,
+    /// What the request carries for its server.
+    dress: dress::Dress,
+    /// Where in the head the name of the server is to stand, when it is to be told.
+    name_at: Option<usize>,
     /// The path that a server may want its client to ask for elsewhere.
     path: Vec<u8>,
     /// The server that was chosen.
@@ -172,6 +177,8 @@ impl Default for Transaction {
             redispatched: false,
             queued: (0, 0),
             hash: None,
+            dress: dress::Dress::default(),
+            name_at: None,
             path: Vec::new(),
             server: None,
             bad_request_body: false,
@@ -274,6 +281,8 @@ impl Transaction {
         self.redispatched = false;
         self.queued = (0, 0);
         self.hash = None;
+        self.dress = dress::Dress::default();
+        self.name_at = None;
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
@@ -338,6 +347,7 @@ impl Transaction {
             ));
         }
         self.persist_rules(session);
+        self.server_rules(session, true);
         self.request_cookies(session);
         self.stick(session, true);
         self.await_body_to_balance(session).await?;

@@ -7,7 +7,7 @@ pub use haproxy_cfg_grammar::keywords::check::Expect;
 pub use haproxy_cfg_grammar::keywords::server::{Observe, OnError};
 use serde::Serialize;
 
-use super::{ByteString, ProxyId, ServerId};
+use super::{ByteString, ProxyHeader, ProxyId, ServerId};
 
 /// How the servers of a proxy are checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -126,6 +126,8 @@ pub struct ServerCheck {
     pub addr: Option<IpAddr>,
     /// `port`, or the server's, or the one of the first listener.
     pub port: u16,
+    /// The header that comes first (1.5 and later).
+    pub send_proxy: Option<ProxyHeader>,
 }
 
 impl Default for ServerCheck {
@@ -138,8 +140,22 @@ impl Default for ServerCheck {
             fall: 3,
             addr: None,
             port: 0,
+            send_proxy: None,
         }
     }
+}
+
+/// `agent-check`: a program on the server that says how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Agent {
+    /// `agent-port`
+    pub port: u16,
+    /// `agent-addr`, or the server's.
+    pub addr: Option<IpAddr>,
+    /// `agent-inter`. Default 2 s.
+    pub inter: Duration,
+    /// `agent-send`: said to it first.
+    pub send: ByteString,
 }
 
 /// `observe`, `error-limit`, `on-error` of a server.

@@ -11,6 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::check::{Answer, Probe, Program, Report, Status};
 use crate::engine::socket::Socket;
+use crate::plan::ProxyHeader;
+use crate::proxy_header;
 
 /// Until when what must have happened.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,8 @@ pub(super) struct Conversation<'a> {
     /// How much of an answer is looked at.
     pub(super) room: usize,
     pub(super) v1_4: bool,
+    /// The header that comes first.
+    pub(super) send_proxy: Option<ProxyHeader>,
 }
 
 impl Conversation<'_> {
@@ -43,7 +47,7 @@ impl Conversation<'_> {
             Ok(socket) => socket,
             Err(report) => return report,
         };
-        if self.program.is_connect() {
+        if self.program.is_connect() && self.send_proxy.is_none() {
             socket.reset_on_close();
             return Report::new(Status::L4Ok);
         }
@@ -52,6 +56,13 @@ impl Conversation<'_> {
             None => self.limits.whole,
         };
         let (mut probe, mut answer) = self.program.begin(state, now, is_up);
+        if let Some(form) = self.send_proxy {
+            let mut header = Vec::new();
+            proxy_header::write(form, None, &mut header);
+            if let Err(report) = self.send(&mut socket, &header, until).await {
+                return report;
+            }
+        }
         let mut read: Vec<u8> = Vec::new();
         loop {
             answer = match answer {
@@ -137,27 +148,64 @@ impl Conversation<'_> {
     }
 
     fn start(&self, target: SocketAddr) -> io::Result<Socket> {
-        let family = match target {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-        if let Some(source) = self.source {
-            net::sockopt::set_socket_reuseaddr(&fd, true)?;
-            net::bind(&fd, &SocketAddr::new(source, 0))?;
-        }
-        if self.program.is_connect() {
-            // The server is spared the sight of a connection on which nothing comes: it is reset
-            // before the last step of its handshake has left.
-            let _ = net::sockopt::set_tcp_quickack(&fd, false);
-        }
-        match net::connect(&fd, &target) {
-            Ok(()) | Err(Errno::INPROGRESS) => Ok(Socket::new(fd)),
-            Err(error) => Err(error.into()),
-        }
+        start(target, self.source, self.program.is_connect())
     }
+}
 
+/// Begins to connect. `unseen` keeps the last step of the handshake back.
+fn start(target: SocketAddr, source: Option<IpAddr>, unseen: bool) -> io::Result<Socket> {
+    let family = match target {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(source) = source {
+        net::sockopt::set_socket_reuseaddr(&fd, true)?;
+        net::bind(&fd, &SocketAddr::new(source, 0))?;
+    }
+    if unseen {
+        // The server is spared the sight of a connection on which nothing comes: it is reset
+        // before the last step of its handshake has left.
+        let _ = net::sockopt::set_tcp_quickack(&fd, false);
+    }
+    match net::connect(&fd, &target) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(Socket::new(fd)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks an agent, and answers with what it has said by the end of its line, of the connection, or of
+/// the time.
+pub(super) async fn ask(target: SocketAddr, question: &[u8], until: Instant) -> Vec<u8> {
+    let mut said = Vec::new();
+    let conversation = async {
+        let mut socket = start(target, None, false)?;
+        poll_fn(|cx| socket.poll_writable(cx)).await?;
+        socket.take_error()?;
+        let mut rest = question;
+        while !rest.is_empty() {
+            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false)).await?;
+            rest = &rest[sent..];
+        }
+        let mut room = [0; 512];
+        while said.len() < AGENT_ROOM && !said.contains(&b'\n') {
+            match poll_fn(|cx| socket.poll_recv(cx, &mut room)).await? {
+                0 => break,
+                n => said.extend_from_slice(&room[..n]),
+            }
+        }
+        Ok::<(), io::Error>(())
+    };
+    // Who cannot be reached has said nothing.
+    let _ = timeout_at(until, conversation).await;
+    said
+}
+
+/// How much of what an agent says is read.
+const AGENT_ROOM: usize = 4096;
+
+impl Conversation<'_> {
     async fn send(&self, socket: &mut Socket, bytes: &[u8], until: Instant) -> Result<(), Report> {
         let mut rest = bytes;
         while !rest.is_empty() {

@@ -504,6 +504,19 @@ impl Backend {
         self.state.lock().balancer.is_dynamic()
     }
 
+    /// Gives a server another limit of sessions, until a plan says something else; 0 for none.
+    pub(crate) fn set_maxconn(self: &Arc<Self>, server: &Server, maxconn: u32) {
+        let mut state = self.state.lock();
+        let Some(index) = state.find(server) else {
+            return;
+        };
+        state.members[index].maxconn = maxconn;
+        self.watched.store(true, Ordering::SeqCst);
+        let woken = self.serve(&mut state, index);
+        drop(state);
+        wake(woken);
+    }
+
     /// Active and backup servers that can be used.
     pub(crate) fn usable_servers(&self) -> (u32, u32) {
         self.state.lock().balancer.usable()

@@ -14,9 +14,11 @@ use tokio::time::Instant;
 use super::backend::{Woken, wake};
 use super::queue::Turn;
 use super::{Backend, Server};
+use crate::check::agent::{Admin, Saying, Weight};
 use crate::check::log::{self, EMERGENCY, Left, Named, News, Reason};
 use crate::check::{Change, Report, Status};
 use crate::engine::syslog::Sender;
+use crate::log::Cause;
 use crate::plan::{Plan, Proxy, ProxyId, Severity};
 
 thread_local! {
@@ -200,8 +202,13 @@ impl Backend {
         }
         let effects = self.update(server, now);
         self.tell_change(server, news, reason, effects);
-        if was_up && !up {
-            server.mark_down();
+        if was_up && !up && server.settings().shutdown_sessions {
+            server.end_sessions(Cause::Down);
+        }
+        if !was_up && up && server.settings().shutdown_backup_sessions {
+            for stand_in in self.backup_servers() {
+                stand_in.end_sessions(Cause::Up);
+            }
         }
         let followers = server.followers.lock().clone();
         let name = self
@@ -234,6 +241,12 @@ impl Backend {
     fn turn_quietly(self: &Arc<Self>, server: &Arc<Server>) {
         server.refresh();
         self.update(server, Instant::now());
+    }
+
+    fn backup_servers(&self) -> Vec<Arc<Server>> {
+        let state = self.state.lock();
+        let backups = state.members.iter().filter(|m| m.live.settings().backup);
+        backups.map(|member| Arc::clone(&member.live)).collect()
     }
 
     fn slowstart(&self, server: &Server) -> u64 {
@@ -376,6 +389,51 @@ impl Backend {
         if let Some(fast) = settings.check.as_ref().and_then(|check| check.fastinter) {
             server.hurry(Instant::now() + fast);
         }
+    }
+
+    /// An agent has said how its server is.
+    pub(crate) fn agent_says(self: &Arc<Self>, server: &Arc<Server>, saying: &Saying) {
+        let (_, initial) = server.weights();
+        match saying.weight {
+            Some(Weight::Percent(percent)) => {
+                self.set_weight(server, (initial * percent / 100).min(256));
+            }
+            Some(Weight::Absolute(weight)) => self.set_weight(server, weight.min(256)),
+            None => {}
+        }
+        if let Some(maxconn) = saying.maxconn {
+            self.set_maxconn(server, maxconn);
+        }
+        match saying.admin {
+            Some(Admin::Maintenance) => self.set_maintenance(server, true),
+            Some(Admin::Drain) => {
+                self.set_maintenance(server, false);
+                self.set_drain(server, true);
+            }
+            Some(Admin::Ready) => {
+                self.set_drain(server, false);
+                self.set_maintenance(server, false);
+            }
+            None => {}
+        }
+        let Some(up) = saying.up else {
+            return;
+        };
+        let before = std::mem::replace(&mut server.record.lock().agent_down, !up);
+        if before != up {
+            return;
+        }
+        let words = [b"via agent : ", &saying.said[..]].concat();
+        let news = if up {
+            News::Up
+        } else {
+            News::Down {
+                was_stopping: false,
+            }
+        };
+        let status = if up { Status::L7Ok } else { Status::L7Wrong };
+        let report = Report::new(status).saying(&words);
+        self.turn(server, news, Reason::Check(&report));
     }
 
     /// Gives a server another weight.

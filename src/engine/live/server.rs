@@ -1,7 +1,8 @@
 //! What lives of a server.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,9 +10,11 @@ use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Backend, Counters, Peak};
 use crate::check::{self, Report, Status};
+use crate::log::Cause;
 use crate::plan::{self, ServerAddress};
 use crate::stats::{Check, Health, State};
 
@@ -42,10 +45,27 @@ pub(crate) struct Server {
     pub(super) record: Mutex<Record>,
     /// Servers that take their state from this one.
     pub(super) followers: Mutex<Vec<(Weak<Backend>, Weak<Self>)>>,
+    /// For how long its sessions may go on.
+    life: Mutex<Arc<Life>>,
     /// When its next check is due.
     due: Mutex<Option<Instant>>,
     /// That has changed.
     hurry: Notify,
+}
+
+/// For how long the sessions of a server may go on.
+#[derive(Debug, Default)]
+struct Life {
+    ended: CancellationToken,
+    cause: OnceLock<Cause>,
+}
+
+impl Life {
+    /// Waits for the end, and says why it came.
+    async fn end(self: Arc<Self>) -> Cause {
+        self.ended.cancelled().await;
+        self.cause.get().copied().unwrap_or(Cause::Down)
+    }
 }
 
 /// The health of a server, and who has a say in it.
@@ -59,6 +79,8 @@ pub(super) struct Record {
     pub(super) maintenance: bool,
     /// It gets no new clients, as an administrator wants it.
     pub(super) drain: bool,
+    /// Its agent says that it is down.
+    pub(super) agent_down: bool,
     /// What the file said last: `disabled`.
     disabled: bool,
     /// The weight that it has now.
@@ -84,7 +106,7 @@ pub(super) struct Record {
 impl Record {
     /// Whether health and administration allow its use, as far as this server itself decides.
     fn is_up_itself(&self) -> bool {
-        !self.maintenance && self.health.is_up()
+        !self.maintenance && !self.agent_down && self.health.is_up()
     }
 
     /// Notes that it has come up or gone down.
@@ -117,6 +139,7 @@ impl Server {
                 checked: server.check.is_some(),
                 maintenance: server.disabled,
                 drain: false,
+                agent_down: false,
                 disabled: server.disabled,
                 weight: server.weight.into(),
                 initial_weight: server.weight.into(),
@@ -131,6 +154,7 @@ impl Server {
                 slowstart: 0,
             }),
             followers: Mutex::default(),
+            life: Mutex::default(),
             due: Mutex::new(None),
             hurry: Notify::new(),
         }
@@ -177,6 +201,7 @@ impl Server {
         let (rise, fall) = limits(server);
         record.health.set_limits(rise, fall);
         record.checked = server.check.is_some();
+        record.agent_down &= server.agent.is_some();
         if server.check.is_none() && server.track.is_none() && old.check.is_some() {
             // Nobody will ever say again that it is up.
             record.health = check::Health::new(rise, fall);
@@ -252,8 +277,25 @@ impl Server {
         self.running.store(up, Ordering::Relaxed);
     }
 
-    /// Tells its sessions that it went down.
-    pub(super) fn mark_down(&self) {}
+    /// Ends its sessions, because it went down or because another one came up.
+    pub(super) fn end_sessions(&self, cause: Cause) {
+        let mut life = self.life.lock();
+        let old = std::mem::take(&mut *life);
+        drop(life);
+        let _ = old.cause.set(cause);
+        old.ended.cancel();
+    }
+
+    /// What is ready, with the cause, when a session that it has now is to end; `None` when that
+    /// can never be.
+    pub(crate) fn life(&self) -> Option<Pin<Box<dyn Future<Output = Cause>>>> {
+        let settings = self.settings();
+        if !settings.shutdown_sessions && !settings.backup {
+            return None;
+        }
+        let life = Arc::clone(&self.life.lock());
+        Some(Box::pin(life.end()))
+    }
 
     /// Whether it is in maintenance.
     pub(crate) fn is_in_maintenance(&self) -> bool {
@@ -352,6 +394,9 @@ impl Server {
         }
         if record.drain {
             return State::Drain;
+        }
+        if record.agent_down && record.health.is_up() {
+            return State::DownByAgent;
         }
         if !record.checked {
             return State::NoCheck;

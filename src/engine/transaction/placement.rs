@@ -2,10 +2,12 @@
 //! key may be in, the address that a server wants its clients to be sent to.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::rules::whole;
 use super::{End, Next, Transaction};
 use crate::balance::{hash, key};
 use crate::engine::deadline::after;
@@ -50,6 +52,29 @@ impl Transaction {
                 }),
             _ => self.hash_connection(session),
         };
+    }
+
+    /// `use-server`: the first server that a rule wants and that can be used.
+    pub(crate) fn server_rules(&mut self, session: &Session, http: bool) {
+        let backend = session.backend();
+        if backend.use_server.is_empty() {
+            return;
+        }
+        let facts = if http {
+            self.request_facts(session, session.backend)
+        } else {
+            self.facts(session, session.backend, whole(self.up.buffer.bytes()))
+        };
+        let handles = session.backend_handles();
+        let wanted = backend.use_server.iter().find_map(|rule| {
+            let live = handles.servers.get(rule.server.0 as usize)?;
+            let usable = live.is_up() || backend.options.persist || self.forced;
+            (usable && handles.acls.applies(Some(&rule.condition), &facts)).then_some(live)
+        });
+        if let Some(live) = wanted {
+            let live = Arc::clone(live);
+            self.sticky = Some(live);
+        }
     }
 
     /// Hashes a connection, by the client's address or by an RDP cookie in its first bytes.
