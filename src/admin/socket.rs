@@ -130,7 +130,7 @@ async fn converse(
     let v1_4 = plan.dialect == Dialect::V1_4;
     // 1.4 counts it among the connections of clients.
     let _counted = if v1_4 {
-        registry.process.try_enter(0)
+        Some(registry.process.enter())
     } else {
         let now = tokio::time::Instant::now();
         registry.counters.count(outside, Counter::Sessions);

@@ -44,6 +44,8 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
                     // Between the swap of the plan and the order to close this socket.
                     continue;
                 };
+                process.confirm();
+                frontend.confirm();
                 let accepted = Accepted {
                     socket: Socket::new(socket),
                     peer: peer.and_then(|address| SocketAddr::try_from(address).ok()),

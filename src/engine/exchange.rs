@@ -536,7 +536,7 @@ pub(crate) async fn relay(session: &mut Session) {
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
     if !transaction.inspect(session).await {
         session.close_client();
-        session.count_denied();
+        session.count_denied(true);
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);

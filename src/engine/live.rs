@@ -37,8 +37,14 @@ impl Gate {
             self.now.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
-        self.peak.note(before + 1);
         Some(Entered(Arc::clone(self)))
+    }
+
+    /// Counts one in, whatever the limit, and remembers if there were never more.
+    pub(crate) fn enter(self: &Arc<Self>) -> Entered {
+        let before = self.now.fetch_add(1, Ordering::AcqRel);
+        self.peak.note(before + 1);
+        Entered(Arc::clone(self))
     }
 
     /// Most that were in at once.
@@ -60,6 +66,13 @@ impl Gate {
 /// One that was counted in; leaves when dropped.
 #[derive(Debug)]
 pub(crate) struct Entered(Arc<Gate>);
+
+impl Entered {
+    /// Says that the place is really used: it counts for the highest number.
+    pub(crate) fn confirm(&self) {
+        self.0.peak.note(self.0.now());
+    }
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {

@@ -229,7 +229,8 @@ pub(crate) struct Session {
     pub(crate) in_backend: Option<Entered>,
     /// The place in the listener, when those are counted.
     pub(crate) in_listener: Option<Entered>,
-    _entered: (Entered, Entered),
+    /// The places in process and frontend.
+    entered: Option<(Entered, Entered)>,
 }
 
 /// Serves a connection to its end.
@@ -250,7 +251,7 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         started: now,
         in_backend: None,
         in_listener: None,
-        _entered: accepted.entered,
+        entered: Some(accepted.entered),
     };
     session.set_client_options();
     session.count_connection();
@@ -451,7 +452,16 @@ impl Session {
     /// Ends the connection to the client. Should the client have more to say, the system answers
     /// with a RST, as it does for HAProxy.
     pub(crate) fn close_client(&mut self) {
+        self.leave();
         self.client.finish();
+    }
+
+    /// Counts the session out. Before the client can know that it is over: should it come back at
+    /// once, it must not meet itself.
+    fn leave(&mut self) {
+        self.in_backend = None;
+        self.in_listener = None;
+        self.entered = None;
     }
 
     /// The wall clock when the request, or the connection for the first, began.

@@ -105,7 +105,8 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     let text = arguments.get(1).copied().unwrap_or("");
     match weight(text, found.server.weights().1, context.v1_4()) {
         Ok(weight) => {
-            found.backend.set_weight(&found.server, weight);
+            let counts = !context.v1_4();
+            found.backend.set_weight(&found.server, weight, counts);
             Answer::done()
         }
         // Since 1.5 these come without the end of their line.

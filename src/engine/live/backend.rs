@@ -256,8 +256,9 @@ impl Backend {
         self.queue_peak.clear();
     }
 
-    /// Gives a server another weight.
-    pub(crate) fn set_weight(self: &Arc<Self>, server: &Server, weight: u32) {
+    /// Gives a server another weight. `counts` says whether a backend that loses its last server by
+    /// that counts as down, which it does since 1.5.
+    pub(crate) fn set_weight(self: &Arc<Self>, server: &Server, weight: u32, counts: bool) {
         server.set_weight(weight);
         let mut state = self.state.lock();
         for member in &mut state.servers {
@@ -265,7 +266,9 @@ impl Backend {
                 member.weight = weight;
             }
         }
-        state.note_availability();
+        if counts {
+            state.note_availability();
+        }
         let weights: Vec<u32> = state.servers.iter().map(|member| member.weight).collect();
         state.turns.all = RoundRobin::new(weights);
         drop(state);

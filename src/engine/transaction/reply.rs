@@ -127,9 +127,6 @@ impl Transaction {
         session.client.active = session.worker.now();
         // Should the client still be sending, a RST would take the answer with it; 1.4 lets it.
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        if !keeps_client && !session.client.read_closed && !v1_4 {
-            session.client.finish();
-            session.client.socket.drain();
-        }
+        self.drains = !keeps_client && !session.client.read_closed && !v1_4;
     }
 }

@@ -110,7 +110,11 @@ impl Transaction {
             return Err(end);
         }
         self.note_request(session);
-        self.measure_request(session)?;
+        let measured = self.measure_request(session);
+        if measured.is_err() {
+            self.incident = Some(Incident::BadRequest);
+        }
+        measured?;
         self.timing.received = Some(session.worker.now());
         Ok(())
     }
@@ -222,11 +226,13 @@ impl Transaction {
             return Ok(());
         }
         let bytes = self.up.buffer.bytes();
-        let target = self.request.second_word(bytes);
-        if dialect != Dialect::V1_4 || target.is_empty() {
+        if dialect != Dialect::V1_4 {
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
         let mut line = self.request.received_start_line(bytes).to_vec();
+        if self.request.second_word(bytes).is_empty() {
+            line.extend_from_slice(b" /");
+        }
         line.extend_from_slice(b" HTTP/1.0");
         self.request.set_start_line(&line);
         Ok(())

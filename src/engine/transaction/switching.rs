@@ -50,5 +50,5 @@ pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     live.counters
         .tick(session.worker.index, Pace::Sessions, now);
     live.counters.count(session.worker.index, Counter::Sessions);
-    session.in_backend = live.sessions.try_enter(0);
+    session.in_backend = Some(live.sessions.enter());
 }
