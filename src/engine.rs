@@ -8,6 +8,7 @@
 mod accept;
 mod accounting;
 mod buffer;
+mod capture;
 mod connect;
 mod deadline;
 mod exchange;

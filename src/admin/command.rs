@@ -90,6 +90,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     cli::session::QUIT,
     cli::show_info::SHOW_INFO,
     cli::show_stat::SHOW_STAT,
+    cli::show_errors::SHOW_ERRORS,
     cli::server::GET_WEIGHT,
     cli::server::SET_WEIGHT,
     cli::session::SET_TIMEOUT,

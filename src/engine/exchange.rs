@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
@@ -243,9 +244,10 @@ impl Exchange {
         } else if self.watches_client {
             moved |= session.client.poll_watch(cx);
         }
-        if up.schedule().is_err() {
-            transaction.bad_request_body = true;
+        if up.schedule().is_err() && !std::mem::replace(&mut transaction.bad_request_body, true) {
+            transaction.capture_request_body(session);
         }
+        let up = &mut transaction.up;
         let Some(link) = &mut session.server else {
             return moved;
         };
@@ -305,8 +307,16 @@ impl Exchange {
         {
             transaction.answered_early = true;
         }
-        if self.response == Response::Begun && transaction.down.schedule().is_err() {
-            transaction.bad_response_body = true;
+        if self.response == Response::Begun
+            && transaction.down.schedule().is_err()
+            && !std::mem::replace(&mut transaction.bad_response_body, true)
+        {
+            transaction.capture_response_body(session);
+            // Since 1.5 what has come together with the mistake does not leave.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            if !v1_4 && transaction.down.sent == 0 {
+                transaction.down.abandon();
+            }
         }
         let client = &mut session.client;
         if client.write_closed {

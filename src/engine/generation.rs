@@ -60,7 +60,11 @@ impl Generation {
             .iter()
             .zip(acls)
             .map(|(proxy, (acls, rules))| {
-                let frontend = registry.frontend(&proxy.name);
+                let frontend = if proxy.role.is_frontend() {
+                    registry.frontend(&proxy.name)
+                } else {
+                    Arc::new(Frontend::new(registry.counting()))
+                };
                 let addresses = proxy.listeners.iter().map(|listener| &listener.address);
                 let listeners = frontend.adopt(addresses, registry.counting());
                 // A frontend may share its name with a backend.

@@ -15,7 +15,7 @@ pub(crate) use server::Server;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -90,6 +90,8 @@ pub(crate) struct Registry {
     pub(crate) counters: Counters,
     /// When the process began to serve.
     pub(crate) started: Instant,
+    /// Invalid messages that were captured.
+    pub(crate) captured: AtomicU64,
     workers: usize,
     frontends: Mutex<HashMap<String, Arc<Frontend>>>,
     backends: Mutex<HashMap<String, Arc<Backend>>>,
@@ -103,6 +105,7 @@ impl Registry {
             // One cell more for what is counted outside of workers.
             counters: Counters::new(workers + 1),
             started: Instant::now(),
+            captured: AtomicU64::new(0),
             workers: workers + 1,
             frontends: Mutex::default(),
             backends: Mutex::default(),

@@ -201,6 +201,8 @@ pub(crate) struct ShownPassword {
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// Its number.
+    pub(crate) id: u64,
     /// The thread's context.
     pub(crate) worker: Rc<Worker>,
     /// The plan that the session began with.
@@ -237,6 +239,7 @@ pub(crate) struct Session {
 pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepted: Accepted) {
     let now = worker.now();
     let mut session = Session {
+        id: worker.number_session(),
         worker,
         generation,
         frontend: accepted.proxy,

@@ -68,6 +68,7 @@ pub(crate) struct Worker {
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
+    sessions: Cell<u64>,
     generation: RefCell<Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>>,
     #[allow(
         clippy::vec_box,
@@ -108,11 +109,19 @@ impl Worker {
             log: syslog::Sender::default(),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
+            sessions: Cell::new(0),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
             tracker: TaskTracker::new(),
             shared,
         }
+    }
+
+    /// A number for a session, unique in the process.
+    pub(crate) fn number_session(&self) -> u64 {
+        let n = self.sessions.get();
+        self.sessions.set(n + 1);
+        n * self.shared.registry.counting() as u64 + self.index as u64
     }
 
     /// The plan in service now.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{Counters, Gate, Peak, Server};
 use crate::balance::RoundRobin;
 use crate::plan;
+use crate::stats::Captured;
 
 /// A backend across plans.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct Backend {
     pub(crate) counters: Counters,
     /// Most requests that have waited for any of its servers.
     pub(crate) queue_peak: Peak,
+    /// The last invalid response.
+    pub(crate) bad_response: Mutex<Option<Arc<Captured>>>,
     workers: usize,
     servers: Mutex<HashMap<String, Arc<Server>>>,
     state: Mutex<State>,

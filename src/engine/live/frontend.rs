@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::{Counters, Gate};
 use crate::plan::ListenAddress;
+use crate::stats::Captured;
 
 /// A frontend across plans.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Frontend {
     pub(crate) sessions: Arc<Gate>,
     /// What is counted of it.
     pub(crate) counters: Counters,
+    /// The last invalid request.
+    pub(crate) bad_request: Mutex<Option<Arc<Captured>>>,
     listeners: Mutex<HashMap<ListenAddress, Arc<Listener>>>,
 }
 
