@@ -47,7 +47,9 @@ pub use connection_mode::{ConnectionMode, ModeOptions};
 pub use error_pages::{ErrorPage, ErrorPages, ErrorStatus};
 pub use format::{FormatPart, FormatString};
 pub use global::{Global, Tune};
-pub use http_rules::{HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind};
+pub use http_rules::{
+    Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
+};
 pub use listener::{ListenAddress, Listener};
 pub use log::{Facility, LogAddress, LogFormat, LogTarget, Severity};
 pub use options::{AddressHeader, ProxyOptions};

@@ -13,6 +13,7 @@ mod conditions;
 mod draft;
 mod environment;
 mod fetches;
+mod formats;
 mod global;
 mod http_only;
 mod identity;

@@ -3,6 +3,7 @@
 
 pub mod cookies;
 pub mod forwarded_for;
+pub mod header_edit;
 pub mod header_rules;
 pub mod replacement;
 

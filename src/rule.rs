@@ -10,7 +10,7 @@ use crate::acl::AclSet;
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
 use crate::regular_expression::BadRegex;
-use crate::rewrite::LineRules;
+use crate::rewrite::{LineRules, header_edit};
 use crate::sample::{Facts, Message};
 
 /// The rules of a proxy, compiled.
@@ -104,7 +104,8 @@ impl HttpRules {
                 && rules.request_lines.is_empty()
                 && rules.request_additions.is_empty()
                 && rules.redirects.is_empty()),
-            acts_on_responses: !(rules.response_lines.is_empty()
+            acts_on_responses: !(rules.http_response.is_empty()
+                && rules.response_lines.is_empty()
                 && rules.response_additions.is_empty()),
         })
     }
@@ -148,19 +149,28 @@ impl HttpRules {
             None => [&rules.http_request[..], &[]],
         };
         for family in families {
-            let decided = family.iter().find(|rule| {
-                acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes))
-            });
-            match decided.map(|rule| &rule.action) {
-                Some(HttpRequestAction::Deny) => return Verdict::Deny,
-                Some(HttpRequestAction::Auth { realm: wanted }) => {
-                    let wanted = wanted.as_ref().map(|text| text.as_bytes());
-                    if !v1_4 {
-                        return Verdict::Authenticate(wanted);
-                    }
-                    realm = Some(wanted);
+            for rule in family {
+                let facts = with_request(base, head, bytes);
+                if !acls.applies(rule.condition.as_ref(), &facts) {
+                    continue;
                 }
-                Some(HttpRequestAction::Allow) | None => {}
+                match &rule.action {
+                    HttpRequestAction::Edit(edit) => {
+                        let line = header_edit::line(edit, &facts);
+                        header_edit::apply(edit, &line, head, bytes);
+                        continue;
+                    }
+                    HttpRequestAction::Deny => return Verdict::Deny,
+                    HttpRequestAction::Auth { realm: wanted } => {
+                        let wanted = wanted.as_ref().map(|text| text.as_bytes());
+                        if !v1_4 {
+                            return Verdict::Authenticate(wanted);
+                        }
+                        realm = Some(wanted);
+                    }
+                    HttpRequestAction::Allow => {}
+                }
+                break;
             }
         }
         if !v1_4 {
@@ -217,6 +227,13 @@ impl HttpRules {
     ) -> ResponseVerdict {
         if !self.acts_on_responses {
             return ResponseVerdict::Pass;
+        }
+        for rule in &rules.http_response {
+            let facts = with_response(base, head, bytes);
+            if acls.applies(rule.condition.as_ref(), &facts) {
+                let line = header_edit::line(&rule.action, &facts);
+                header_edit::apply(&rule.action, &line, head, bytes);
+            }
         }
         if !self.response_lines.is_empty() {
             let outcome = self

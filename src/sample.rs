@@ -8,6 +8,7 @@ pub mod content;
 pub mod converter;
 pub mod facts;
 pub mod fetch;
+pub mod format;
 pub mod http;
 pub mod value;
 

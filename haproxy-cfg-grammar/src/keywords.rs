@@ -15,6 +15,7 @@ pub mod capture;
 pub mod check;
 pub mod errors;
 pub mod global;
+pub mod header_edit;
 pub mod header_rules;
 pub mod http_request;
 pub mod later;
@@ -59,6 +60,7 @@ pub const FAMILIES: &[(&str, &[Keyword])] = &[
     ("HTTP access", http_request::HTTP_REQUEST),
     ("Redirection", redirect::REDIRECT),
     ("Header rules", header_rules::HEADER_RULES),
+    ("Header edits", header_edit::HEADER_EDITS),
     ("Captures", capture::CAPTURE),
     ("Statistics page", stats::STATS),
     ("Processes", process::PROCESS),

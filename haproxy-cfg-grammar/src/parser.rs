@@ -358,8 +358,9 @@ impl Parser {
             return None;
         }
         if !keyword.exists_in(self.dialect) {
-            self.diagnostics
-                .push(other_version(words, keyword, self.dialect));
+            let mut diagnostic = other_version(words, keyword, self.dialect);
+            diagnostic.stops = stops(keyword, self.dialect) && section != SectionKind::Global;
+            self.diagnostics.push(diagnostic);
             return None;
         }
         let span = words[0].span.to(words[keyword.word_count() - 1].span);
@@ -465,20 +466,20 @@ const SECTION_WORDS: [&str; 6] = [
 
 fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
     Diagnostic::new(
-        Code::UnknownSection,
+        Code::LaterKeyword,
         word.span,
         format!("'{name}' sections came with HAProxy {since}; hapax does not have them"),
     )
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
 }
 
-/// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
 /// Whether HAProxy reads no further after a mistake in this keyword. 1.5 to 1.8 do so with
 /// `http-request` alone.
 fn stops(keyword: &Keyword, dialect: Dialect) -> bool {
-    keyword.stops && (dialect == Dialect::V1_4 || keyword.name.ends_with("http-request"))
+    keyword.stops && (dialect == Dialect::V1_4 || keyword.name.contains("http-request"))
 }
 
+/// Whether HAProxy ignores everything that begins with this word here, whatever follows it.
 fn first_is_unread(words: &[Word], section: SectionKind) -> bool {
     words[0].is("stick") && section == SectionKind::Frontend
 }

@@ -8,6 +8,7 @@ use crate::keywords::capture::Capture;
 use crate::keywords::check::HttpCheck;
 use crate::keywords::errors::ErrorStatement;
 use crate::keywords::global::GlobalStatement;
+use crate::keywords::header_edit::HeaderEdit;
 use crate::keywords::header_rules::{AddLine, LineRule};
 use crate::keywords::http_request::HttpRequestRule;
 use crate::keywords::limits::Limit;
@@ -103,6 +104,8 @@ pub enum Statement {
     InspectDelay(Milliseconds),
     /// `http-request`.
     HttpRequest(Box<HttpRequestRule>),
+    /// `http-request add-header` and its like.
+    HeaderEdit(Box<HeaderEdit>),
     /// `block`.
     Block(Box<ConditionSyntax>),
     /// `redirect`.

@@ -4,6 +4,7 @@ pub mod address;
 pub mod condition;
 pub mod criterion;
 pub mod expression;
+pub mod format;
 pub mod log;
 pub mod name;
 pub mod number;

@@ -73,3 +73,30 @@ fn every_name_is_found() {
         assert_eq!(found.name, keyword.name);
     }
 }
+
+/// A keyword that a later HAProxy has is refused by its name and version, never as unknown.
+#[test]
+fn keywords_of_later_versions_are_named() {
+    use haproxy_cfg_grammar::Code;
+    use haproxy_cfg_grammar::keywords::later;
+    let line = |title: &str, name: &str| match title {
+        "Global keywords" => format!("global\n    {name} 1\n"),
+        "Options of bind" => format!("listen x\n    bind :80 {name} 1\n"),
+        "Options of server" => format!("listen x\n    server s 10.0.0.1:80 {name} 1\n"),
+        "Converters" => format!("listen x\n    acl a path,{name} 1\n"),
+        "Sample fetches and ACL criteria" => format!("listen x\n    acl a {name} 1\n"),
+        _ => format!("listen x\n    {} 1\n", name.replace("cookie ", "cookie c ")),
+    };
+    for (title, table) in later::TABLES {
+        for row in *table {
+            // These two need the whole configuration: names of ACLs, and converters in their place.
+            if row.name.starts_with("HTTP_") || *title == "Converters" {
+                continue;
+            }
+            let text = line(title, row.name);
+            let parsed = parse(&SourceSet::from_text("x.cfg", text), Dialect::Hapax);
+            let mut codes = parsed.diagnostics.iter().map(|d| d.code);
+            assert!(codes.any(|code| code == Code::LaterKeyword), "{}", row.name);
+        }
+    }
+}

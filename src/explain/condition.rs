@@ -1,6 +1,6 @@
 //! Conditions printed back, in words that could stand in a file.
 
-use crate::plan::{Acl, Condition, MatchMethod, Pattern, Polarity};
+use crate::plan::{Acl, Condition, MatchMethod, Pattern, Polarity, Sample};
 
 /// `if` or `unless` and the terms; anonymous ACLs in braces.
 pub fn condition(condition: &Condition, acls: &[Acl]) -> String {
@@ -27,15 +27,7 @@ pub fn condition(condition: &Condition, acls: &[Acl]) -> String {
 
 /// What an ACL asks.
 pub(super) fn acl_text(acl: &Acl) -> String {
-    let fetch = serde_json::to_value(&acl.sample.fetch).unwrap_or_default();
-    let mut words = vec![match &fetch {
-        serde_json::Value::String(name) => name.clone(),
-        serde_json::Value::Object(map) => match map.iter().next() {
-            Some((name, argument)) => format!("{name}({})", argument_text(argument)),
-            None => String::new(),
-        },
-        _ => String::new(),
-    }];
+    let mut words = vec![sample_text(&acl.sample)];
     if acl.ignore_case {
         words.push("-i".to_owned());
     }
@@ -65,6 +57,25 @@ pub(super) fn acl_text(acl: &Acl) -> String {
     }
     words.retain(|w| !w.is_empty());
     words.join(" ")
+}
+
+/// A fetch with its arguments, and its converters.
+pub(super) fn sample_text(sample: &Sample) -> String {
+    let call = |value: serde_json::Value| match &value {
+        serde_json::Value::String(name) => name.clone(),
+        serde_json::Value::Object(map) => match map.iter().next() {
+            Some((name, argument)) => format!("{name}({})", argument_text(argument)),
+            None => String::new(),
+        },
+        _ => String::new(),
+    };
+    let mut words = vec![call(
+        serde_json::to_value(&sample.fetch).unwrap_or_default(),
+    )];
+    for converter in &sample.converters {
+        words.push(call(serde_json::to_value(converter).unwrap_or_default()));
+    }
+    words.join(",")
 }
 
 fn argument_text(value: &serde_json::Value) -> String {

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::condition::sample_text;
 use super::condition::{acl_text, condition};
 use super::{Context, Source, Value, time};
 use crate::plan::{
-    Condition, HttpRequestAction, LineAction, LineRule, ListenAddress, Proxy, ProxyId, Role, Rule,
-    ServerPort, SwitchingTarget,
+    Condition, FormatPart, HeaderEdit, HttpRequestAction, LineAction, LineRule, ListenAddress,
+    Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
 };
 
 /// One proxy.
@@ -260,6 +261,19 @@ fn server_settings(server: &crate::plan::Server) -> Vec<(String, String)> {
     settings
 }
 
+/// An edit of headers as it stands in a file.
+fn header_edit(edit: &HeaderEdit) -> String {
+    let parts = edit.value.parts.iter().map(|part| match part {
+        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
+        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
+    });
+    let value: String = parts.collect();
+    format!("{}-header {} {value}", lower(&edit.edit), edit.name)
+        .replacen("delete", "del", 1)
+        .trim_end()
+        .to_owned()
+}
+
 /// The rules of a proxy in the order in which they run, which is not that of the file.
 fn rules(context: &Context<'_>, proxy: &Proxy) -> Vec<RuleExplanation> {
     let mut rules = Vec::new();
@@ -279,6 +293,7 @@ fn rules(context: &Context<'_>, proxy: &Proxy) -> Vec<RuleExplanation> {
         let action = match &rule.action {
             HttpRequestAction::Allow => "allow".to_owned(),
             HttpRequestAction::Deny => "deny".to_owned(),
+            HttpRequestAction::Edit(edit) => header_edit(edit),
             HttpRequestAction::Auth { realm: None } => "auth".to_owned(),
             HttpRequestAction::Auth { realm: Some(realm) } => format!("auth realm {realm}"),
         };
@@ -334,6 +349,16 @@ fn rules(context: &Context<'_>, proxy: &Proxy) -> Vec<RuleExplanation> {
             format!(
                 "{}{}",
                 context.plan.proxy(id).name,
+                when(rule.condition.as_ref())
+            ),
+        );
+    }
+    for rule in &proxy.http_rules.http_response {
+        push(
+            "http-response",
+            format!(
+                "{}{}",
+                header_edit(&rule.action),
                 when(rule.condition.as_ref())
             ),
         );

@@ -3,10 +3,11 @@
 //! Whatever their order in the file, 1.4 runs the families of a proxy in the order of the fields
 //! of [`HttpRules`], first those of the frontend, then those of the backend.
 
+pub use haproxy_cfg_grammar::keywords::header_edit::Edit;
 pub use haproxy_cfg_grammar::keywords::redirect::RedirectKind;
 use serde::Serialize;
 
-use super::{ByteString, Condition, ProxyId, Rule};
+use super::{ByteString, Condition, FormatString, ProxyId, Rule};
 
 /// All of them, in the order in which they run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -21,6 +22,8 @@ pub struct HttpRules {
     pub request_additions: Vec<Rule<ByteString>>,
     /// `redirect`.
     pub redirects: Vec<Rule<Redirect>>,
+    /// `http-response` (since 1.5).
+    pub http_response: Vec<Rule<HeaderEdit>>,
     /// `rsprep`, `rspdel`, `rspdeny` and the others, on every line of the response.
     pub response_lines: Vec<Rule<LineRule>>,
     /// `rspadd`.
@@ -28,7 +31,7 @@ pub struct HttpRules {
 }
 
 /// What an `http-request` rule does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HttpRequestAction {
     /// Go on, past the rest of the family.
@@ -40,6 +43,19 @@ pub enum HttpRequestAction {
         /// `realm`.
         realm: Option<ByteString>,
     },
+    /// A header is edited, and the next rule is looked at (since 1.5).
+    Edit(HeaderEdit),
+}
+
+/// What becomes of the headers of one name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeaderEdit {
+    /// What is done.
+    pub edit: Edit,
+    /// The name.
+    pub name: ByteString,
+    /// The value; nothing to delete.
+    pub value: FormatString,
 }
 
 /// A rule over header lines, the first line of the message included.

@@ -1,5 +1,6 @@
 //! ACLs and conditions: names into indexes, patterns into values.
 
+use haproxy_cfg_grammar::keywords::later;
 use haproxy_cfg_grammar::value::condition::{self, AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::criterion::{Needs, PREDEFINED, PREDEFINED_LATER};
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
@@ -230,6 +231,9 @@ impl Reader<'_> {
 
     fn unknown(&self, draft: &Draft, name: &Word) -> Diagnostic {
         let text = name.shown();
+        if let Some(later) = later::find(later::ARGUMENTS, &text) {
+            return later.refusal(name.span, "");
+        }
         let diagnostic = Diagnostic::new(
             Code::UnknownAcl,
             name.span,

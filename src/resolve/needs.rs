@@ -164,6 +164,7 @@ pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
     match statement {
         Statement::UseBackend(rule) => rule.condition.as_ref(),
         Statement::HttpRequest(rule) => rule.condition.as_ref(),
+        Statement::HeaderEdit(rule) => rule.condition.as_ref(),
         Statement::Redirect(rule) => rule.condition.as_ref(),
         Statement::LineRule(rule) => rule.condition.as_ref(),
         Statement::AddLine(rule) => rule.condition.as_ref(),

@@ -325,6 +325,12 @@ fn apply_rule(
             draft.proxy.http_rules.http_request.push(rule);
             Family::HttpRequest
         }
+        Statement::HeaderEdit(rule) => {
+            if !reader.header_edit(draft, rule)? {
+                return Ok(());
+            }
+            Family::HttpRequest
+        }
         Statement::Redirect(rule) => {
             reader.redirect(draft, rule)?;
             Family::Redirect

@@ -1,5 +1,6 @@
 //! Rules over requests and responses, and the warnings about their order.
 
+use haproxy_cfg_grammar::keywords::header_edit;
 use haproxy_cfg_grammar::keywords::header_rules::{self, AddLine, Side};
 use haproxy_cfg_grammar::keywords::http_request::{HttpAction, HttpRequestRule};
 use haproxy_cfg_grammar::keywords::redirect::RedirectRule;
@@ -11,7 +12,8 @@ use super::conditions::{self, Moment, Reader};
 use super::draft::{Draft, PendingStick};
 use super::fetches;
 use crate::plan::{
-    ByteString, Condition, HttpRequestAction, LineAction, LineRule, ProxyId, Redirect, Rule, Sample,
+    ByteString, Condition, FormatString, HeaderEdit, HttpRequestAction, LineAction, LineRule,
+    ProxyId, Redirect, Rule, Sample,
 };
 
 /// The families whose order in the file is not the order in which they run.
@@ -122,6 +124,36 @@ impl Reader<'_> {
             },
         };
         Ok(Rule { action, condition })
+    }
+
+    /// `http-request add-header` and its like. Answers whether it is one of requests.
+    pub(super) fn header_edit(
+        &self,
+        draft: &mut Draft,
+        rule: &header_edit::HeaderEdit,
+    ) -> Result<bool, Diagnostic> {
+        let moment = match rule.side {
+            Side::Request => Moment::Request,
+            Side::Response => Moment::Response,
+        };
+        let action = HeaderEdit {
+            edit: rule.edit,
+            name: bytes(&rule.name),
+            value: match &rule.value {
+                Some(format) => self.format(format, moment)?,
+                None => FormatString::default(),
+            },
+        };
+        let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
+        let rules = &mut draft.proxy.http_rules;
+        match rule.side {
+            Side::Request => rules.http_request.push(Rule {
+                action: HttpRequestAction::Edit(action),
+                condition,
+            }),
+            Side::Response => rules.http_response.push(Rule { action, condition }),
+        }
+        Ok(rule.side == Side::Request)
     }
 
     pub(super) fn redirect(

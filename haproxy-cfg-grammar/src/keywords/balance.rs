@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
 use crate::keyword::{Keyword, Status};
+use crate::keywords::later;
 use crate::section::{DLB, FRONTEND};
 use crate::value::number;
 use crate::{Statement, version};
@@ -165,7 +166,7 @@ fn balance(arguments: &mut Arguments<'_>) -> Result<Balance, Diagnostic> {
             };
             Balance::RdpCookie { name }
         }
-        _ => return Err(arguments.bad(word, KINDS)),
+        _ => return Err(later::argument(arguments, "balance", word, KINDS)),
     };
     arguments.ignore_rest();
     Ok(balance)

@@ -8,6 +8,7 @@ use crate::Version;
 use crate::keyword::LaterKeyword;
 
 mod actions;
+mod arguments;
 mod bind;
 mod converters;
 mod fetches;
@@ -25,6 +26,8 @@ pub const BIND_OPTIONS: &[LaterKeyword] = bind::BIND_OPTIONS;
 pub const SERVER_OPTIONS: &[LaterKeyword] = server::SERVER_OPTIONS;
 /// Actions of rules, as `http-request set-header`.
 pub const ACTIONS: &[LaterKeyword] = actions::ACTIONS;
+/// Arguments of keywords that 1.4 has, as `balance random`, and predefined ACLs.
+pub const ARGUMENTS: &[LaterKeyword] = arguments::ARGUMENTS;
 /// Sample fetches and ACL criteria.
 pub const FETCHES: &[LaterKeyword] = fetches::FETCHES;
 /// Converters of samples.
@@ -37,6 +40,7 @@ pub const TABLES: &[(&str, &[LaterKeyword])] = &[
     ("Options of bind", BIND_OPTIONS),
     ("Options of server", SERVER_OPTIONS),
     ("Actions of rules", ACTIONS),
+    ("Arguments and predefined ACLs", ARGUMENTS),
     ("Sample fetches and ACL criteria", FETCHES),
     ("Converters", CONVERTERS),
 ];
@@ -47,6 +51,21 @@ pub fn find(table: &'static [LaterKeyword], name: &str) -> Option<&'static Later
         .binary_search_by(|row| row.name.cmp(name))
         .ok()
         .and_then(|n| table.get(n))
+}
+
+/// What is said about a word that the keyword does not take: that it came later, when it did.
+pub(crate) fn argument(
+    arguments: &crate::arguments::Arguments<'_>,
+    keyword: &str,
+    word: &crate::Word,
+    expected: &str,
+) -> crate::Diagnostic {
+    let name = word.shown();
+    let bare = name.split('(').next().unwrap_or(&name);
+    match find(ARGUMENTS, &format!("{keyword} {bare}")) {
+        Some(row) => row.refusal(word.span, ""),
+        None => arguments.bad(word, expected),
+    }
 }
 
 const fn row(

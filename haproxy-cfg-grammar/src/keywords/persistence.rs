@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Status};
+use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, DLB, FLB, FRONTEND, LB};
 use crate::value::time::{self, Milliseconds, Unit};
@@ -230,7 +231,7 @@ fn cookie(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             "domain" => cookie.domains.push(domain(arguments)?),
             "maxidle" => cookie.maxidle_s = Some(seconds(arguments)?),
             "maxlife" => cookie.maxlife_s = Some(seconds(arguments)?),
-            _ => return Err(arguments.bad(word, OPTIONS)),
+            _ => return Err(later::argument(arguments, "cookie", word, OPTIONS)),
         }
     }
     let conflict = |what: &str| {

@@ -382,6 +382,14 @@ pub const CRITERIA: &[Criterion] = &[
     row("wait_end", "wait_end", NONE, Bool, Remembered),
 ];
 
+/// Whether the name is one of a fetch as well: `hdr_beg` only names a way to compare.
+pub fn is_fetch(criterion: &Criterion) -> bool {
+    const WAYS: [&str; 8] = [
+        "_beg", "_dir", "_dom", "_end", "_len", "_reg", "_sub", "_group",
+    ];
+    criterion.name == "req_len" || !WAYS.iter().any(|way| criterion.name.ends_with(way))
+}
+
 /// The criterion of that name.
 pub fn find(name: &str) -> Option<&'static Criterion> {
     CRITERIA

@@ -37,7 +37,8 @@ pub struct Expression {
 type Nom<'a, T> = nom::IResult<&'a [u8], T>;
 
 fn call(input: &[u8]) -> Nom<'_, Call> {
-    let name = take_while1(|b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    let name =
+        take_while1(|b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'+'));
     let argument = opt(delimited(
         tag(&b"("[..]),
         take_while(|b: u8| b != b')'),

@@ -7,12 +7,6 @@ use crate::version::{V1_5, V1_8, V2_6, V3_4};
 /// By family and name.
 pub(super) const ACTIONS: &[LaterKeyword] = &[
     row("http-request add-acl", V1_5, None, None),
-    row(
-        "http-request add-header",
-        V1_5,
-        None,
-        Some("reqadd NAME:\\ VALUE"),
-    ),
     row("http-request add-headers-bin", V2_6, None, None),
     row("http-request cache-use", V1_8, None, None),
     row(
@@ -22,12 +16,6 @@ pub(super) const ACTIONS: &[LaterKeyword] = &[
         Some("capture request header NAME len N"),
     ),
     row("http-request del-acl", V1_5, None, None),
-    row(
-        "http-request del-header",
-        V1_5,
-        None,
-        Some("reqidel ^NAME:"),
-    ),
     row("http-request del-headers-bin", V2_6, None, None),
     row("http-request del-map", V1_5, None, None),
     row("http-request disable-l7-retry", V2_6, None, None),
@@ -89,12 +77,6 @@ pub(super) const ACTIONS: &[LaterKeyword] = &[
     row("http-request set-dst-port", V1_8, None, None),
     row("http-request set-fc-mark", V2_6, None, None),
     row("http-request set-fc-tos", V2_6, None, None),
-    row(
-        "http-request set-header",
-        V1_5,
-        None,
-        Some("reqidel ^NAME: and reqadd NAME:\\ VALUE"),
-    ),
     row("http-request set-headers-bin", V2_6, None, None),
     row("http-request set-log-level", V1_5, None, None),
     row("http-request set-map", V1_5, None, None),

@@ -57,7 +57,7 @@ pub(super) const PROXY: &[LaterKeyword] = &[
         "http-response",
         V1_5,
         None,
-        Some("the rsp* family: rspadd, rspidel, rspirep, rspideny"),
+        Some("http-response add-header, set-header, del-header, and the rsp* family"),
     ),
     row("load-server-state-from-file", V1_8, None, None),
     row(

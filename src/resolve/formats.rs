@@ -1,0 +1,83 @@
+//! Format strings: names of fetches and converters into typed ones.
+
+use haproxy_cfg_grammar::keywords::later;
+use haproxy_cfg_grammar::value::criterion::{self, Needs};
+use haproxy_cfg_grammar::value::expression::Expression;
+use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
+use haproxy_cfg_grammar::{Code, Diagnostic, Span};
+
+use super::conditions::{Moment, Reader};
+use super::fetches;
+use crate::plan::{FormatPart, FormatString, Sample};
+
+impl Reader<'_> {
+    /// The samples of a format string.
+    ///
+    /// # Errors
+    /// A fetch or converter that is not there, or that has no value at that moment.
+    pub(super) fn format(
+        &self,
+        syntax: &FormatSyntax,
+        moment: Moment,
+    ) -> Result<FormatString, Diagnostic> {
+        let mut parts = Vec::with_capacity(syntax.pieces.len());
+        for piece in &syntax.pieces {
+            parts.push(match piece {
+                Piece::Literal(text) => FormatPart::Literal(text.as_slice().into()),
+                Piece::Sample(expression) => {
+                    FormatPart::Sample(self.sample(expression, moment, syntax.span)?)
+                }
+            });
+        }
+        Ok(FormatString { parts })
+    }
+
+    fn sample(
+        &self,
+        expression: &Expression,
+        moment: Moment,
+        span: Span,
+    ) -> Result<Sample, Diagnostic> {
+        let call = &expression.fetch;
+        let name = &call.name;
+        let mistake = |text: String| Diagnostic::new(Code::UnknownFetch, span, text);
+        let criterion = criterion::find(name)
+            .filter(|found| self.dialect.knows(found.since, None))
+            // Criteria that are no fetches (`hdr_beg`) name a way to compare.
+            .filter(|found| criterion::is_fetch(found));
+        let Some(criterion) = criterion else {
+            return Err(match later::find(later::FETCHES, name) {
+                Some(row) => row.refusal(span, ""),
+                None => mistake(format!("there is no sample fetch '{name}'")),
+            });
+        };
+        if let Some(why) = criterion.takes.refuse(&call.arguments(), self.dialect) {
+            return Err(mistake(format!("the argument of '{name}' is wrong: {why}")));
+        }
+        let missing = match moment {
+            Moment::Response => matches!(criterion.needs, Needs::Request | Needs::RequestBytes),
+            _ => criterion.needs == Needs::Response,
+        };
+        if missing {
+            let what = if moment == Moment::Response {
+                "request, which is gone"
+            } else {
+                "response, which is not there yet"
+            };
+            return Err(mistake(format!(
+                "'{name}' looks at the {what} when this rule runs"
+            )));
+        }
+        let argument = call.argument.as_deref().unwrap_or_default();
+        let resolving = fetches::of_criterion(criterion, argument)
+            .filter(|found| found.name.is_none())
+            .ok_or_else(|| mistake(format!("'{name}' cannot stand in a format")))?;
+        let converters = expression.converters.iter();
+        Ok(Sample {
+            fetch: resolving.fetch,
+            converters: converters
+                .map(|call| fetches::converter(call, span))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
