@@ -16,6 +16,7 @@ pub(crate) mod generation;
 pub(crate) mod live;
 mod poller;
 mod reload;
+pub(crate) mod roster;
 mod session;
 pub mod signals;
 mod socket;
@@ -29,7 +30,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -152,10 +153,15 @@ impl Engine {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
             cli: Arc::default(),
+            clients: Arc::default(),
+            orders: OnceLock::new(),
         });
         let workers = (0..listeners.workers)
             .map(|index| Handle::start(index, Arc::clone(&shared)))
             .collect::<Result<Vec<_>, _>>()?;
+        // It is set here alone.
+        let orders = workers.iter().map(Handle::orders).collect();
+        let _ = shared.orders.set(orders);
         let mut engine = Self {
             shared,
             workers,

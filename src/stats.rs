@@ -9,9 +9,11 @@ mod field;
 mod health;
 pub mod info;
 mod row;
+mod session;
 
 pub use captured::{Captured, Direction, Named};
 pub use field::{FIELDS, Field};
 pub use health::{Check, Health, State};
 pub use info::Info;
 pub use row::{Filter, Kind, Row, Value};
+pub use session::{Party, SessionReport};

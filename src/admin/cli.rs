@@ -5,4 +5,5 @@ pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod show_errors;
 pub(crate) mod show_info;
+pub(crate) mod show_sess;
 pub(crate) mod show_stat;

@@ -137,6 +137,7 @@ async fn converse(
         registry.counters.tick(outside, Pace::Sessions, now);
         None
     };
+    let _present = shared.clients.enter();
     let mut client = Client {
         prompt: false,
         timeout: Some(plan.global.stats_timeout).filter(|t| !t.is_zero()),
@@ -196,6 +197,7 @@ async fn answer(
         };
         let mut text = match execute(&mut context, &words) {
             Answer::Text(text) => text,
+            Answer::Later(text) => text.await,
             Answer::Quit => return Ok(false),
         };
         text.push('\n');

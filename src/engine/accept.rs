@@ -1,7 +1,7 @@
 //! Takes connections from one listening socket, within the limits of process and frontend.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,12 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use tokio::io::Interest;
+use tokio::time::Instant;
 
 use super::live::{Entered, Gate};
 use super::poller;
 use super::reload::ListenerKey;
+use super::roster::Card;
 use super::session::{self, Accepted};
 use super::socket::Socket;
 use super::worker::Worker;
@@ -53,7 +55,17 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
                     listener,
                     entered: (process, frontend),
                 };
-                worker.spawn(session::run(Rc::clone(&worker), generation, accepted));
+                let card = Rc::new(Card::new(
+                    worker.number_session(),
+                    &generation,
+                    (proxy, listener),
+                    accepted.peer,
+                    accepted.socket.fd().as_raw_fd(),
+                    Instant::now(),
+                ));
+                let session =
+                    session::run(Rc::clone(&worker), generation, accepted, Rc::clone(&card));
+                worker.spawn(card, session);
             }
             Err(Errno::AGAIN) => ready.clear_ready(),
             Err(Errno::INTR | Errno::CONNABORTED) => {}

@@ -174,7 +174,9 @@ impl Transaction {
             _ => {}
         }
         match self.incident {
-            Some(Incident::RequestDenied) => session.count_denied(session.backend != session.frontend),
+            Some(Incident::RequestDenied) => {
+                session.count_denied(session.backend != session.frontend)
+            }
             Some(Incident::ContentRejected) => session.count_denied(true),
             Some(Incident::BadRequest) => session.count_front(Counter::RequestErrors, 1),
             Some(Incident::ResponseDenied) => {

@@ -29,13 +29,7 @@ impl Session {
     }
 
     /// The same for a response.
-    pub(crate) fn capture_response(
-        &self,
-        bytes: Vec<u8>,
-        position: usize,
-        body: u64,
-        total: u64,
-    ) {
+    pub(crate) fn capture_response(&self, bytes: Vec<u8>, position: usize, body: u64, total: u64) {
         let other = Some(Self::named(self.proxy()));
         let backend = self.backend();
         let mut captured = self.captured(Direction::Response, backend, other, bytes, position);
@@ -68,7 +62,7 @@ impl Session {
             proxy: Self::named(proxy),
             other,
             server: None,
-            session: self.id,
+            session: self.card.id,
             event: events.fetch_add(1, Ordering::Relaxed),
             total: self.client.taken,
             body: 0,
@@ -101,8 +95,5 @@ fn unsent(flow: &super::exchange::Flow, session: &Session) -> (Vec<u8>, usize) {
         return (waiting.to_vec(), 0);
     }
     let (head, body) = flow.pending();
-    (
-        [head, body, waiting].concat(),
-        head.len() + body.len(),
-    )
+    ([head, body, waiting].concat(), head.len() + body.len())
 }

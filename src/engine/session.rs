@@ -18,10 +18,11 @@ use super::deadline::{self, Deadline};
 use super::exchange;
 use super::generation::{Generation, Handles};
 use super::live::{Entered, Server, Slot};
+use super::roster::Card;
 use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
-use crate::log::{Counts, HttpPart, Record, Termination, Timers};
+use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, Severity};
 use crate::sample::fetch::v4;
 
@@ -201,8 +202,8 @@ pub(crate) struct ShownPassword {
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Its number.
-    pub(crate) id: u64,
+    /// What is told about it.
+    pub(crate) card: Rc<Card>,
     /// The thread's context.
     pub(crate) worker: Rc<Worker>,
     /// The plan that the session began with.
@@ -236,10 +237,14 @@ pub(crate) struct Session {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepted: Accepted) {
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    generation: Arc<Generation>,
+    accepted: Accepted,
+    card: Rc<Card>,
+) {
     let now = worker.now();
     let mut session = Session {
-        id: worker.number_session(),
         worker,
         generation,
         frontend: accepted.proxy,
@@ -250,7 +255,8 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
         server: None,
-        deadline: Deadline::default(),
+        deadline: Deadline::new(Rc::clone(&card)),
+        card,
         started: now,
         in_backend: None,
         in_listener: None,
@@ -504,7 +510,11 @@ impl Session {
         if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
             return;
         }
-        let abnormal = !line.termination.is_normal()
+        let mut termination = line.termination;
+        if self.card.is_ended() {
+            termination.cause = Cause::Killed;
+        }
+        let abnormal = !termination.is_normal()
             || line.retries > 0
             || line.redispatched
             || line.http.is_some_and(|http| http.status >= 500);
@@ -522,7 +532,7 @@ impl Session {
             server: line.server,
             timers: line.timers,
             bytes: line.bytes,
-            termination: line.termination,
+            termination,
             counts,
             early: proxy.options.logasap,
         };

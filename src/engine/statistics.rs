@@ -6,7 +6,9 @@ use tokio::time::Instant;
 use super::generation::{Generation, Handles};
 use super::live::{Counter, Counters, Pace};
 use super::worker::Shared;
-use crate::plan::{ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort};
+use crate::plan::{
+    ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
+};
 use crate::stats::{Field, Kind, Row, Value};
 
 /// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
@@ -199,10 +201,7 @@ impl Collector<'_> {
         self.health(&mut row, index);
         self.responses(&mut row, counters);
         row.set(Field::Addr, address(server.address));
-        row.set(
-            Field::Cookie,
-            server.cookie.as_ref().map(text),
-        );
+        row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
         self.times(&mut row);
         row

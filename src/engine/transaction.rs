@@ -214,6 +214,10 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     }
     session.in_backend = None;
     session.backend = session.frontend;
+    if session.server.is_none() {
+        session.card.server.take();
+        session.card.backend.set(None);
+    }
     next
 }
 

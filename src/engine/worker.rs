@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -25,8 +25,11 @@ use super::buffer::Pool;
 use super::generation::Generation;
 use super::live::{Gate, Registry};
 use super::reload::ListenerKey;
+use super::roster::{Card, Roster, Whom};
 use super::syslog;
 use super::transaction::Transaction;
+use crate::admin::clients::Clients;
+use crate::stats::SessionReport;
 
 /// What the control thread tells a worker.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub(crate) enum Command {
     Drain,
     /// End now.
     Stop,
+    /// Tell about the sessions.
+    Report(UnboundedSender<Vec<SessionReport>>),
+    /// End some sessions, and tell how many.
+    End(Whom, UnboundedSender<usize>),
 }
 
 /// What all workers share.
@@ -52,6 +59,20 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     /// Clients of the statistics sockets.
     pub(crate) cli: Arc<Gate>,
+    /// The same, one by one.
+    pub(crate) clients: Arc<Clients>,
+    /// Where the workers take their orders.
+    pub(crate) orders: OnceLock<Vec<UnboundedSender<Command>>>,
+}
+
+impl Shared {
+    /// Gives every worker an order.
+    pub(crate) fn tell_workers(&self, order: impl Fn() -> Command) {
+        for worker in self.orders.get().into_iter().flatten() {
+            // A worker that has ended has no sessions.
+            let _ = worker.send(order());
+        }
+    }
 }
 
 /// The context of every session of one thread.
@@ -63,6 +84,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
     pub(crate) pool: Rc<Pool>,
+    /// The sessions.
+    pub(crate) roster: Roster,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
     /// Whether the thread takes no new connections any more.
@@ -82,8 +105,16 @@ pin_project_lite::pin_project! {
     /// A session that reads the clock whenever it is woken.
     struct Ticking<F> {
         worker: Rc<Worker>,
+        card: Rc<Card>,
+        place: usize,
         #[pin]
         session: F,
+    }
+
+    impl<F> PinnedDrop for Ticking<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.worker.roster.remove(this.place);
+        }
     }
 }
 
@@ -93,6 +124,7 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         this.worker.now.set(Instant::now());
+        this.card.woken(cx.waker());
         this.session.poll(cx)
     }
 }
@@ -106,6 +138,7 @@ impl Worker {
         Self {
             index,
             pool: Rc::new(Pool::new(bufsize)),
+            roster: Roster::default(),
             log: syslog::Sender::default(),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
@@ -144,9 +177,15 @@ impl Worker {
     }
 
     /// Starts a session on this thread.
-    pub(crate) fn spawn(self: &Rc<Self>, session: impl Future<Output = ()> + 'static) {
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        card: Rc<Card>,
+        session: impl Future<Output = ()> + 'static,
+    ) {
         let ticking = Ticking {
             worker: Rc::clone(self),
+            place: self.roster.add(Rc::clone(&card)),
+            card,
             session,
         };
         self.tracker.spawn_local(ticking);
@@ -201,6 +240,11 @@ impl Handle {
     /// Sends an order. A worker that has ended needs none.
     pub(crate) fn send(&self, command: Command) {
         let _ = self.commands.send(command);
+    }
+
+    /// Where it takes its orders.
+    pub(crate) fn orders(&self) -> UnboundedSender<Command> {
+        self.commands.clone()
     }
 
     /// The thread, to be waited for; once.
@@ -291,19 +335,29 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: UnboundedReceiver<Co
                 worker.tracker.close();
                 tokio::select! {
                     () = worker.tracker.wait() => return,
-                    () = stop_order(&mut orders) => return,
+                    () = stop_order(&worker, &mut orders) => return,
                 }
             }
             Command::Stop => return,
+            Command::Report(reply) => tell(&reply, worker.roster.report()),
+            Command::End(whom, reply) => tell(&reply, worker.roster.end(&whom)),
         }
     }
 }
 
-/// Waits for [`Command::Stop`] while nothing else matters any more.
-async fn stop_order(orders: &mut UnboundedReceiver<Command>) {
+/// Whoever asked may have gone.
+fn tell<T>(reply: &UnboundedSender<T>, what: T) {
+    let _ = reply.send(what);
+}
+
+/// Waits for [`Command::Stop`] while the last sessions end.
+async fn stop_order(worker: &Worker, orders: &mut UnboundedReceiver<Command>) {
     while let Some(order) = orders.recv().await {
-        if matches!(order, Command::Stop) {
-            return;
+        match order {
+            Command::Stop => return,
+            Command::Report(reply) => tell(&reply, worker.roster.report()),
+            Command::End(whom, reply) => tell(&reply, worker.roster.end(&whom)),
+            Command::Listen(..) | Command::Unlisten(_) | Command::Refresh | Command::Drain => {}
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Cause {
     ServerTimeout,
     /// `L`: the proxy answered the request itself.
     Local,
+    /// `K`: an administrator has ended it.
+    Killed,
 }
 
 /// Second letter: what was going on.
@@ -78,6 +80,7 @@ impl Termination {
             Cause::ClientTimeout => b'c',
             Cause::ServerTimeout => b's',
             Cause::Local => b'L',
+            Cause::Killed => b'K',
         };
         let stage = match self.stage {
             Stage::None => b'-',

@@ -61,7 +61,10 @@ impl Captured {
     pub fn concerns(&self, proxy: i64) -> bool {
         proxy < 0
             || i64::from(self.proxy.id) == proxy
-            || self.other.as_ref().is_some_and(|o| i64::from(o.id) == proxy)
+            || self
+                .other
+                .as_ref()
+                .is_some_and(|o| i64::from(o.id) == proxy)
     }
 
     /// Appends the report.
@@ -73,7 +76,9 @@ impl Captured {
         };
         let (proxy, server) = (&self.proxy, named(&self.server));
         let kind = match self.direction {
-            Direction::Request => format!("frontend {} (#{}): invalid request", proxy.name, proxy.id),
+            Direction::Request => {
+                format!("frontend {} (#{}): invalid request", proxy.name, proxy.id)
+            }
             // 1.4 has a space too many.
             Direction::Response => format!(
                 "backend {} (#{}){}: invalid response",
@@ -92,7 +97,9 @@ impl Captured {
         let (session, event, len) = (self.session, self.event, self.bytes.len());
         let position = self.position;
         if v1_4 {
-            let source = self.source.map_or("unix".to_owned(), |s| s.ip().to_string());
+            let source = self
+                .source
+                .map_or("unix".to_owned(), |s| s.ip().to_string());
             let message = match self.direction {
                 Direction::Request => "request",
                 Direction::Response => "response",
@@ -226,7 +233,9 @@ mod tests {
         assert!(captured.concerns(-1) && captured.concerns(4) && !captured.concerns(3));
         let mut old = String::new();
         captured.report(Dialect::V1_4, &mut old);
-        assert!(old.contains("] backend app (#4) : invalid response\n  src 127.0.0.1, session #7, "));
+        assert!(
+            old.contains("] backend app (#4) : invalid response\n  src 127.0.0.1, session #7, ")
+        );
         assert!(old.ends_with("response length 2 bytes, error at position 0:\n \n  00000  x\\n\n"));
         let mut new = String::new();
         captured.report(Dialect::V1_8, &mut new);

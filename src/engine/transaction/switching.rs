@@ -45,6 +45,7 @@ impl Transaction {
 /// Puts a session into a backend.
 pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     session.backend = backend;
+    session.card.backend.set(Some(backend));
     let now = session.worker.now();
     let live = &session.backend_handles().backend;
     live.counters
