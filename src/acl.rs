@@ -60,6 +60,7 @@ struct Compiled {
     fetch: Fetch,
     converters: Vec<Converter>,
     patterns: PatternSet,
+    exact_case: Option<PatternSet>,
     /// For `http_auth_group`: the names of the groups.
     groups: Vec<String>,
 }
@@ -142,6 +143,9 @@ impl Compiled {
             fetch: acl.sample.fetch.clone(),
             converters: acl.sample.converters.clone(),
             patterns: PatternSet::compile(acl.matching, ignore_case, &acl.patterns)?,
+            exact_case: (!acl.exact_case.is_empty())
+                .then(|| PatternSet::compile(acl.matching, false, &acl.exact_case))
+                .transpose()?,
             groups,
         })
     }
@@ -152,7 +156,11 @@ impl Compiled {
         }
         let mut found = false;
         let mut visit = |value: Value<'_>| {
-            found |= self.patterns.matches(value);
+            found |= self.patterns.matches(value)
+                || self
+                    .exact_case
+                    .as_ref()
+                    .is_some_and(|set| set.matches(value));
             found
         };
         let certainty = if self.converters.is_empty() {

@@ -1,32 +1,46 @@
-//! From a plan to a running process, in HAProxy's order: bind, fork, write the pid file, drop
-//! privileges, tell old processes to go, start threads, wait for signals.
+//! From a plan to a running process, in HAProxy's order: bind, fork, drop privileges, start threads,
+//! write the pid file, tell old processes to go, wait for signals.
 
 mod daemon;
+mod descriptors;
+pub mod door;
 pub mod environment;
-mod limits;
+mod keeper;
+mod life;
+pub mod limits;
+mod notify;
 mod old_processes;
 mod pidfile;
 mod privileges;
+mod reader;
 
 use std::path::PathBuf;
 use std::sync::mpsc;
 
+use crate::configuration::Origin;
 use crate::engine::signals::{Control, Waiting, die_of};
-use crate::engine::{Applied, Engine, EngineError, Listeners};
+use crate::engine::{
+    Applied, Engine, EngineError, ListenError, Listeners, Local, Opener, nobody_listens,
+};
 use crate::plan::Plan;
+use door::{Answer, Door, Question};
+use keeper::Keeper;
+use life::{Ended, Life};
+use notify::Notifier;
 pub use old_processes::OldProcesses;
+use reader::Reader;
 
 /// What the command line asks for, over and above the plan.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// Where the plan was read, to be read again.
+    pub origin: Origin,
     /// Detach from the terminal (`-D`, `daemon`; not with `-db` or `-d`).
     pub daemon: bool,
-    /// `-p`, or `pidfile`.
+    /// `-p`, or `pidfile`; `None` when no pid is to be written.
     pub pidfile: Option<PathBuf>,
-    /// `-sf`, `-st`.
-    pub old: OldProcesses,
-    /// `-m`: megabytes of address space.
-    pub memory_limit: Option<u64>,
+    /// `-sf`, `-st`; `None` when nobody is replaced, and then nobody else may listen.
+    pub old: Option<OldProcesses>,
 }
 
 /// What happens while the process lives, for whoever prints and logs it.
@@ -36,30 +50,29 @@ pub enum Event<'a> {
     Ready,
     /// A reload was asked for.
     Reloading,
+    /// The files were read, with these messages in HAProxy's line format.
+    Diagnosed(&'a str),
     /// A new plan is in service.
     Reloaded(Applied),
     /// The files have errors, which were shown; the old plan goes on.
     Refused,
     /// The plan could not be put into service; the old one goes on.
     NotReloaded(&'a EngineError),
-    /// Listening has stopped, the sessions that are there go on.
-    Stopping {
-        /// How many.
-        sessions: u32,
-    },
-    /// Something did not work and nothing depends on it.
+    /// Something to know: the state of a server, that listening stops, what did not work.
     Warning(String),
+    /// Lines for the terminal that are no messages: the report of memory.
+    Report(String),
 }
 
 /// Why the process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Nothing to listen on.
-    #[error("no enabled frontend or listen section has an address to listen on")]
-    NoListener,
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Another process listens on an address of the plan.
+    #[error("cannot {0}; to take over from a running process, name it: -sf PID")]
+    Running(ListenError),
     /// One of the steps between binding and serving.
     #[error("cannot {step}: {cause}")]
     Step {
@@ -79,116 +92,117 @@ impl StartError {
     }
 }
 
+/// What the control thread is told.
+#[derive(Debug)]
 enum Message {
+    /// By a signal.
     Control(Control),
+    /// By another process.
+    Question(Question, mpsc::Sender<Answer>),
+    /// By the workers: the last session has ended.
     Drained,
 }
 
-/// Runs a plan until a signal ends it.
-///
-/// `reload` reads the configuration again and answers with a plan, or, after it has
-/// shown them, with the lines that say why not; `report` is told what happens.
+/// Runs a plan until a signal ends it. `report` is told what happens.
 ///
 /// # Errors
 /// When the process cannot start; it has then changed nothing that lasts.
 pub fn run(
     plan: Plan,
-    options: &Options,
-    mut reload: impl FnMut() -> Result<Plan, Vec<String>>,
+    options: Options,
     mut report: impl FnMut(&Event<'_>),
 ) -> Result<(), StartError> {
-    let listeners = options.old.make_room_and(|| Listeners::open(&plan))?;
-    if listeners.is_empty() {
-        return Err(StartError::NoListener);
+    if options.old.is_none() {
+        nobody_listens(&plan).map_err(StartError::Running)?;
     }
-    for warning in limits::raise(&plan, options.memory_limit) {
+    let old = options.old.unwrap_or_default();
+    let inherited = old.sockets();
+    let listeners = old.make_room_and(|| Listeners::open(&plan, &inherited))?;
+    if listeners.is_empty() {
+        return Err(EngineError::NoListener.into());
+    }
+    drop(inherited);
+    let pidfile = options.pidfile.as_deref().map(pidfile::open).transpose()?;
+    for warning in limits::raise(&plan, listeners.workers()) {
         report(&Event::Warning(warning));
     }
     let mut parent = None;
     if options.daemon {
         parent = daemon::detach().map_err(|cause| StartError::step("fork", cause))?;
     }
-    if let Some(path) = &options.pidfile {
-        pidfile::write(path)
-            .map_err(|cause| StartError::step(format!("write {}", path.display()), cause))?;
-    }
-    if let Some(parent) = parent {
-        parent.release();
+    let door = Door::open();
+    let notifier = Notifier::from_environment();
+    let mut keeper = None;
+    let mut listeners = listeners;
+    if privileges::are_given_up(&plan.global) {
+        let stay = Keeper::stay_behind(&options.origin, &plan, &old, listeners);
+        let (started, kept) = stay.map_err(|cause| StartError::step("fork", cause))?;
+        listeners = kept;
+        keeper = Some(started);
     }
     privileges::drop(&plan.global)?;
-    options.old.say_goodbye();
     // Handlers are in place before there is a thread that a signal could reach without them.
-    let mut waiting = Waiting::new().map_err(|cause| StartError::step("catch signals", cause))?;
-    let mut engine = Engine::start(plan, listeners)?;
+    let waiting = Waiting::new().map_err(|cause| StartError::step("catch signals", cause))?;
+    let opener: Box<dyn Opener> = match &keeper {
+        Some(keeper) => Box::new(keeper.clone()),
+        None => Box::new(Local),
+    };
+    let engine = Engine::start(plan, listeners, opener)?;
+    if let Some(mut pidfile) = pidfile {
+        pidfile::write(&mut pidfile).map_err(|cause| StartError::step("write the pid", cause))?;
+    }
     report(&Event::Ready);
+    if let Some(parent) = parent {
+        parent
+            .release()
+            .map_err(|cause| StartError::step("leave the terminal", cause))?;
+    }
+    match &keeper {
+        Some(keeper) => keeper.say_goodbye(),
+        None => old.say_goodbye(),
+    }
 
     let (sender, messages) = mpsc::channel();
-    let signals = sender.clone();
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            while let Some(control) = waiting.wait() {
-                if signals.send(Message::Control(control)).is_err() {
-                    return;
-                }
-            }
-        })
-        .map_err(|cause| StartError::step("start a thread", cause))?;
+    spawn("signals", {
+        let sender = sender.clone();
+        move || pass_on(waiting, &sender)
+    })?;
+    match door {
+        Ok(door) => spawn("door", {
+            let sender = sender.clone();
+            move || door.serve(&sender)
+        })?,
+        Err(error) => tracing::warn!(%error, "other processes cannot ask this one"),
+    }
+    let reader = Reader::new(options.origin, keeper);
+    let life = Life::new(engine, reader, notifier, sender, &mut report);
+    match life.run(&messages) {
+        Ended::Killed(signal) => die_of(signal),
+        Ended::Finished => {}
+    }
+    Ok(())
+}
 
-    while let Ok(message) = messages.recv() {
-        match message {
-            Message::Drained => break,
-            Message::Control(Control::Stop(signal)) => {
-                engine.stop();
-                die_of(signal);
-                return Ok(());
-            }
-            Message::Control(Control::SoftStop) => {
-                let done = sender.clone();
-                let sessions = engine.connections();
-                report(&Event::Stopping { sessions });
-                engine.drain(move || {
-                    // Nobody listens any more when the process is stopping anyway.
-                    let _ = done.send(Message::Drained);
-                });
-            }
-            Message::Control(Control::Reload) if engine.is_draining() => {}
-            Message::Control(Control::Reload) => {
-                report(&Event::Reloading);
-                let applied = match reload() {
-                    Ok(plan) => engine.apply(plan),
-                    Err(lines) => {
-                        report(&Event::Refused);
-                        engine.log("reload refused, the running configuration stays:");
-                        for line in &lines {
-                            engine.log(line);
-                        }
-                        continue;
-                    }
-                };
-                match &applied {
-                    Ok(applied) => {
-                        report(&Event::Reloaded(*applied));
-                        engine.log(&applied.to_string());
-                    }
-                    Err(error) => {
-                        report(&Event::NotReloaded(error));
-                        engine.log(&format!("reload failed: {error}"));
-                    }
-                }
-            }
-            Message::Control(Control::Pause) => engine.pause(),
-            Message::Control(Control::Resume) => {
-                if let Err(error) = engine.resume() {
-                    report(&Event::NotReloaded(&error));
-                }
-            }
-            Message::Control(Control::Report) => {
-                let text = format!("{} client connections", engine.connections());
-                report(&Event::Warning(text));
-            }
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map(drop)
+        .map_err(|cause| StartError::step("start a thread", cause))
+}
+
+/// Passes signals on. The second one that asks for the end does not wait for the control thread,
+/// which may be looking for a host name.
+fn pass_on(mut waiting: Waiting, messages: &mpsc::Sender<Message>) {
+    let mut stopping = false;
+    while let Some(control) = waiting.wait() {
+        if let Control::Stop(signal) = control
+            && std::mem::replace(&mut stopping, true)
+        {
+            die_of(signal);
+        }
+        if messages.send(Message::Control(control)).is_err() {
+            return;
         }
     }
-    engine.stop();
-    Ok(())
 }

@@ -6,6 +6,7 @@
 use haproxy_cfg_grammar::{Code, Dialect};
 
 use crate::configuration::Overrides;
+use crate::stats::info::RELEASE_DATE;
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,15 @@ pub enum Command {
     Check(Check),
     /// `explain FILE... [NAME...]`.
     Explain(Explain),
+    /// `diff OLD NEW`.
+    Diff {
+        /// The file as it is.
+        old: String,
+        /// The file as it will be.
+        new: String,
+    },
+    /// `reload`: of a running process.
+    Reload(Reload),
     /// `keywords`.
     Keywords(Keywords),
     /// `demo`.
@@ -70,6 +80,10 @@ pub struct Run {
     pub no_splice: bool,
     /// `-sf` or `-st`.
     pub takeover: Option<Takeover>,
+    /// `-W`, `-Ws` of later versions: HAProxy's process that stays and reloads. Any hapax does.
+    pub master: bool,
+    /// `-C` of later versions: the folder that file names begin in.
+    pub folder: Option<String>,
 }
 
 impl Run {
@@ -79,6 +93,8 @@ impl Run {
         Overrides {
             maxconn: some(self.maxconn),
             proxy_maxconn: some(self.proxy_maxconn),
+            no_splice: self.no_splice,
+            memory_mb: some(self.memory_mb),
         }
     }
 }
@@ -135,6 +151,26 @@ pub struct Keywords {
     pub format: KeywordFormat,
 }
 
+/// `hapax reload`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// The process: its pid, or the file that holds it.
+    pub process: Process,
+    /// `--dry-run`: only say what would change.
+    pub dry_run: bool,
+    /// `--list`: only list the configurations in service.
+    pub list: bool,
+}
+
+/// A running process, as a user names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// By its number.
+    Pid(u32),
+    /// By its pid file (`-p`).
+    PidFile(String),
+}
+
 /// How `keywords` prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeywordFormat {
@@ -185,7 +221,9 @@ pub fn parse(words: &[String], compat: Option<&str>) -> CommandLine {
         Some((&"keywords", rest)) => keywords(rest),
         Some((&"demo", [])) => Ok(Command::Demo),
         Some((&"demo", [word, ..])) => Err(format!("'{word}': demo takes no arguments")),
-        Some(_) => run(&rest),
+        Some((&"diff", rest)) => diff(rest),
+        Some((&"reload", rest)) => reload(rest),
+        Some(_) => run(&rest, dialect),
     };
     CommandLine {
         command: command.unwrap_or_else(|mistake| Command::Usage {
@@ -195,7 +233,8 @@ pub fn parse(words: &[String], compat: Option<&str>) -> CommandLine {
     }
 }
 
-fn run(words: &[&str]) -> Result<Command, String> {
+fn run(words: &[&str], dialect: Dialect) -> Result<Command, String> {
+    let later = dialect != Dialect::V1_4;
     let mut run = Run::default();
     let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
@@ -213,8 +252,7 @@ fn run(words: &[&str]) -> Result<Command, String> {
                 let mut pids = Vec::new();
                 // Options may follow the pids: today's scripts do that.
                 while let Some(next) = words.peek().filter(|w| !w.starts_with('-')) {
-                    let pid = next.parse().map_err(|_| format!("'{next}' is not a pid"))?;
-                    pids.push(pid);
+                    pids.push(next.parse().map_err(|_| format!("'{next}' is not a pid"))?);
                     words.next();
                 }
                 run.takeover = Some(Takeover {
@@ -227,6 +265,15 @@ fn run(words: &[&str]) -> Result<Command, String> {
             "-n" => run.maxconn = lax_number(value(word, words.next())?),
             "-N" => run.proxy_maxconn = lax_number(value(word, words.next())?),
             "-m" => run.memory_mb = lax_number(value(word, words.next())?),
+            "-W" | "-Ws" if later => run.master = true,
+            "-C" if later => run.folder = Some(value(word, words.next())?.to_owned()),
+            // The name that peers know this process by, the socket of a master process, and the
+            // one to ask for listening sockets: there are no peers yet, there is no master, and
+            // `-sf` asks by itself.
+            "-L" | "-S" | "-x" if later => {
+                value(word, words.next())?;
+            }
+            "--" if later => run.files.extend(words.by_ref().map(str::to_owned)),
             // -de -ds -dp choose among system calls, which is not ours to choose; HAProxy takes
             // any other letter after -d as well.
             _ if word.starts_with("-d") && word.len() > 2 => {}
@@ -293,6 +340,39 @@ fn explain(words: &[&str]) -> Result<Command, String> {
     Ok(Command::Explain(explain))
 }
 
+fn diff(words: &[&str]) -> Result<Command, String> {
+    match words {
+        [old, new] if !old.starts_with('-') && !new.starts_with('-') => Ok(Command::Diff {
+            old: (*old).to_owned(),
+            new: (*new).to_owned(),
+        }),
+        _ => Err("diff: two files are compared: diff OLD NEW".to_owned()),
+    }
+}
+
+fn reload(words: &[&str]) -> Result<Command, String> {
+    let (mut process, mut dry_run, mut list) = (None, false, false);
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word {
+            "--dry-run" => dry_run = true,
+            "--list" => list = true,
+            "-p" => process = Some(Process::PidFile(value(word, words.next())?.to_owned())),
+            _ if word.starts_with('-') => return Err(format!("reload: unknown option '{word}'")),
+            _ => {
+                let pid = word.parse().map_err(|_| format!("'{word}' is not a pid"))?;
+                process = Some(Process::Pid(pid));
+            }
+        }
+    }
+    let process = process.ok_or("reload: which process? Its pid, or -p PIDFILE")?;
+    Ok(Command::Reload(Reload {
+        process,
+        dry_run,
+        list,
+    }))
+}
+
 fn keywords(words: &[&str]) -> Result<Command, String> {
     let mut keywords = Keywords::default();
     let mut words = words.iter().copied();
@@ -326,10 +406,10 @@ fn code(flag: &str, word: Option<&str>) -> Result<Code, String> {
     Code::from_name(word).ok_or_else(|| format!("'{flag}': there is no code '{word}'"))
 }
 
-/// One line that names the program and its version.
+/// One line that names the program and its version, as HAProxy words it.
 pub fn banner() -> String {
     format!(
-        "hapax version {} - runs HAProxy 1.4 configurations\n",
+        "hapax version {} {RELEASE_DATE} - runs HAProxy 1.4 configurations\n",
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -339,6 +419,10 @@ pub const USAGE: &str = "\
 Usage : hapax [--compat 1.4|1.8|hapax] -f FILE [-f FILE]... [options]
         hapax check FILE...      say what is wrong in a file, and what to write instead
         hapax explain FILE...    say what a file means: modes, timeouts, order of rules
+        hapax diff OLD NEW       say what changes from one file to another
+        hapax reload PID         have a running hapax read its files again, and say how that went;
+                                 -p PIDFILE instead of PID; --dry-run: only say what would change;
+                                 --list: list the configurations in service
         hapax keywords           list what is understood
         hapax demo               show the proxy at work on this machine
 
@@ -355,6 +439,8 @@ Usage : hapax [--compat 1.4|1.8|hapax] -f FILE [-f FILE]... [options]
   -st PID...  take over, and ask these processes to stop
   -de -ds -dp accepted; the way of waiting is chosen by the system
   -dS         no splice
+  -W, -Ws     stay in the foreground and write the pid file (as HAProxy's master process does)
+  -C DIR      file names begin in this folder
   -v, -vv     version, and how it was built
 ";
 
@@ -424,5 +510,32 @@ mod tests {
         assert_eq!(check.deny, [Code::JunkIgnored]);
         assert!(is_usage("check a --deny nosuch"));
         assert!(is_usage("explain"));
+        assert!(is_usage("diff a"));
+        assert!(is_usage("reload --dry-run"));
+        let Command::Reload(reload) = read("reload --dry-run -p /run/hapax.pid") else {
+            panic!("not a reload");
+        };
+        assert!(reload.dry_run);
+        assert_eq!(
+            reload.process,
+            Process::PidFile("/run/hapax.pid".to_owned())
+        );
+    }
+
+    #[test]
+    fn flags_of_later_versions() {
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        for line in [
+            "-W -f a",
+            "-Ws -f a -S /m",
+            "-L me -f a",
+            "-c -- a b",
+            "-C / -f a",
+        ] {
+            let read = |compat| parse(&words(line), Some(compat)).command;
+            assert!(matches!(read("1.8"), Command::Run(_)), "{line}");
+            assert!(matches!(read("1.4"), Command::Usage { .. }), "{line}");
+        }
     }
 }

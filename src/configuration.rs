@@ -1,11 +1,11 @@
 //! One way from file names to a plan, for every verb, for starting and for reloading.
 
 use haproxy_cfg_grammar::diagnostic::Place;
-use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, Severity, SourceSet, parse};
+use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, Parsed, Severity, SourceSet, parse};
 
 use crate::boot::environment;
 use crate::plan::Plan;
-use crate::resolve::{self, Provenance};
+use crate::resolve::{self, Environment, Provenance};
 
 /// A configuration that was read, with everything found out about it.
 #[derive(Debug)]
@@ -27,27 +27,86 @@ pub struct Overrides {
     pub maxconn: Option<u32>,
     /// `-N`; `None` when not given.
     pub proxy_maxconn: Option<u32>,
+    /// `-dS`.
+    pub no_splice: bool,
+    /// `-m`; `None` when not given.
+    pub memory_mb: Option<u32>,
 }
 
-/// Reads, parses and resolves. Files, host names and users are looked up.
-///
-/// # Errors
+/// Where a configuration is read from, at the start and again at every reload.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Files and folders, as on the command line.
+    pub files: Vec<String>,
+    /// How they are read.
+    pub dialect: Dialect,
+    /// What the command line puts in place of their values.
+    pub overrides: Overrides,
+}
+
+/// Everything from outside that makes a configuration. Another process may have gathered it.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The configuration files.
+    pub sources: SourceSet,
+    /// What they name.
+    pub environment: Environment,
+}
+
 /// The name of a file that cannot be read, and why.
-pub fn load(
-    files: &[String],
-    dialect: Dialect,
-    overrides: Overrides,
-) -> Result<Configuration, (String, std::io::Error)> {
-    let sources = environment::sources(files)?;
-    Ok(read(&sources, dialect, overrides))
+pub type Unreadable = (String, std::io::Error);
+
+impl Origin {
+    /// Reads, parses and resolves. Files, host names and users are looked up.
+    ///
+    /// # Errors
+    /// The file that cannot be read.
+    pub fn read(&self) -> Result<Configuration, Unreadable> {
+        let sources = self.sources()?;
+        Ok(read(&sources, self.dialect, self.overrides))
+    }
+
+    /// Reads and looks up what [`Origin::interpret`] needs.
+    ///
+    /// # Errors
+    /// The file that cannot be read.
+    pub fn gather(&self) -> Result<Inputs, Unreadable> {
+        let sources = self.sources()?;
+        let document = parse(&sources, self.dialect).document;
+        Ok(Inputs {
+            environment: environment::gather(&document),
+            sources,
+        })
+    }
+
+    /// Parses and resolves what was gathered.
+    pub fn interpret(&self, inputs: Inputs) -> Configuration {
+        let parsed = parse(&inputs.sources, self.dialect);
+        resolve(parsed, inputs.environment, self.dialect, self.overrides)
+    }
+
+    fn sources(&self) -> Result<SourceSet, Unreadable> {
+        let files = environment::expand(&self.files, self.dialect)?;
+        environment::sources(&files)
+    }
 }
 
 /// Parses and resolves sources.
 pub fn read(sources: &SourceSet, dialect: Dialect, overrides: Overrides) -> Configuration {
     let parsed = parse(sources, dialect);
-    let mut environment = environment::gather(&parsed.document);
+    let environment = environment::gather(&parsed.document);
+    resolve(parsed, environment, dialect, overrides)
+}
+
+fn resolve(
+    parsed: Parsed,
+    mut environment: Environment,
+    dialect: Dialect,
+    overrides: Overrides,
+) -> Configuration {
     environment.default_proxy_maxconn = overrides.proxy_maxconn;
     environment.global_maxconn = overrides.maxconn;
+    environment.memory_mb = overrides.memory_mb;
     let resolved = resolve::resolve(&parsed.document, &environment, dialect);
     let mut diagnostics = parsed.diagnostics;
     // Mistakes of lines come in file order, whether parsing or resolving found them.
@@ -62,7 +121,10 @@ pub fn read(sources: &SourceSet, dialect: Dialect, overrides: Overrides) -> Conf
     if dialect != Dialect::Hapax {
         beyond_the_stop(&mut diagnostics);
     }
-    let plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
+    let mut plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
+    if let Some(plan) = &mut plan {
+        plan.global.nosplice |= overrides.no_splice;
+    }
     Configuration {
         document: parsed.document,
         plan,

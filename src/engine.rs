@@ -13,7 +13,9 @@ mod connect;
 mod deadline;
 mod exchange;
 pub(crate) mod generation;
+mod listening;
 pub(crate) mod live;
+mod oversight;
 mod poller;
 mod reload;
 pub(crate) mod roster;
@@ -25,27 +27,38 @@ mod syslog;
 mod transaction;
 pub(crate) mod worker;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use haproxy_cfg_grammar::Dialect;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, SocketError};
-use crate::plan::{Plan, Severity, StatsSocket};
+use crate::plan::{Plan, ProxyId, Severity, StatsSocket};
 use generation::Generation;
+use listening::Place;
+pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
 use live::Registry;
-pub use reload::ListenError;
-use reload::ListenerKey;
+use oversight::Retired;
+pub use oversight::{GenerationState, Generations, Memory};
 use worker::{Aside, Command, Handle, Shared};
 
 /// Why a plan cannot be put into service.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// Nothing to listen on.
+    #[error("no enabled frontend or listen section has an address to listen on")]
+    NoListener,
+    /// The half of the process that has kept the privileges.
+    #[error("{0}")]
+    Keeper(String),
     /// A listening socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -87,50 +100,84 @@ pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
     aside: Aside,
-    /// The statistics sockets, with what closes them.
-    sockets: Vec<(StatsSocket, CancellationToken)>,
-    listening: Vec<ListenerKey>,
+    sockets: Vec<Socket>,
+    listening: Sockets,
+    opener: Box<dyn Opener>,
     number: u64,
+    /// When the running generation was put into service.
+    started: Instant,
+    /// Those before it that have sessions.
+    retired: Vec<Retired>,
     draining: bool,
+    paused: bool,
+}
+
+/// A statistics socket.
+#[derive(Debug)]
+struct Socket {
+    settings: StatsSocket,
+    listener: UnixListener,
+    /// The file that was there when it was opened: its device and number.
+    file: Option<(u64, u64)>,
+    /// Ends serving.
+    stop: CancellationToken,
 }
 
 /// Listening sockets opened for a plan, before privileges are dropped and threads are started.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    sockets: HashMap<ListenerKey, Vec<OwnedFd>>,
+    sockets: Sockets,
     stats: Vec<(StatsSocket, UnixListener)>,
     workers: usize,
 }
 
 impl Listeners {
-    /// Opens and binds everything that a plan listens on.
+    /// Opens and binds everything that a plan listens on, but for what is there already: sockets
+    /// that the process before this one has passed on. Those that the plan does not want are closed.
     ///
     /// # Errors
     /// The first socket that cannot be opened; none is left open then.
-    pub fn open(plan: &Plan) -> Result<Self, EngineError> {
+    pub fn open(plan: &Plan, inherited: &Sockets) -> Result<Self, EngineError> {
         let workers = worker_count(plan);
-        let mut sockets = HashMap::new();
-        for proxy in plan.proxies.iter().filter(|proxy| !proxy.disabled) {
-            for listener in &proxy.listeners {
-                let opened = reload::open(proxy, listener, workers)?;
-                sockets.insert(ListenerKey::of(listener), opened);
+        let mut sockets = Sockets::new();
+        let mut missing = Vec::new();
+        for (key, place) in listening::wanted(plan) {
+            match inherited.get(&key) {
+                Some(known) if !known.is_empty() => {
+                    refit(plan, place, known)?;
+                    sockets.insert(key, known.clone());
+                }
+                _ => missing.push(key),
             }
         }
-        let mut stats = Vec::new();
-        for socket in &plan.global.stats_sockets {
-            stats.push((socket.clone(), admin::socket::open(socket)?));
-        }
+        sockets.extend(Local.open(plan, &missing, workers)?);
+        let sought = &plan.global.stats_sockets;
+        let stats = Local.open_stats(plan, sought)?;
         Ok(Self {
             sockets,
-            stats,
+            stats: sought.iter().cloned().zip(stats).collect(),
             workers,
         })
+    }
+
+    /// How many workers they are for.
+    pub fn workers(&self) -> usize {
+        self.workers
     }
 
     /// Whether there is nothing to listen on.
     pub fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
+}
+
+/// Gives open sockets the settings of a plan.
+fn refit(plan: &Plan, (id, index): Place, sockets: &[Arc<OwnedFd>]) -> Result<(), ListenError> {
+    let proxy = &plan.proxies[id];
+    for socket in sockets {
+        listening::refit(socket, proxy, &proxy.listeners[index])?;
+    }
+    Ok(())
 }
 
 /// `nbthread` or `nbproc` when given, otherwise one for every usable core.
@@ -142,13 +189,18 @@ fn worker_count(plan: &Plan) -> usize {
 }
 
 impl Engine {
-    /// Puts a plan into service on sockets that were opened for it.
+    /// Puts a plan into service on sockets that were opened for it. `opener` opens those of later
+    /// plans.
     ///
     /// # Errors
     /// When a regular expression cannot be compiled or a thread cannot be started.
-    pub fn start(plan: Plan, listeners: Listeners) -> Result<Self, EngineError> {
+    pub fn start(
+        plan: Plan,
+        listeners: Listeners,
+        opener: Box<dyn Opener>,
+    ) -> Result<Self, EngineError> {
         let registry = Registry::new(listeners.workers);
-        let first = Generation::new(Arc::new(plan), &registry)?;
+        let first = Generation::new(1, Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
@@ -167,13 +219,17 @@ impl Engine {
             workers,
             aside: Aside::start()?,
             sockets: Vec::new(),
-            listening: Vec::new(),
+            listening: Sockets::new(),
+            opener,
             number: 1,
+            started: Instant::now(),
+            retired: Vec::new(),
             draining: false,
+            paused: false,
         };
         engine.hand_out(listeners.sockets);
         for (socket, listener) in listeners.stats {
-            engine.serve_socket(socket, listener);
+            engine.add_socket(socket, listener);
         }
         Ok(engine)
     }
@@ -186,85 +242,126 @@ impl Engine {
     pub fn apply(&mut self, plan: Plan) -> Result<Applied, EngineError> {
         let plan = Arc::new(plan);
         // Everything that can fail comes first.
-        let wanted: HashMap<ListenerKey, (usize, usize)> = plan
-            .proxies
-            .iter()
-            .enumerate()
-            .filter(|(_, proxy)| !proxy.disabled)
-            .flat_map(|(id, proxy)| {
-                proxy
-                    .listeners
-                    .iter()
-                    .enumerate()
-                    .map(move |(index, listener)| (ListenerKey::of(listener), (id, index)))
-            })
-            .collect();
-        let change = reload::compare(&self.listening, wanted.keys());
-        let mut opened = HashMap::new();
-        for key in &change.open {
-            let Some((id, index)) = wanted.get(key) else {
-                continue;
-            };
-            let proxy = &plan.proxies[*id];
-            let sockets = reload::open(proxy, &proxy.listeners[*index], self.workers.len())?;
-            opened.insert(key.clone(), sockets);
+        let wanted = listening::wanted(&plan);
+        if wanted.is_empty() {
+            return Err(EngineError::NoListener);
         }
-        let mut stats = Vec::new();
-        for socket in &plan.global.stats_sockets {
-            if !self.sockets.iter().any(|(present, _)| present == socket) {
-                stats.push((socket.clone(), admin::socket::open(socket)?));
+        let change = reload::compare(self.listening.keys(), wanted.keys());
+        let opened = self.opener.open(&plan, &change.open, self.workers.len())?;
+        for (key, sockets) in &self.listening {
+            if let Some(place) = wanted.get(key) {
+                refit(&plan, *place, sockets)?;
             }
         }
-        let next = Generation::new(Arc::clone(&plan), &self.shared.registry)?;
+        let present =
+            |socket: &&StatsSocket| self.sockets.iter().any(|known| known.settings == **socket);
+        let sought = plan.global.stats_sockets.iter();
+        let sought: Vec<StatsSocket> = sought.filter(|s| !present(s)).cloned().collect();
+        let stats = self.opener.open_stats(&plan, &sought)?;
+        let next = Generation::new(self.number + 1, Arc::clone(&plan), &self.shared.registry)?;
 
-        self.number += 1;
         let old = self.shared.current.swap(Arc::new(next));
         old.retire();
+        let started = std::mem::replace(&mut self.started, Instant::now());
+        self.retired.push(Retired::new(self.number, started, &old));
         drop(old);
+        self.number += 1;
         let applied = Applied {
             generation: self.number,
             opened: change.open.len(),
             closed: change.close.len(),
         };
-        self.listening.retain(|key| !change.close.contains(key));
+        for key in &change.close {
+            self.unlisten(key);
+        }
+        self.opener.remove(&change.close);
         for worker in &self.workers {
-            for key in &change.close {
-                worker.send(Command::Unlisten(key.clone()));
-            }
             worker.send(Command::Refresh);
         }
         self.hand_out(opened);
-        self.sockets.retain(|(socket, stop)| {
-            let kept = plan.global.stats_sockets.contains(socket);
+        self.unpause();
+        self.sockets.retain(|socket| {
+            let kept = plan.global.stats_sockets.contains(&socket.settings);
             if !kept {
-                stop.cancel();
+                socket.stop.cancel();
             }
             kept
         });
-        for (socket, listener) in stats {
-            self.serve_socket(socket, listener);
+        for (socket, listener) in sought.into_iter().zip(stats) {
+            self.add_socket(socket, listener);
         }
         self.shared.registry.forget_unused();
         Ok(applied)
     }
 
-    fn serve_socket(&mut self, socket: StatsSocket, listener: UnixListener) {
-        let stop = CancellationToken::new();
-        let shared = Arc::clone(&self.shared);
-        let served = socket.clone();
-        self.aside.spawn(stop.clone(), move || {
-            admin::socket::serve(shared, listener, served)
-        });
-        self.sockets.push((socket, stop));
+    fn add_socket(&mut self, settings: StatsSocket, listener: UnixListener) {
+        let file = std::fs::metadata(&settings.path).ok();
+        let socket = Socket {
+            listener,
+            file: file.map(|file| (file.dev(), file.ino())),
+            stop: CancellationToken::new(),
+            settings,
+        };
+        self.serve_socket(&socket);
+        self.sockets.push(socket);
     }
 
-    fn hand_out(&mut self, sockets: HashMap<ListenerKey, Vec<OwnedFd>>) {
-        for (key, sockets) in sockets {
-            for (worker, socket) in self.workers.iter().zip(sockets) {
-                worker.send(Command::Listen(key.clone(), socket));
-            }
-            self.listening.push(key);
+    fn serve_socket(&self, socket: &Socket) {
+        let shared = Arc::clone(&self.shared);
+        let settings = socket.settings.clone();
+        match socket.listener.try_clone() {
+            Ok(listener) => self.aside.spawn(socket.stop.clone(), move || {
+                admin::socket::serve(shared, listener, settings)
+            }),
+            Err(error) => tracing::error!(%error, "cannot serve a statistics socket"),
         }
+    }
+
+    /// Whether statistics sockets are paused and stopped like frontends. HAProxy 1.4 serves them as
+    /// long as the process lives.
+    fn sockets_are_frontends(&self) -> bool {
+        self.plan().dialect != Dialect::V1_4
+    }
+
+    /// Lets no more clients in on the statistics sockets. HAProxy 1.4 removes their files in the end,
+    /// but for those that another process has put in their place.
+    pub fn close_sockets(&mut self) {
+        let remove = !self.sockets_are_frontends();
+        for socket in self.sockets.drain(..) {
+            socket.stop.cancel();
+            let path = &socket.settings.path;
+            let there = std::fs::metadata(path).ok();
+            let there = there.map(|file| (file.dev(), file.ino()));
+            if remove && there.is_some() && there == socket.file {
+                // A file that stays is in nobody's way.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Spreads sockets over the workers. There may be more of a key than workers, when another
+    /// process had more of them; and fewer.
+    fn hand_out(&mut self, sockets: Sockets) {
+        for (key, sockets) in sockets {
+            for (index, socket) in sockets.iter().enumerate() {
+                let worker = &self.workers[index % self.workers.len()];
+                worker.send(Command::Listen(key.clone(), Arc::clone(socket)));
+            }
+            self.listening.insert(key, sockets);
+        }
+    }
+
+    fn unlisten(&mut self, key: &ListenerKey) {
+        if self.listening.remove(key).is_some() {
+            for worker in &self.workers {
+                worker.send(Command::Unlisten(key.clone()));
+            }
+        }
+    }
+
+    /// The sockets that are listened on.
+    pub fn listening(&self) -> &Sockets {
+        &self.listening
     }
 
     /// The plan in service.
@@ -275,6 +372,11 @@ impl Engine {
     /// Client connections at this moment.
     pub fn connections(&self) -> u32 {
         self.shared.registry.process.now()
+    }
+
+    /// Clients of the statistics sockets at this moment.
+    pub fn socket_clients(&self) -> u32 {
+        self.shared.cli.now()
     }
 
     /// Tells the log targets of the `global` section.
@@ -301,8 +403,11 @@ impl Engine {
         }
         self.shared.current.load().retire();
         self.listening.clear();
-        for (_, stop) in self.sockets.drain(..) {
-            stop.cancel();
+        if self.sockets_are_frontends() {
+            // The file stays, and refuses.
+            for socket in self.sockets.drain(..) {
+                socket.stop.cancel();
+            }
         }
         let mut threads = Vec::new();
         for worker in &mut self.workers {
@@ -330,10 +435,51 @@ impl Engine {
 
     /// Closes all listening sockets for a while: another process wants the addresses.
     pub fn pause(&mut self) {
-        for key in std::mem::take(&mut self.listening) {
-            for worker in &self.workers {
-                worker.send(Command::Unlisten(key.clone()));
+        let keys: Vec<ListenerKey> = self.listening.keys().cloned().collect();
+        for key in &keys {
+            self.unlisten(key);
+        }
+        self.paused = true;
+        if self.sockets_are_frontends() {
+            // Clients are let in by the system, and answered later.
+            for socket in &mut self.sockets {
+                std::mem::take(&mut socket.stop).cancel();
             }
+        }
+        self.show_paused(true);
+    }
+
+    /// Has the statistics say that frontends listen, or do not.
+    fn show_paused(&self, paused: bool) {
+        let generation = self.shared.current.load();
+        for index in 0..generation.plan.proxies.len() {
+            let frontend = &generation.handles(ProxyId(index as u32)).frontend;
+            frontend.paused.store(paused, Ordering::Relaxed);
+        }
+    }
+
+    fn unpause(&mut self) {
+        if !std::mem::take(&mut self.paused) {
+            return;
+        }
+        if self.sockets_are_frontends() {
+            for socket in &self.sockets {
+                self.serve_socket(socket);
+            }
+        }
+        self.show_paused(false);
+    }
+
+    /// Whether [`Engine::pause`] was called, and not [`Engine::resume`] after it.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Stops listening for one proxy of the plan in service.
+    pub fn stop_listening(&mut self, id: ProxyId) {
+        let plan = self.plan();
+        for listener in &plan.proxy(id).listeners {
+            self.unlisten(&ListenerKey::of(listener));
         }
     }
 
@@ -345,16 +491,14 @@ impl Engine {
         if self.draining {
             return Ok(());
         }
-        let generation = self.shared.current.load_full();
-        let mut opened = HashMap::new();
-        for (key, id, index) in generation.listener_keys() {
-            if !self.listening.contains(key) {
-                let proxy = generation.proxy(id);
-                let sockets = reload::open(proxy, &proxy.listeners[index], self.workers.len())?;
-                opened.insert(key.clone(), sockets);
-            }
-        }
+        let plan = self.plan();
+        let missing: Vec<ListenerKey> = listening::wanted(&plan)
+            .into_keys()
+            .filter(|key| !self.listening.contains_key(key))
+            .collect();
+        let opened = self.opener.open(&plan, &missing, self.workers.len())?;
         self.hand_out(opened);
+        self.unpause();
         Ok(())
     }
 

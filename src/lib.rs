@@ -4,13 +4,16 @@
 //! - [`configuration`]: files into a plan, by way of the grammar, [`boot::environment`] and
 //!   [`resolve`].
 //! - [`plan`]: what a configuration means, as a value.
+//! - [`change`]: what differs between two plans.
 //! - [`explain`]: the plan in words, with the lines that decided it.
 //! - [`demo`]: the shipped quick start in motion, and what it does on the wire.
 
 pub mod acl;
 pub mod admin;
+pub mod app_session;
 pub mod balance;
 pub mod boot;
+pub mod change;
 pub mod command_line;
 pub mod configuration;
 pub mod demo;
@@ -28,4 +31,5 @@ pub mod rewrite;
 pub mod rule;
 pub mod sample;
 pub mod stats;
+pub mod stick_table;
 pub mod userlist;

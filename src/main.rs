@@ -4,12 +4,15 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use hapax::boot::{self, Event, OldProcesses};
+use hapax::boot::door::{self, Question};
+use hapax::boot::{self, Event, OldProcesses, environment};
 use hapax::command_line::{
-    self, Check, Command, CommandLine, Explain, Format, KeywordFormat, Keywords, Run,
+    self, Check, Command, CommandLine, Explain, Format, KeywordFormat, Keywords, Process, Reload,
+    Run,
 };
-use hapax::configuration::{self, Configuration, Overrides};
-use hapax::{demo, explain, keyword_list, report, resolve};
+use hapax::configuration::{Configuration, Origin, Overrides};
+use hapax::plan::Plan;
+use hapax::{change, demo, explain, keyword_list, report, resolve};
 use haproxy_cfg_grammar::{Code, Dialect, Severity};
 
 fn main() -> ExitCode {
@@ -26,6 +29,8 @@ fn main() -> ExitCode {
         Command::Run(run) => start(&line, &run),
         Command::Check(check) => self::check(&check, dialect),
         Command::Explain(explain) => self::explain(&explain, dialect),
+        Command::Diff { old, new } => diff(&old, &new, dialect),
+        Command::Reload(reload) => ask_for_reload(&reload),
         Command::Demo => demo(),
         Command::Keywords(keywords) => self::keywords(&keywords),
     }
@@ -49,20 +54,44 @@ fn version(details: bool, dialect: Dialect) -> ExitCode {
 }
 
 /// Reads the files, or says which one cannot be read.
-fn load(files: &[String], dialect: Dialect, overrides: Overrides) -> Option<Configuration> {
-    match configuration::load(files, dialect, overrides) {
+fn load(origin: &Origin) -> Option<Configuration> {
+    match origin.read() {
         Ok(configuration) => Some(configuration),
-        Err((name, error)) => {
-            let message = format!("cannot read the configuration file '{name}': {error}");
+        Err(error) => {
+            let message = report::unreadable(&error);
             eprint!("{}", report::stamp().line(Severity::Error, &message));
             None
         }
     }
 }
 
+/// Files that are read for people, without HAProxy's flags.
+fn plain(files: &[String], dialect: Dialect) -> Origin {
+    Origin {
+        files: files.to_vec(),
+        dialect,
+        overrides: Overrides::default(),
+    }
+}
+
 /// HAProxy's own way: `-c` checks, anything else runs.
 fn start(line: &CommandLine, run: &Run) -> ExitCode {
-    let Some(configuration) = load(&run.files, line.dialect, run.overrides()) else {
+    if let Some(folder) = &run.folder
+        && let Err(error) = std::env::set_current_dir(folder)
+    {
+        let message = format!("cannot change to {folder}: {error}");
+        eprint!("{}", report::stamp().line(Severity::Error, &message));
+        return ExitCode::FAILURE;
+    }
+    let origin = Origin {
+        files: run.files.clone(),
+        dialect: line.dialect,
+        overrides: run.overrides(),
+    };
+    if environment::expand(&origin.files, origin.dialect).is_ok_and(|files| files.is_empty()) {
+        return usage(Some("no configuration file in that folder"));
+    }
+    let Some(configuration) = load(&origin) else {
         return ExitCode::FAILURE;
     };
     let sources = &configuration.document.sources;
@@ -89,6 +118,9 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
             .is_some_and(|plan| !plan.proxies.iter().any(active));
         if line.dialect == Dialect::V1_8 && idle {
             // 1.5 to 1.8 tell a file without listeners from a valid one by this code.
+            if !quiet {
+                println!("The configuration has no error, and nothing to listen on: exit code 2.");
+            }
             return ExitCode::from(2);
         }
         if !quiet {
@@ -96,47 +128,30 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    serve(line, run, configuration)
+    serve(origin, run, configuration)
 }
 
-/// Runs a plan until a signal ends it; reads the files again when one asks for it.
-fn serve(line: &CommandLine, run: &Run, configuration: Configuration) -> ExitCode {
-    let Some(mut plan) = configuration.plan else {
+/// Runs a plan until a signal ends it.
+fn serve(origin: Origin, run: &Run, configuration: Configuration) -> ExitCode {
+    let Some(plan) = configuration.plan else {
         return ExitCode::FAILURE;
     };
-    plan.global.nosplice |= run.no_splice;
+    let daemon =
+        (run.daemon || plan.global.daemon) && !(run.foreground || run.debug || plan.global.debug);
+    let pidfile = run.pidfile.as_ref().map(Into::into);
     let options = boot::Options {
-        daemon: (run.daemon || plan.global.daemon)
-            && !(run.foreground || run.debug || plan.global.debug),
-        pidfile: run
-            .pidfile
-            .as_ref()
-            .map(Into::into)
-            .or_else(|| plan.global.pidfile.clone()),
-        old: run
-            .takeover
-            .as_ref()
-            .map(|takeover| OldProcesses {
-                pids: takeover.pids.clone(),
-                terminate: !takeover.finish,
-            })
-            .unwrap_or_default(),
-        memory_limit: (run.memory_mb != 0).then_some(u64::from(run.memory_mb)),
+        origin,
+        daemon,
+        // As HAProxy: a process that stays in the foreground is known to whoever started it.
+        pidfile: pidfile
+            .or_else(|| plan.global.pidfile.clone())
+            .filter(|_| daemon || run.master),
+        old: run.takeover.as_ref().map(|takeover| OldProcesses {
+            pids: takeover.pids.clone(),
+            terminate: !takeover.finish,
+        }),
     };
-    let reload = || {
-        let Some(configuration) = load(&run.files, line.dialect, run.overrides()) else {
-            return Err(vec!["a configuration file cannot be read".to_owned()]);
-        };
-        let sources = &configuration.document.sources;
-        let lines = report::haproxy_lines(&configuration.diagnostics, sources);
-        eprint!("{lines}");
-        let Some(mut plan) = configuration.plan else {
-            return Err(lines.lines().map(str::to_owned).collect());
-        };
-        plan.global.nosplice |= run.no_splice;
-        Ok(plan)
-    };
-    match boot::run(plan, &options, reload, tell) {
+    match boot::run(plan, options, tell) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprint!(
@@ -152,6 +167,14 @@ fn serve(line: &CommandLine, run: &Run, configuration: Configuration) -> ExitCod
 fn tell(event: &Event<'_>) {
     let (severity, message) = match event {
         Event::Ready => return,
+        Event::Diagnosed(text) => {
+            eprint!("{text}");
+            return;
+        }
+        Event::Report(text) => {
+            eprint!("{text}");
+            return;
+        }
         Event::Reloading => (Severity::Warning, "reloading the configuration".to_owned()),
         Event::Reloaded(applied) => (Severity::Warning, applied.to_string()),
         Event::Refused => (
@@ -162,13 +185,68 @@ fn tell(event: &Event<'_>) {
             Severity::Error,
             format!("{error}; the running configuration stays"),
         ),
-        Event::Stopping { sessions } => (
-            Severity::Warning,
-            format!("stopping when {sessions} connections have ended"),
-        ),
         Event::Warning(text) => (Severity::Warning, text.clone()),
     };
     eprint!("{}", report::stamp().line(severity, &message));
+}
+
+/// `hapax diff`.
+fn diff(old: &str, new: &str, dialect: Dialect) -> ExitCode {
+    let read = |file: &str| -> Option<Plan> {
+        let configuration = load(&plain(&[file.to_owned()], dialect))?;
+        if configuration.plan.is_none() {
+            let sources = &configuration.document.sources;
+            let colours = std::io::stderr().is_terminal();
+            eprint!(
+                "{}",
+                report::snippets(&configuration.diagnostics, sources, colours)
+            );
+        }
+        configuration.plan
+    };
+    let (Some(old), Some(new)) = (read(old), read(new)) else {
+        return ExitCode::FAILURE;
+    };
+    say(&change::between(&old, &new).to_string());
+    ExitCode::SUCCESS
+}
+
+/// `hapax reload`.
+fn ask_for_reload(reload: &Reload) -> ExitCode {
+    let pid = match &reload.process {
+        Process::Pid(pid) => *pid,
+        Process::PidFile(name) => {
+            let text = std::fs::read_to_string(name).unwrap_or_default();
+            let Some(pid) = text
+                .lines()
+                .next()
+                .and_then(|line| line.trim().parse().ok())
+            else {
+                eprintln!("hapax: {name} does not hold a pid");
+                return ExitCode::FAILURE;
+            };
+            pid
+        }
+    };
+    let question = match reload {
+        Reload { list: true, .. } => Question::Generations,
+        Reload { dry_run: true, .. } => Question::DryRun,
+        _ => Question::Reload,
+    };
+    match door::ask(pid, question) {
+        Ok(answer) => {
+            say(&answer.text);
+            if answer.done {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("hapax: process {pid} does not answer: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// `hapax demo`.
@@ -184,7 +262,7 @@ fn demo() -> ExitCode {
 
 /// `hapax check`.
 fn check(check: &Check, dialect: Dialect) -> ExitCode {
-    let Some(configuration) = load(&check.files, dialect, Overrides::default()) else {
+    let Some(configuration) = load(&plain(&check.files, dialect)) else {
         return ExitCode::FAILURE;
     };
     let sources = &configuration.document.sources;
@@ -221,7 +299,7 @@ fn keywords(keywords: &Keywords) -> ExitCode {
 
 /// `hapax explain`.
 fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
-    let Some(configuration) = load(&explain.files, dialect, Overrides::default()) else {
+    let Some(configuration) = load(&plain(&explain.files, dialect)) else {
         return ExitCode::FAILURE;
     };
     let sources = &configuration.document.sources;

@@ -1,43 +1,29 @@
 //! Diagnostics on the terminal: in HAProxy's line format, for people, or as JSON.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use chrono::{Datelike as _, Local, Timelike as _};
 use haproxy_cfg_grammar::render::{haproxy, json, snippet};
 use haproxy_cfg_grammar::{Code, Diagnostic, Severity, SourceSet};
 
+use crate::configuration::Unreadable;
+
 /// The time and process for HAProxy's line format, in local time as HAProxy has it.
 pub fn stamp() -> haproxy::Stamp {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let day = now / 86_400;
-    let second = now % 86_400;
-    let small = |n: u64| u8::try_from(n).unwrap_or(0);
+    let now = Local::now();
+    let small = |n: u32| u8::try_from(n).unwrap_or(0);
     haproxy::Stamp {
         time: (
-            day_of_year(day),
-            small(second / 3600),
-            small(second / 60 % 60),
-            small(second % 60),
+            u16::try_from(now.ordinal0()).unwrap_or(0),
+            small(now.hour()),
+            small(now.minute()),
+            small(now.second()),
         ),
         pid: std::process::id(),
     }
 }
 
-/// The day of its year, from 0, of a day since 1970.
-fn day_of_year(mut day: u64) -> u16 {
-    let leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970;
-    loop {
-        let length = if leap(year) { 366 } else { 365 };
-        if day < length {
-            return u16::try_from(day).unwrap_or(0);
-        }
-        day -= length;
-        year += 1;
-    }
+/// That a file cannot be read.
+pub fn unreadable((name, error): &Unreadable) -> String {
+    format!("cannot read the configuration file '{name}': {error}")
 }
 
 /// All of them in HAProxy's line format, and its closing lines when the configuration is refused.
@@ -102,17 +88,4 @@ pub fn filter(diagnostics: Vec<Diagnostic>, deny: &[Code], allow: &[Code]) -> Ve
             Some(diagnostic)
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days() {
-        assert_eq!(day_of_year(0), 0);
-        assert_eq!(day_of_year(364), 364);
-        assert_eq!(day_of_year(365), 0);
-        assert_eq!(day_of_year(365 * 3 + 1), 0, "1972 was a leap year");
-    }
 }

@@ -67,7 +67,8 @@ pub fn resolve(document: &Document, environment: &Environment, dialect: Dialect)
             SectionKind::Ruleset | SectionKind::Later(..) => {}
         }
     }
-    if drafts.proxies.is_empty() {
+    // 1.5 to 1.8 find out when they are to start.
+    if drafts.proxies.is_empty() && dialect != Dialect::V1_8 {
         drafts.report(
             Diagnostic::whole(Code::NothingToDo, None, "there is no proxy: nothing to do").help(
                 "add a 'listen' section, or a 'frontend' and a 'backend', with a 'bind' line",

@@ -83,11 +83,12 @@ pub struct Statistics<'p> {
     pub challenge: Option<Option<&'p [u8]>>,
 }
 
-/// What runs between the families: the engine looks at the `Connection` header after the rules
-/// over lines, so that what they add is seen and what `reqadd` adds is not.
+/// What runs between the families: 1.4 looks at the `Connection` header after the rules over lines,
+/// so that what they write is seen and what `reqadd` adds is not; since 1.5 it is looked at before
+/// any rule.
 pub trait Between {
-    /// Called after the rules over lines.
-    fn after_lines(&mut self, head: &mut Head, bytes: &[u8]);
+    /// Called once, when it is time to look.
+    fn look(&mut self, head: &mut Head, bytes: &[u8]);
 }
 
 impl HttpRules {
@@ -128,8 +129,14 @@ impl HttpRules {
             rules, acls, base, ..
         } = moment;
         let allowed = &mut effects.allowed;
+        let v1_4 = base.dialect == Dialect::V1_4;
+        if !v1_4 {
+            between.look(head, bytes);
+        }
         if !self.acts_on_requests && moment.statistics.is_none() {
-            between.after_lines(head, bytes);
+            if v1_4 {
+                between.look(head, bytes);
+            }
             return Verdict::Pass;
         }
         if rules
@@ -141,7 +148,6 @@ impl HttpRules {
         }
         // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
         // are looked at, and decide at once.
-        let v1_4 = base.dialect == Dialect::V1_4;
         let mut realm = moment.statistics.and_then(|page| page.challenge);
         let families = match moment.statistics {
             Some(page) if v1_4 => [page.rules, &[]],
@@ -196,7 +202,9 @@ impl HttpRules {
                 return Verdict::Tarpit;
             }
         }
-        between.after_lines(head, bytes);
+        if v1_4 {
+            between.look(head, bytes);
+        }
         for rule in &rules.request_additions {
             if acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)) {
                 head.append(&rule.action);

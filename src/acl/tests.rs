@@ -20,6 +20,7 @@ fn matches(fetch: Fetch, matching: MatchMethod, ignore_case: bool, pattern: Patt
         },
         matching,
         ignore_case,
+        exact_case: Vec::new(),
         patterns: vec![pattern],
     };
     let facts = Facts {

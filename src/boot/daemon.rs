@@ -7,17 +7,48 @@ use nix::unistd::{ForkResult, Pid, fork, setsid};
 
 /// The parent, waiting to be released.
 #[derive(Debug)]
-pub(super) struct Parent(std::fs::File);
+pub(super) struct Parent {
+    parent: std::fs::File,
+    /// Opened before `chroot` hides it.
+    null: std::fs::File,
+}
 
 impl Parent {
-    /// Lets the parent exit with success.
-    pub(super) fn release(mut self) {
+    /// Leaves the terminal and lets the parent exit with success.
+    ///
+    /// # Errors
+    /// When there is no `/dev/null`.
+    pub(super) fn release(mut self) -> io::Result<()> {
+        leave_terminal(&self.null)?;
         // A parent that is gone cannot be kept waiting.
-        let _ = self.0.write_all(b"1");
+        let _ = self.parent.write_all(b"1");
+        Ok(())
     }
 }
 
-/// Forks. Only the child returns; it leads its own session and has no terminal. The parent exits
+/// Where nothing comes from and everything may go.
+///
+/// # Errors
+/// When there is no `/dev/null`.
+pub(super) fn null() -> io::Result<std::fs::File> {
+    std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+}
+
+/// Puts that in place of the terminal.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn leave_terminal(null: &std::fs::File) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(null)?;
+    rustix::stdio::dup2_stdout(null)?;
+    Ok(rustix::stdio::dup2_stderr(null)?)
+}
+
+/// Forks. Only the child returns; it leads its own session and keeps the terminal for messages until
+/// it releases the parent. The parent exits
 /// with 0 once the child has released it, with 1 when the child ends before.
 ///
 /// # Errors
@@ -31,14 +62,11 @@ pub(super) fn detach() -> io::Result<Option<Parent>> {
         ForkResult::Child => {
             drop(reader);
             setsid()?;
-            let null = std::fs::File::options()
-                .read(true)
-                .write(true)
-                .open("/dev/null")?;
-            rustix::stdio::dup2_stdin(&null)?;
-            rustix::stdio::dup2_stdout(&null)?;
-            rustix::stdio::dup2_stderr(&null)?;
-            Ok(Some(Parent(writer.into())))
+            let null = null()?;
+            Ok(Some(Parent {
+                parent: writer.into(),
+                null,
+            }))
         }
     }
 }
@@ -53,7 +81,7 @@ fn wait_for(_child: Pid, reader: OwnedFd, writer: OwnedFd) -> i32 {
 }
 
 #[allow(unsafe_code, reason = "there is no other way to become a daemon")]
-fn split() -> io::Result<ForkResult> {
+pub(super) fn split() -> io::Result<ForkResult> {
     // SAFETY: the process has a single thread here: workers and the signal thread start after the
     // fork, so that the child inherits no lock that somebody else holds.
     Ok(unsafe { fork() }?)

@@ -7,9 +7,37 @@ use std::io::{self, Read as _};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use haproxy_cfg_grammar::{Document, SourceSet};
+use haproxy_cfg_grammar::{Dialect, Document, SourceSet};
 
 use crate::resolve::{Environment, FileContent, needs};
+
+/// The files that the command line names. Since 1.8 a folder stands for the files in it whose names
+/// end in `.cfg`, in the order of their bytes.
+///
+/// # Errors
+/// The name of the folder that cannot be read, and why.
+pub fn expand(names: &[String], dialect: Dialect) -> Result<Vec<String>, (String, io::Error)> {
+    let mut files = Vec::with_capacity(names.len());
+    for name in names {
+        let folder = std::path::Path::new(name);
+        if dialect == Dialect::V1_4 || !folder.is_dir() {
+            files.push(name.clone());
+            continue;
+        }
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| (name.clone(), e))? {
+            let path = entry.map_err(|e| (name.clone(), e))?.path();
+            let hidden = |n: &str| n.starts_with('.') || !n.ends_with(".cfg");
+            let file = path.file_name().and_then(|n| n.to_str());
+            if file.is_some_and(|n| !hidden(n)) && path.is_file() {
+                found.push(path.to_string_lossy().into_owned());
+            }
+        }
+        found.sort_unstable();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
 
 /// Reads configuration files in order, with the environment variables that they may use.
 ///

@@ -4,16 +4,32 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::plan::Plan;
 
+/// Bytes that a connection needs besides its two buffers: the session, its heads and rules, its
+/// sockets' share of the runtime. Measured with 2,000 transfers under way; see `docs/overload.md`.
+pub const SESSION: u64 = 8 << 10;
+/// Bytes that the process needs before the first connection: program, stacks, plan, counters.
+pub const BASE: u64 = 32 << 20;
+
+/// The most memory that traffic can take, in bytes: what `maxconn` connections need when all of them
+/// transfer in both directions at once.
+pub fn most_memory(plan: &Plan) -> u64 {
+    u64::from(plan.global.maxconn) * (2 * u64::from(plan.global.tune.bufsize) + SESSION)
+}
+
+/// Descriptors that the process needs: two sockets for each connection, one listening socket for each
+/// worker and address, and those of pollers, logs, statistics and standard streams.
+pub fn descriptors(plan: &Plan, workers: usize) -> u64 {
+    let listeners: usize = plan.proxies.iter().map(|proxy| proxy.listeners.len()).sum();
+    let checks: usize = plan.proxies.iter().map(|proxy| proxy.servers.len()).sum();
+    u64::from(plan.global.maxconn) * 2 + (listeners * workers + checks) as u64 + 64
+}
+
 /// Raises the number of descriptors to what `maxconn` needs, or to `ulimit-n`, and sets the limit
-/// of `-m` (megabytes). Answers with what did not work.
-pub(super) fn raise(plan: &Plan, memory: Option<u64>) -> Vec<String> {
+/// of `-m`. Answers with what did not work and what will not fit.
+pub(super) fn raise(plan: &Plan, workers: usize) -> Vec<String> {
     let mut warnings = Vec::new();
     let global = &plan.global;
-    let listeners: usize = plan.proxies.iter().map(|proxy| proxy.listeners.len()).sum();
-    let workers = u64::from(global.workers.unwrap_or(1).max(1));
-    // Two sockets for each session, one listening socket for each worker and address, and those
-    // of pollers, logs and standard streams.
-    let needed = u64::from(global.maxconn) * 2 + listeners as u64 * workers + 64;
+    let needed = descriptors(plan, workers);
     let wanted = global.ulimit_n.map_or(needed, u64::from);
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) if soft < wanted => {
@@ -31,11 +47,32 @@ pub(super) fn raise(plan: &Plan, memory: Option<u64>) -> Vec<String> {
         Ok(_) => {}
         Err(error) => warnings.push(format!("cannot read the limit of descriptors: {error}")),
     }
-    if let Some(megabytes) = memory {
-        let bytes = megabytes.saturating_mul(1 << 20);
-        if let Err(error) = setrlimit(Resource::RLIMIT_AS, bytes, bytes) {
+    if wanted < needed {
+        warnings.push(format!(
+            "'ulimit-n {wanted}' is less than the {needed} descriptors that {} connections need: \
+             when it is reached, new connections wait",
+            global.maxconn
+        ));
+    }
+    if let Some(megabytes) = global.memory_mb {
+        let limit = u64::from(megabytes) << 20;
+        let most = most_memory(plan);
+        if most > limit {
+            let fit = limit * u64::from(global.maxconn) / most;
+            warnings.push(format!(
+                "{} connections can need {} MB, and -m allows {megabytes}: lower 'maxconn' to {fit}",
+                global.maxconn,
+                most.div_ceil(1 << 20)
+            ));
+        }
+        // Beyond what traffic needs by that formula: to run into this limit ends the process.
+        let bytes = limit.max(most) + BASE + (workers as u64) * STACK;
+        if let Err(error) = setrlimit(Resource::RLIMIT_DATA, bytes, bytes) {
             warnings.push(format!("cannot limit memory to {megabytes} MB: {error}"));
         }
     }
     warnings
 }
+
+/// Bytes of the stack of a thread.
+const STACK: u64 = 2 << 20;

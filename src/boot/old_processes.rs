@@ -5,7 +5,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::engine::{EngineError, Listeners};
+use super::door::{self, Question};
+use crate::engine::{EngineError, Listeners, Sockets};
 
 /// The processes to take over from.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,23 @@ const ATTEMPTS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl OldProcesses {
+    /// The listening sockets of those that are hapax: to go on with the same sockets is the only
+    /// way to lose no connection that waits in their queues. HAProxy's are shared by address.
+    pub(super) fn sockets(&self) -> Sockets {
+        let mut sockets = Sockets::new();
+        for pid in self.pids.iter().filter_map(|pid| u32::try_from(*pid).ok()) {
+            match door::ask(pid, Question::Sockets) {
+                Ok(answer) => {
+                    for (key, some) in answer.sockets {
+                        sockets.entry(key).or_default().extend(some);
+                    }
+                }
+                Err(error) => tracing::debug!(pid, %error, "no sockets are passed on"),
+            }
+        }
+        sockets
+    }
+
     fn signal(&self, signal: Signal) {
         for pid in &self.pids {
             // One that is gone has nothing to let go of.

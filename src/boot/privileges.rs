@@ -1,9 +1,17 @@
 //! `chroot`, `gid`, `uid`: given up in this order, before any thread starts.
 
-use nix::unistd::{Gid, Uid, chroot, getuid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, chroot, getgid, getuid, setgid, setgroups, setuid};
 
 use super::StartError;
 use crate::plan::Global;
+
+/// Whether something is given up that a reload would miss.
+pub(super) fn are_given_up(global: &Global) -> bool {
+    let changes = |id: Option<u32>, now: u32| id.is_some_and(|id| id != 0 && id != now);
+    global.chroot.is_some()
+        || changes(global.uid, getuid().as_raw())
+        || changes(global.gid, getgid().as_raw())
+}
 
 /// Gives up what the configuration says.
 pub(super) fn drop(global: &Global) -> Result<(), StartError> {

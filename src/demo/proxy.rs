@@ -4,7 +4,7 @@ use haproxy_cfg_grammar::{Dialect, SourceSet};
 
 use super::DemoError;
 use crate::configuration::{self, Overrides};
-use crate::engine::{Engine, Listeners};
+use crate::engine::{Engine, Listeners, Local, Sockets};
 use crate::report;
 
 /// A proxy that runs until it is dropped.
@@ -22,9 +22,9 @@ impl Proxy {
             let messages = report::haproxy_lines(&read.diagnostics, &read.document.sources);
             return Err(DemoError::Configuration(messages));
         };
-        let listeners = Listeners::open(&plan)?;
+        let listeners = Listeners::open(&plan, &Sockets::new())?;
         Ok(Self {
-            engine: Some(Engine::start(plan, listeners)?),
+            engine: Some(Engine::start(plan, listeners, Box::new(Local))?),
         })
     }
 }

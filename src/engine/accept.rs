@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
-use tokio::io::Interest;
 use tokio::time::Instant;
 
+use super::listening::ListenerKey;
 use super::live::{Entered, Gate};
 use super::poller;
-use super::reload::ListenerKey;
 use super::roster::Card;
 use super::session::{self, Accepted};
 use super::socket::Socket;
@@ -23,8 +22,8 @@ use super::worker::Worker;
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// Accepts until dropped.
-pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: OwnedFd) {
-    let fd = match poller::register(fd, Interest::READABLE) {
+pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) {
+    let fd = match poller::register_shared(fd) {
         Ok(fd) => fd,
         Err(error) => {
             tracing::error!(%error, ?key, "cannot watch a listening socket");

@@ -1,12 +1,24 @@
 //! Buffers of `tune.bufsize` bytes, pooled per worker and given back while a connection idles.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Free blocks of one worker.
 #[derive(Debug)]
 pub(crate) struct Pool {
     size: usize,
     free: RefCell<Vec<Box<[u8]>>>,
+    used: Cell<usize>,
+}
+
+/// How many blocks there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PoolUse {
+    /// Bytes of one.
+    pub(crate) size: usize,
+    /// Used now.
+    pub(crate) used: usize,
+    /// Kept for later.
+    pub(crate) free: usize,
 }
 
 /// Blocks that a pool keeps for later; what is given back beyond goes to the allocator.
@@ -18,10 +30,21 @@ impl Pool {
         Self {
             size,
             free: RefCell::new(Vec::new()),
+            used: Cell::new(0),
+        }
+    }
+
+    /// How many blocks there are.
+    pub(crate) fn usage(&self) -> PoolUse {
+        PoolUse {
+            size: self.size,
+            used: self.used.get(),
+            free: self.free.borrow().len(),
         }
     }
 
     fn take(&self) -> Box<[u8]> {
+        self.used.set(self.used.get() + 1);
         self.free
             .borrow_mut()
             .pop()
@@ -29,6 +52,8 @@ impl Pool {
     }
 
     fn give(&self, block: Box<[u8]>) {
+        // A session that is cut off takes its blocks along, so that more may seem used than are.
+        self.used.set(self.used.get().saturating_sub(1));
         let mut free = self.free.borrow_mut();
         // After a reload with another `tune.bufsize` old blocks are not taken back.
         if free.len() < KEPT && block.len() == self.size {

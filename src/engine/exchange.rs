@@ -550,12 +550,15 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.persist_rdp_cookie(session);
+    transaction.stick(session, false);
     transaction.up.tunnel();
     transaction.down.tunnel();
     if let Err(failure) = connect::connect(session, transaction).await {
         session.close_client();
         return failure.termination;
     }
+    transaction.remember_server(session, false);
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

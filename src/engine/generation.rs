@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::live::{Backend, Frontend, Listener, Registry, Server};
-use super::reload::ListenerKey;
+use super::listening::{self, ListenerKey};
+use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::AclSet;
-use crate::plan::{Plan, Proxy, ProxyId};
+use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
+use crate::stick_table::{Destination, StickTable};
 
 /// A plan in service.
 #[derive(Debug)]
 pub(crate) struct Generation {
+    /// Its number; the one that the process started with is 1.
+    pub(crate) number: u64,
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
@@ -31,6 +34,12 @@ pub(crate) struct Handles {
     pub(crate) backend: Arc<Backend>,
     /// Its servers, indexed like those of the plan.
     pub(crate) servers: Vec<Arc<Server>>,
+    /// Its stick table.
+    pub(crate) table: Option<Arc<StickTable>>,
+    /// Its sessions of `appsession`.
+    pub(crate) sessions: Option<Arc<StickTable>>,
+    /// What tables are told of its servers, when there is a table to tell.
+    pub(crate) destinations: Vec<Arc<Destination>>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
@@ -43,6 +52,7 @@ impl Generation {
     /// # Errors
     /// A regular expression that cannot be compiled.
     pub(crate) fn new(
+        number: u64,
         plan: Arc<Plan>,
         registry: &Registry,
     ) -> Result<Self, crate::regular_expression::BadRegex> {
@@ -80,21 +90,25 @@ impl Generation {
                     listeners,
                     backend,
                     servers,
+                    table: proxy.persistence.table.as_ref().map(|table| {
+                        registry.table(&proxy.name, TableUse::Stick, table, plan.dialect)
+                    }),
+                    sessions: proxy.persistence.appsession.as_ref().map(|sessions| {
+                        let table = sessions_table(sessions);
+                        registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
+                    }),
+                    destinations: destinations(proxy),
                     acls,
                     rules,
                 }
             })
             .collect();
-        let mut listeners = HashMap::new();
-        for (id, proxy) in plan.proxies.iter().enumerate() {
-            if proxy.disabled {
-                continue;
-            }
-            for (index, listener) in proxy.listeners.iter().enumerate() {
-                listeners.insert(ListenerKey::of(listener), (ProxyId(id as u32), index));
-            }
-        }
+        let listeners = listening::wanted(&plan)
+            .into_iter()
+            .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))
+            .collect();
         Ok(Self {
+            number,
             plan,
             handles,
             listeners,
@@ -122,13 +136,6 @@ impl Generation {
         self.listeners.get(key).copied()
     }
 
-    /// The listening sockets that this generation needs.
-    pub(crate) fn listener_keys(&self) -> impl Iterator<Item = (&ListenerKey, ProxyId, usize)> {
-        self.listeners
-            .iter()
-            .map(|(key, (proxy, index))| (key, *proxy, *index))
-    }
-
     /// Says that another generation has taken over: kept client connections end at their next
     /// response.
     pub(crate) fn retire(&self) {
@@ -139,4 +146,32 @@ impl Generation {
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
     }
+}
+
+/// How many sessions of `appsession` are known at most; HAProxy has no limit but memory.
+const MAX_SESSIONS: u32 = 1 << 20;
+
+/// The table that keeps the sessions of `appsession`.
+fn sessions_table(sessions: &AppSession) -> plan::StickTable {
+    plan::StickTable {
+        key: KeyType::String(sessions.len),
+        size: MAX_SESSIONS,
+        expire: Some(sessions.timeout),
+        nopurge: false,
+    }
+}
+
+/// What tables are told of the servers of a proxy.
+fn destinations(proxy: &Proxy) -> Vec<Arc<Destination>> {
+    if proxy.persistence.stick.is_empty() && proxy.persistence.appsession.is_none() {
+        return Vec::new();
+    }
+    let servers = proxy.servers.iter().map(|server| {
+        Arc::new(Destination {
+            backend: proxy.name.clone(),
+            server: server.name.clone(),
+            id: server.numeric_id,
+        })
+    });
+    servers.collect()
 }

@@ -14,12 +14,16 @@ pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use server::Server;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::plan;
+use crate::stick_table::{Millis, StickTable};
 
 /// A count of what is there now, with a limit, and a way to wait for room.
 #[derive(Debug, Default)]
@@ -95,6 +99,16 @@ pub(crate) struct Registry {
     workers: usize,
     frontends: Mutex<HashMap<String, Arc<Frontend>>>,
     backends: Mutex<HashMap<String, Arc<Backend>>>,
+    tables: Mutex<HashMap<(String, TableUse), Arc<StickTable>>>,
+}
+
+/// What a proxy has a table for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TableUse {
+    /// `stick-table`.
+    Stick,
+    /// `appsession`.
+    AppSession,
 }
 
 impl Registry {
@@ -109,6 +123,7 @@ impl Registry {
             workers: workers + 1,
             frontends: Mutex::default(),
             backends: Mutex::default(),
+            tables: Mutex::default(),
         }
     }
 
@@ -131,6 +146,26 @@ impl Registry {
         Arc::clone(known.or_insert_with(|| Arc::new(Backend::new(self.workers))))
     }
 
+    /// The table of a proxy, known or new. Keys of another type begin another table.
+    pub(crate) fn table(
+        &self,
+        proxy: &str,
+        used: TableUse,
+        settings: &plan::StickTable,
+        dialect: Dialect,
+    ) -> Arc<StickTable> {
+        let mut tables = self.tables.lock();
+        let table = tables
+            .entry((proxy.to_owned(), used))
+            .or_insert_with(|| Arc::new(StickTable::new(settings, dialect)));
+        if table.key_type() == settings.key {
+            table.configure(settings);
+        } else {
+            *table = Arc::new(StickTable::new(settings, dialect));
+        }
+        Arc::clone(table)
+    }
+
     /// Forgets proxies that nobody holds any more.
     pub(crate) fn forget_unused(&self) {
         self.frontends
@@ -139,5 +174,15 @@ impl Registry {
         self.backends
             .lock()
             .retain(|_, backend| Arc::strong_count(backend) > 1);
+        self.tables
+            .lock()
+            .retain(|_, table| Arc::strong_count(table) > 1);
     }
+}
+
+/// Milliseconds since the first look at the clock.
+pub(crate) fn millis(now: Instant) -> Millis {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = now.saturating_duration_since(*START.get_or_init(|| now));
+    since.as_millis() as Millis
 }

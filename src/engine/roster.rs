@@ -182,6 +182,15 @@ impl Roster {
             .collect()
     }
 
+    /// Ends the sessions of that generation and of those before it.
+    pub(crate) fn cut(&self, generation: u64) {
+        for (_, card) in self.0.borrow().iter() {
+            if card.generation.number <= generation {
+                card.end();
+            }
+        }
+    }
+
     /// Ends those that are meant, and answers how many there were.
     pub(crate) fn end(&self, whom: &Whom) -> usize {
         let cards = self.0.borrow();

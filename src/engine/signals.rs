@@ -9,7 +9,10 @@ use signal_hook::iterator::Signals;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// SIGHUP, SIGUSR2: read the configuration again.
-    Reload,
+    Reload {
+        /// SIGHUP: log the state of every server before, as HAProxy does on that signal.
+        dump: bool,
+    },
     /// SIGUSR1: stop listening, end with the last session.
     SoftStop,
     /// SIGTERM, SIGINT: end now, as killed by that signal.
@@ -52,7 +55,8 @@ pub fn die_of(signal: i32) {
 
 fn control(signal: i32) -> Option<Control> {
     match signal {
-        SIGHUP | SIGUSR2 => Some(Control::Reload),
+        SIGHUP => Some(Control::Reload { dump: true }),
+        SIGUSR2 => Some(Control::Reload { dump: false }),
         SIGUSR1 => Some(Control::SoftStop),
         SIGTERM | SIGINT => Some(Control::Stop(signal)),
         SIGTTOU => Some(Control::Pause),

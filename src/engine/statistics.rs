@@ -1,5 +1,7 @@
 //! Looks at everything that is live and fills in the table of statistics.
 
+use std::sync::atomic::Ordering;
+
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
@@ -116,7 +118,9 @@ impl Collector<'_> {
     }
 
     fn frontend_status(&self, sessions: u32) -> &'static str {
-        if self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn {
+        if self.handles.frontend.paused.load(Ordering::Relaxed) {
+            "STOP"
+        } else if self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn {
             "FULL"
         } else {
             "OPEN"
@@ -413,7 +417,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
     crate::stats::Info {
         pid: std::process::id(),
         uptime: registry.started.elapsed(),
-        memory_limit: 0,
+        memory_limit: plan.global.memory_mb.unwrap_or(0).into(),
         descriptors,
         sockets: descriptors,
         maxconn: plan.global.maxconn,

@@ -9,6 +9,7 @@ mod reply;
 mod request;
 mod response;
 mod rules;
+mod sticking;
 mod switching;
 mod tarpit;
 mod world;
@@ -129,6 +130,10 @@ pub(crate) struct Transaction {
     forced: bool,
     /// The server that the client wants.
     pub(crate) sticky: Option<Arc<Server>>,
+    /// Keys by which tables will remember the server.
+    stick_keys: sticking::Keys,
+    /// The session of the application, when it is to be remembered.
+    session_id: Option<Vec<u8>>,
     /// What the log shows of the messages.
     captured: cookies::Captured,
     /// The log line was written when the response began.
@@ -180,6 +185,8 @@ impl Default for Transaction {
             cookies: crate::rewrite::cookies::State::default(),
             forced: false,
             sticky: None,
+            stick_keys: sticking::Keys::new(),
+            session_id: None,
             captured: cookies::Captured::default(),
             logged: false,
             incident: None,
@@ -281,6 +288,8 @@ impl Transaction {
         self.cookies = crate::rewrite::cookies::State::default();
         self.forced = false;
         self.sticky = None;
+        self.stick_keys.clear();
+        self.session_id = None;
         self.captured.clear();
         self.logged = false;
         self.incident = None;
@@ -331,6 +340,7 @@ impl Transaction {
         }
         self.persist_rules(session);
         self.request_cookies(session);
+        self.stick(session, true);
         self.prepare_request(session)?;
         self.connecting = true;
         connect::connect(session, self)
@@ -472,10 +482,13 @@ impl Transaction {
     /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many
     /// there could have been.
     fn logged_retries(&self, session: &Session) -> u32 {
+        let backend = session.backend();
         if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
             self.retries
+        } else if backend.role.is_backend() {
+            backend.retries
         } else {
-            session.backend().retries
+            0
         }
     }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -21,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept;
-use super::buffer::Pool;
+use super::buffer::{Pool, PoolUse};
 use super::generation::Generation;
+use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
-use super::reload::ListenerKey;
 use super::roster::{Card, Roster, Whom};
 use super::syslog;
 use super::transaction::Transaction;
@@ -34,12 +35,18 @@ use crate::stats::SessionReport;
 /// What the control thread tells a worker.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Accept from this socket.
-    Listen(ListenerKey, OwnedFd),
-    /// Close the socket of that key.
+    /// Accept from this socket. There may be several of one key.
+    Listen(ListenerKey, Arc<OwnedFd>),
+    /// Close the sockets of that key.
     Unlisten(ListenerKey),
     /// Look at the new generation now, even when idle.
     Refresh,
+    /// End the sessions of that generation and of those before it.
+    Cut(u64),
+    /// Say that the thread runs.
+    Beat,
+    /// Tell how many buffers there are.
+    Memory(std::sync::mpsc::Sender<PoolUse>),
     /// Close all sockets; the thread ends with its last session.
     Drain,
     /// End now.
@@ -202,6 +209,10 @@ impl Worker {
 pub(crate) struct Handle {
     commands: UnboundedSender<Command>,
     thread: Option<JoinHandle<()>>,
+    /// How often it was asked whether it runs.
+    asked: u64,
+    /// How often it has said so.
+    beats: Arc<AtomicU64>,
 }
 
 impl Handle {
@@ -211,6 +222,8 @@ impl Handle {
     /// When the thread or its runtime cannot be created.
     pub(crate) fn start(index: usize, shared: Arc<Shared>) -> io::Result<Self> {
         let (commands, orders) = unbounded_channel();
+        let beats = Arc::new(AtomicU64::new(0));
+        let heart = Arc::clone(&beats);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -227,14 +240,26 @@ impl Handle {
                     .event_interval(61)
                     .build_local(tokio::runtime::LocalOptions::default());
                 match runtime {
-                    Ok(runtime) => runtime.block_on(run(index, shared, orders)),
+                    Ok(runtime) => runtime.block_on(run(index, shared, orders, &heart)),
                     Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
                 }
             })?;
         Ok(Self {
             commands,
             thread: Some(thread),
+            asked: 0,
+            beats,
         })
+    }
+
+    /// Whether the thread has answered since it was asked last; asks again.
+    pub(crate) fn is_well(&mut self) -> bool {
+        let well = self.beats.load(Ordering::Relaxed) == self.asked;
+        if well {
+            self.asked += 1;
+            self.send(Command::Beat);
+        }
+        well || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Sends an order. A worker that has ended needs none.
@@ -306,9 +331,14 @@ impl Aside {
     }
 }
 
-async fn run(index: usize, shared: Arc<Shared>, mut orders: UnboundedReceiver<Command>) {
+async fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    mut orders: UnboundedReceiver<Command>,
+    heart: &AtomicU64,
+) {
     let worker = Rc::new(Worker::new(index, shared));
-    let mut listeners: HashMap<ListenerKey, CancellationToken> = HashMap::new();
+    let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
             Command::Listen(key, fd) => {
@@ -319,23 +349,26 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: UnboundedReceiver<Co
                     // The socket is closed when the accepting future is dropped.
                     stopped.run_until_cancelled(accept).await;
                 });
-                listeners.insert(key, stop);
+                listeners.entry(key).or_default().push(stop);
             }
             Command::Unlisten(key) => {
-                if let Some(stop) = listeners.remove(&key) {
+                for stop in listeners.remove(&key).into_iter().flatten() {
                     stop.cancel();
                 }
             }
             Command::Refresh => drop(worker.generation()),
+            Command::Cut(generation) => worker.roster.cut(generation),
+            Command::Beat => beat(heart),
+            Command::Memory(reply) => tell_memory(&worker, &reply),
             Command::Drain => {
                 worker.draining.set(true);
-                for (_, stop) in listeners.drain() {
+                for stop in listeners.drain().flat_map(|(_, stops)| stops) {
                     stop.cancel();
                 }
                 worker.tracker.close();
                 tokio::select! {
                     () = worker.tracker.wait() => return,
-                    () = stop_order(&worker, &mut orders) => return,
+                    () = stop_order(&worker, &mut orders, heart) => return,
                 }
             }
             Command::Stop => return,
@@ -350,14 +383,26 @@ fn tell<T>(reply: &UnboundedSender<T>, what: T) {
     let _ = reply.send(what);
 }
 
+fn beat(heart: &AtomicU64) {
+    heart.fetch_add(1, Ordering::Relaxed);
+}
+
+fn tell_memory(worker: &Worker, reply: &std::sync::mpsc::Sender<PoolUse>) {
+    // Whoever asked may have given up.
+    let _ = reply.send(worker.pool.usage());
+}
+
 /// Waits for [`Command::Stop`] while the last sessions end.
-async fn stop_order(worker: &Worker, orders: &mut UnboundedReceiver<Command>) {
+async fn stop_order(worker: &Worker, orders: &mut UnboundedReceiver<Command>, heart: &AtomicU64) {
     while let Some(order) = orders.recv().await {
         match order {
             Command::Stop => return,
+            Command::Cut(generation) => worker.roster.cut(generation),
+            Command::Beat => beat(heart),
+            Command::Memory(reply) => tell_memory(worker, &reply),
             Command::Report(reply) => tell(&reply, worker.roster.report()),
             Command::End(whom, reply) => tell(&reply, worker.roster.end(&whom)),
-            Command::Listen(..) | Command::Unlisten(_) | Command::Refresh | Command::Drain => {}
+            _ => {}
         }
     }
 }

@@ -391,20 +391,16 @@ fn announce(
     close: bool,
     keep_alive: bool,
 ) {
-    let tokens = match tokens {
-        Some(tokens) => tokens,
-        None if close || keep_alive => strip(name, head, bytes, !close, !keep_alive),
-        None => return,
-    };
-    let drop_close = tokens.close_kept && !close;
-    let drop_keep_alive = tokens.keep_alive_kept && !keep_alive;
-    if drop_close || drop_keep_alive {
-        strip(name, head, bytes, drop_close, drop_keep_alive);
+    let seen = tokens.unwrap_or_default();
+    if close == seen.close_kept && keep_alive == seen.keep_alive_kept {
+        return;
     }
-    if close && !tokens.close_kept {
+    // Rules may have written the header since it was looked at.
+    let there = strip(name, head, bytes, !close, !keep_alive);
+    if close && !there.close_kept {
         head.append_parts(&[name, b": close"]);
     }
-    if keep_alive && !tokens.keep_alive_kept {
+    if keep_alive && !there.keep_alive_kept {
         head.append_parts(&[name, b": keep-alive"]);
     }
 }

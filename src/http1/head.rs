@@ -33,6 +33,8 @@ pub struct Head {
     edited_start: Option<StartLine>,
     len: usize,
     edited: bool,
+    /// Lines from here on leave, but are not found.
+    unseen: usize,
 }
 
 impl Head {
@@ -44,6 +46,7 @@ impl Head {
             arena: Vec::new(),
             edited_start: None,
             len: 0,
+            unseen: usize::MAX,
             edited: false,
         }
     }
@@ -54,6 +57,7 @@ impl Head {
         self.lines.clear();
         self.arena.clear();
         self.edited_start = None;
+        self.unseen = usize::MAX;
         self.len = 0;
         self.edited = false;
     }
@@ -92,9 +96,9 @@ impl Head {
         self.scanner.start_line.start as usize
     }
 
-    /// Number of header lines as received.
+    /// Number of header lines, removed ones included.
     pub fn line_count(&self) -> usize {
-        self.lines.len()
+        self.lines.len().min(self.unseen)
     }
 
     /// Whether what leaves differs from what came.
@@ -200,13 +204,13 @@ impl Head {
 
     /// The lines that are still there, by index, in order.
     pub fn lines(&self) -> impl Iterator<Item = usize> {
-        (0..self.lines.len()).filter(|&i| self.lines[i].start != REMOVED)
+        (0..self.line_count()).filter(|&i| self.lines[i].start != REMOVED)
     }
 
     /// The first line after `from` (all lines for `None`) with that name, whatever its case.
     pub fn find(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
         let first = from.map_or(0, |i| i + 1);
-        (first..self.lines.len()).find(|&i| {
+        (first..self.line_count()).find(|&i| {
             let line = &self.lines[i];
             line.start != REMOVED
                 && (line.colon - line.start) as usize == name.len()
@@ -257,6 +261,15 @@ impl Head {
     pub fn remove(&mut self, index: usize) {
         self.lines[index].start = REMOVED;
         self.edited = true;
+    }
+
+    /// Removes a line as the rules of HAProxy 1.4 to 1.8 do: when it was the last one, lines that are
+    /// added later leave, and no rule sees them any more.
+    pub fn remove_losing_the_end(&mut self, index: usize) {
+        if self.lines().last() == Some(index) {
+            self.unseen = self.lines.len();
+        }
+        self.remove(index);
     }
 
     /// Removes every line of that name.

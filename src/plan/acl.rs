@@ -27,6 +27,9 @@ pub struct Acl {
     pub ignore_case: bool,
     /// What it is compared with; any of them will do.
     pub patterns: Vec<Pattern>,
+    /// The same with the case of letters, whatever `ignore_case` says: what files before `-i` have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exact_case: Vec<Pattern>,
 }
 
 /// A sample expression: what is fetched, and what is done with it.

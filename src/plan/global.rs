@@ -12,6 +12,8 @@ use super::{LogTarget, StatsSocket};
 pub struct Global {
     /// `maxconn`: client connections of the whole process. 1.4's default is 2000.
     pub maxconn: u32,
+    /// `-m` on the command line: how much memory the process may use, in megabytes.
+    pub memory_mb: Option<u32>,
     /// `nbproc` or `nbthread`: workers; `None` means one for every usable core.
     pub workers: Option<u16>,
     /// `daemon`.

@@ -21,10 +21,8 @@ pub struct Persistence {
     pub overrides: Vec<PersistRule>,
     /// `stick-table`: the table of this proxy.
     pub table: Option<StickTable>,
-    /// `stick match`, `stick on`: where the server is looked up.
-    pub stick_match: Vec<StickRule>,
-    /// `stick on`, `stick store-request`: where the server is remembered.
-    pub stick_store: Vec<StickRule>,
+    /// `stick`, in file order.
+    pub stick: Vec<StickRule>,
 }
 
 /// `force-persist`, `ignore-persist`.
@@ -112,6 +110,12 @@ pub enum KeyType {
 /// One `stick` line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StickRule {
+    /// `stick match`, `stick on`: the server is looked up.
+    pub looks_up: bool,
+    /// All but `stick match`: the server is remembered.
+    pub stores: bool,
+    /// `stick store-response`: the key is found in the response.
+    pub of_response: bool,
     /// The key.
     pub key: Sample,
     /// The proxy that has the table.

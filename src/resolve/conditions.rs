@@ -56,10 +56,16 @@ impl Reader<'_> {
         let mut patterns = Vec::with_capacity(syntax.patterns.len());
         for (n, pattern) in syntax.patterns.iter().enumerate() {
             let span = syntax.pattern_spans.get(n).copied().unwrap_or(syntax.span);
-            patterns.push(self.pattern(pattern, syntax, span)?);
+            patterns.push(self.pattern(pattern, syntax.ignore_case, span)?);
         }
+        let mut exact_case = Vec::new();
         for file in &syntax.files {
-            self.file(file, syntax, &mut patterns)?;
+            let into = if syntax.ignore_case && !file.ignore_case {
+                &mut exact_case
+            } else {
+                &mut patterns
+            };
+            self.file(&file.name, syntax, file.ignore_case, into)?;
         }
         let mut converters = Vec::with_capacity(syntax.converters.len());
         for call in &syntax.converters {
@@ -90,6 +96,7 @@ impl Reader<'_> {
             matching: syntax.method,
             ignore_case: syntax.ignore_case,
             patterns,
+            exact_case,
         });
         draft.acl_needs.push(syntax.criterion.needs);
         draft.acl_spans.push(syntax.span);
@@ -99,12 +106,12 @@ impl Reader<'_> {
     fn pattern(
         &self,
         pattern: &PatternSyntax,
-        syntax: &AclSyntax,
+        ignore_case: bool,
         span: Span,
     ) -> Result<Pattern, Diagnostic> {
         Ok(match pattern {
             PatternSyntax::Text(text) => Pattern::Text((&**text).into()),
-            PatternSyntax::Regex(text) => Pattern::Regex(regex(text, syntax.ignore_case, span)?),
+            PatternSyntax::Regex(text) => Pattern::Regex(regex(text, ignore_case, span)?),
             PatternSyntax::Range { min, max } => Pattern::Range {
                 min: *min,
                 max: *max,
@@ -125,6 +132,7 @@ impl Reader<'_> {
         &self,
         file: &Word,
         syntax: &AclSyntax,
+        ignore_case: bool,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
         let content = draft::file(file, "the patterns in", self.environment)?;
@@ -159,7 +167,10 @@ impl Reader<'_> {
                         ),
                     ))
                 })?;
-            patterns.push(self.pattern(&parsed, syntax, file.span).map_err(place)?);
+            patterns.push(
+                self.pattern(&parsed, ignore_case, file.span)
+                    .map_err(place)?,
+            );
         }
         Ok(())
     }

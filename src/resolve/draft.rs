@@ -78,6 +78,7 @@ pub(super) struct PendingAcl {
 pub(super) struct PendingStick {
     pub(super) matches: bool,
     pub(super) stores: bool,
+    pub(super) of_response: bool,
     pub(super) key: Sample,
     pub(super) table: Option<Word>,
     pub(super) span: Span,
@@ -110,6 +111,8 @@ pub(super) struct Drafts<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The global section set this by itself.
     pub(super) maxrewrite_set: bool,
+    /// `maxconn` of the global section is there.
+    pub(super) maxconn_set: bool,
     /// A setting of the statistics socket was seen.
     pub(super) stats_settings: bool,
 }
@@ -126,6 +129,7 @@ impl<'a> Drafts<'a> {
             userlists: Vec::new(),
             diagnostics: Vec::new(),
             maxrewrite_set: false,
+            maxconn_set: false,
             stats_settings: false,
         }
     }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The content of a file, or why it could not be read.
 pub type FileContent = Result<Arc<[u8]>, String>;
 
 /// What was found out about the names in a configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Environment {
     /// Files that are read at start: error pages, patterns of ACLs.
     pub files: HashMap<String, FileContent>,
@@ -22,6 +24,8 @@ pub struct Environment {
     pub default_proxy_maxconn: Option<u32>,
     /// `-n`: stands in for `maxconn` of the global section, and wins over it.
     pub global_maxconn: Option<u32>,
+    /// `-m`: how much memory the process may use, in megabytes.
+    pub memory_mb: Option<u32>,
 }
 
 impl Environment {

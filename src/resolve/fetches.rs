@@ -127,7 +127,25 @@ pub(super) fn of_stick(call: &Call, span: Span) -> Result<Fetch, Diagnostic> {
         (None, "rdp_cookie") => of("req.rdp_cookie", argument),
         (found, _) => found,
     };
-    found.map(|f| f.fetch).ok_or_else(|| {
+    let fetch = found.map(|f| match f.fetch {
+        // A key is one value: the last one when the rule does not say which.
+        Fetch::RequestHeader {
+            name,
+            occurrence: 0,
+        } => Fetch::RequestHeader {
+            name,
+            occurrence: -1,
+        },
+        Fetch::ResponseHeader {
+            name,
+            occurrence: 0,
+        } => Fetch::ResponseHeader {
+            name,
+            occurrence: -1,
+        },
+        other => other,
+    });
+    fetch.ok_or_else(|| {
         Diagnostic::new(
             Code::UnknownFetch,
             span,

@@ -19,6 +19,7 @@ use crate::plan::{AccessLevel, Global, StatsSocket, Tune};
 pub(super) fn built_in(dialect: Dialect) -> Global {
     Global {
         maxconn: 2000,
+        memory_mb: None,
         workers: None,
         daemon: false,
         debug: false,
@@ -142,6 +143,7 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
     let name = match which {
         Number::Maxconn => {
             global.maxconn = if value == 0 { 2000 } else { value };
+            drafts.maxconn_set = value != 0;
             "maxconn"
         }
         Number::Maxpipes => {
@@ -336,8 +338,14 @@ fn stats_socket(
 
 /// Puts the sizes in order once everything is known.
 pub(super) fn finish(drafts: &mut Drafts<'_>) {
+    drafts.global.memory_mb = drafts.environment.memory_mb;
     if let Some(maxconn) = drafts.environment.global_maxconn {
         drafts.global.maxconn = maxconn;
+    } else if let Some(memory) = drafts.global.memory_mb
+        && !drafts.maxconn_set
+        && drafts.dialect != Dialect::V1_4
+    {
+        drafts.global.maxconn = what_fits(memory);
     }
     let tune = &mut drafts.global.tune;
     if !drafts.maxrewrite_set && drafts.dialect == Dialect::V1_4 {
@@ -346,5 +354,38 @@ pub(super) fn finish(drafts: &mut Drafts<'_>) {
     // Half of a buffer at least is for what was received.
     if tune.maxrewrite >= tune.bufsize / 2 {
         tune.maxrewrite = tune.bufsize / 2;
+    }
+}
+
+/// How many connections 1.5 to 1.8 allow in so many megabytes when nobody says how many: as measured,
+/// each is taken to need 36,720 bytes, and what comes out is rounded down to two digits.
+fn what_fits(megabytes: u32) -> u32 {
+    let mut fits = (u64::from(megabytes) << 20) / 36_720;
+    let mut scale = 1;
+    while fits >= 100 {
+        fits /= 10;
+        scale *= 10;
+    }
+    u32::try_from(fits * scale).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::what_fits;
+
+    #[test]
+    fn connections_for_memory() {
+        for (megabytes, connections) in [
+            (10, 280),
+            (30, 850),
+            (34, 970),
+            (35, 990),
+            (36, 1000),
+            (39, 1100),
+            (300, 8500),
+            (1000, 28_000),
+        ] {
+            assert_eq!(what_fits(megabytes), connections, "{megabytes} MB");
+        }
     }
 }

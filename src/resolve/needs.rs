@@ -151,9 +151,9 @@ impl Needs {
             }
         }
         for file in &acl.files {
-            self.files.insert(file.shown());
+            self.files.insert(file.name.shown());
             if acl.method == MatchMethod::Address {
-                self.host_files.insert(file.shown());
+                self.host_files.insert(file.name.shown());
             }
         }
     }

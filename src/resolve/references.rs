@@ -211,17 +211,14 @@ fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
             diagnostics.push(mistake(format!("'{name}' has no 'stick-table' line")));
             continue;
         }
-        let of = StickRule {
+        draft.proxy.persistence.stick.push(StickRule {
+            looks_up: rule.matches,
+            stores: rule.stores,
+            of_response: rule.of_response,
             key: rule.key,
             table: id,
             condition: rule.condition,
-        };
-        if rule.matches {
-            draft.proxy.persistence.stick_match.push(of.clone());
-        }
-        if rule.stores {
-            draft.proxy.persistence.stick_store.push(of);
-        }
+        });
     }
 }
 

@@ -252,10 +252,17 @@ impl Reader<'_> {
         for call in &rule.converters {
             converters.push(fetches::converter(call, rule.span)?);
         }
-        let condition = self.optional(draft, rule.condition.as_ref(), Moment::Request)?;
+        let of_response = rule.action == StickAction::StoreResponse;
+        let moment = if of_response {
+            Moment::Response
+        } else {
+            Moment::Request
+        };
+        let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
         draft.pending_sticks.push(PendingStick {
             matches: matches!(rule.action, StickAction::Match | StickAction::On),
             stores: rule.action != StickAction::Match,
+            of_response,
             key: Sample { fetch, converters },
             table: rule.table.clone(),
             span: rule.span,

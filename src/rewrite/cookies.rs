@@ -92,8 +92,18 @@ pub struct State {
     pub first_wins: bool,
 }
 
+impl State {
+    /// A server was chosen by the client's wish.
+    pub fn choose(&mut self) {
+        self.request = RequestCookie::Valid;
+        self.direct = true;
+        self.assigned = true;
+    }
+}
+
 /// Looks for the persistence cookie of a request, and takes out what the server must not see.
-/// `first` gets every cookie, name to value, before anything is changed.
+/// `seen` gets every cookie, name and value, before anything is changed, and answers whether it has
+/// chosen a server by it.
 pub fn request(
     head: &mut Head,
     bytes: &[u8],
@@ -101,7 +111,7 @@ pub fn request(
     now: i64,
     state: &mut State,
     lookup: &mut dyn FnMut(&[u8]) -> Lookup,
-    seen: &mut dyn FnMut(&[u8], &[u8]),
+    seen: &mut dyn FnMut(&[u8], &[u8]) -> bool,
 ) {
     for index in 0..head.line_count() {
         if head.is_removed(index) || !head.name(bytes, index).eq_ignore_ascii_case(b"Cookie") {
@@ -152,7 +162,7 @@ impl Line {
         now: i64,
         state: &mut State,
         lookup: &mut dyn FnMut(&[u8]) -> Lookup,
-        seen: &mut dyn FnMut(&[u8], &[u8]),
+        seen: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> bool {
         let mut delete_from: Option<usize> = None;
         let mut preserve = false;
@@ -166,10 +176,13 @@ impl Line {
             }
             if place.has_equals {
                 self.tighten(&mut place);
-                seen(
+                let chosen = seen(
                     &self.text[place.name.0..place.name.1],
                     &self.text[place.value.0..place.value.1],
                 );
+                if chosen {
+                    state.choose();
+                }
             }
             let ours = settings.filter(|cookie| {
                 place.has_equals && self.text[place.name.0..place.name.1] == *cookie.name

@@ -1,6 +1,8 @@
 //! Rules over every line of a head, the first included: `reqrep`, `rspdel` and the others. Manual
 //! 1.4, section 6.
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::Replacement;
 use crate::acl::AclSet;
 use crate::http1::{Head, Kind};
@@ -111,7 +113,8 @@ impl LineRules {
                     return outcome;
                 }
             } else {
-                header_lines(rule, head, bytes, &mut line, &mut outcome, allowed);
+                let dialect = base.dialect;
+                header_lines(rule, head, bytes, &mut line, &mut outcome, allowed, dialect);
             }
             if outcome.denied || outcome.tarpitted {
                 break;
@@ -176,6 +179,7 @@ fn header_lines(
     line: &mut Vec<u8>,
     outcome: &mut Outcome,
     allowed: &mut bool,
+    dialect: Dialect,
 ) {
     for index in 0..head.line_count() {
         if head.is_removed(index) {
@@ -195,7 +199,11 @@ fn header_lines(
         }
         match &rule.action {
             Action::Delete => {
-                head.remove(index);
+                if dialect == Dialect::Hapax {
+                    head.remove(index);
+                } else {
+                    head.remove_losing_the_end(index);
+                }
                 continue;
             }
             Action::Allow => *allowed = true,

@@ -1,6 +1,8 @@
 //! Values in the first bytes of a connection: SSL, RDP, whether it is HTTP. Manual 1.4, section
 //! 7.5.2.
 
+use std::net::SocketAddrV4;
+
 use haproxy_cfg_grammar::Dialect;
 
 use super::Content;
@@ -131,9 +133,49 @@ pub fn rdp_cookie<'a>(bytes: &'a [u8], name: &[u8]) -> Found<&'a [u8]> {
     Found::Value(&pair[equals + 1..])
 }
 
+/// The server that the `msts` cookie of RDP names: `address.port.`, both as integers whose bytes
+/// stand in network order, whatever follows. Manual 1.4, section 4.2 "persist rdp-cookie".
+pub fn rdp_server(cookie: &[u8]) -> Option<SocketAddrV4> {
+    let (address, rest) = leading_digits(cookie)?;
+    let (port, rest) = leading_digits(rest.strip_prefix(b".")?)?;
+    rest.starts_with(b".").then(|| {
+        let octets = (address as u32).to_le_bytes();
+        SocketAddrV4::new(octets.into(), (port as u16).swap_bytes())
+    })
+}
+
+/// The number that a text begins with, blanks before it allowed, and what follows.
+fn leading_digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let text = text.trim_ascii_start();
+    let end = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let number = text[..end].iter().fold(0u64, |n, b| {
+        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+    });
+    (end > 0).then_some((number, &text[end..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_in_rdp_cookies() {
+        // As a server in Microsoft's farms writes 10.0.0.1:3389.
+        let expected = Some(SocketAddrV4::new([10, 0, 0, 1].into(), 3389));
+        for (cookie, expected) in [
+            ("16777226.15629.0000", expected),
+            ("16777226.15629.", expected),
+            (" 016777226.15629.x", expected),
+            ("4311744522.81165.0", expected),
+            ("16777226.15629", None),
+            ("16777226:15629.0000", None),
+            ("16777226.15629x.0000", None),
+            ("x16777226.15629.0000", None),
+            ("", None),
+        ] {
+            assert_eq!(rdp_server(cookie.as_bytes()), expected, "{cookie}");
+        }
+    }
 
     #[test]
     fn ssl_versions() {

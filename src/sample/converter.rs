@@ -16,7 +16,7 @@ pub fn convert(
         return visit(value);
     };
     match first {
-        Converter::IpMask(mask) => value.address().is_some_and(|address| {
+        Converter::IpMask(mask) => address(value).is_some_and(|address| {
             let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
             convert(rest, Value::Address(masked), visit)
         }),
@@ -30,5 +30,13 @@ pub fn convert(
             }
             convert(rest, Value::Text(&text), visit)
         }
+    }
+}
+
+/// The address of a value; a text counts with the one that it begins with.
+fn address(value: Value<'_>) -> Option<Ipv4Addr> {
+    match value {
+        Value::Text(text) => super::value::leading_address(text),
+        other => other.address(),
     }
 }

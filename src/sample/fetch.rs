@@ -82,7 +82,7 @@ pub fn fetch(
                 return Certainty::Final;
             }
             if let Some(response) = facts.response
-                && of_response(fetch, response, visit)
+                && of_response(fetch, response, facts.dialect, visit)
             {
                 return Certainty::Final;
             }
@@ -170,6 +170,7 @@ fn names_no_header(fetch: &Fetch) -> bool {
 fn of_response(
     fetch: &Fetch,
     response: Message<'_>,
+    dialect: Dialect,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) -> bool {
     match fetch {
@@ -184,7 +185,7 @@ fn of_response(
             header(response, name, *occurrence, visit);
         }
         Fetch::ResponseHeaderAddress { name, occurrence } => {
-            header_addresses(response, name, *occurrence, visit);
+            header_addresses(response, name, *occurrence, dialect, visit);
         }
         Fetch::ResponseHeaderValue { name, occurrence } => {
             header_numbers(response, name, *occurrence, visit);
@@ -244,7 +245,7 @@ fn of_request(
         }
         Fetch::RequestHeader { name, occurrence } => header(request, name, *occurrence, visit),
         Fetch::RequestHeaderAddress { name, occurrence } => {
-            header_addresses(request, name, *occurrence, visit);
+            header_addresses(request, name, *occurrence, facts.dialect, visit);
         }
         Fetch::RequestHeaderValue { name, occurrence } => {
             header_numbers(request, name, *occurrence, visit);
@@ -303,16 +304,19 @@ fn each<'a>(
     }
 }
 
+/// 1.4 takes what is no address for 0.0.0.0.
 fn header_addresses(
     message: Message<'_>,
     name: &[u8],
     occurrence: i32,
+    dialect: Dialect,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) {
+    let otherwise = (dialect == Dialect::V1_4).then_some(Ipv4Addr::UNSPECIFIED);
     header(message, name, occurrence, &mut |value| match value {
-        Value::Text(text) => {
-            leading_address(text).is_some_and(|address| visit(Value::Address(address)))
-        }
+        Value::Text(text) => leading_address(text)
+            .or(otherwise)
+            .is_some_and(|address| visit(Value::Address(address))),
         _ => false,
     });
 }

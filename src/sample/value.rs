@@ -107,6 +107,23 @@ pub fn leading_address(text: &[u8]) -> Option<Ipv4Addr> {
     address_of(&text[..end])
 }
 
+/// An address as 1.4 reads keys of tables: up to four numbers that wrap at 256, those that are
+/// missing 0, whatever follows; 0.0.0.0 is none.
+pub fn dotted_prefix(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut at = 0;
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                octets[at] = octets[at].wrapping_mul(10).wrapping_add(byte - b'0');
+            }
+            b'.' if at < 3 => at += 1,
+            _ => break,
+        }
+    }
+    (octets != [0; 4]).then(|| octets.into())
+}
+
 /// A dotted address, all of the text.
 pub fn address_of(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = text.split(|b| *b == b'.');
@@ -143,6 +160,22 @@ mod tests {
             ("99999999999999999999", i64::MAX),
         ] {
             assert_eq!(leading_integer(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_1_4_tables() {
+        for (text, expected) in [
+            ("10.0.0.1", Some([10, 0, 0, 1])),
+            ("10.5", Some([10, 5, 0, 0])),
+            ("1.2.3.4.5", Some([1, 2, 3, 4])),
+            ("300.1.1.1", Some([44, 1, 1, 1])),
+            ("10.0.0.1:80", Some([10, 0, 0, 1])),
+            ("ten", None),
+            ("", None),
+        ] {
+            let expected = expected.map(Ipv4Addr::from);
+            assert_eq!(dotted_prefix(text.as_bytes()), expected, "{text}");
         }
     }
 

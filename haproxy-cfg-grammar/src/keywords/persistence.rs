@@ -106,7 +106,6 @@ pub const PERSISTENCE: &[Keyword] = &[
         ignored_in: FRONTEND,
         until: Some(version::V1_8),
         arguments: "cookie len n timeout t [options]",
-        status: Status::Accepted,
         accepts: &[
             "appsession JSESSIONID len 52 timeout 3h",
             "appsession SID len 32 timeout 10m request-learn mode query-string",
@@ -120,7 +119,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     },
     Keyword {
         arguments: "[(name)]",
-        status: Status::Accepted,
         accepts: &["persist rdp-cookie", "persist rdp-cookie(msts)"],
         refuses: &["persist rdp-cookie(", "persist bogus", "persist"],
         ..Keyword::new("persist", DFLB, persist)

@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Status};
+use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, FRONTEND, LB};
 use crate::value::condition::ConditionSyntax;
@@ -83,7 +84,7 @@ const fn stick(
         ignored_in: FRONTEND,
         unread_when_ignored: true,
         arguments: "pattern [table name] [condition]",
-        status: Status::Accepted,
+        status: Status::Works,
         accepts,
         refuses,
         ..Keyword::new(name, LB, parse)
@@ -118,7 +119,7 @@ pub const STICK: &[Keyword] = &[
     ),
     Keyword {
         arguments: "type t size n [expire t] [nopurge]",
-        status: Status::Accepted,
+        status: Status::Works,
         accepts: &[
             "stick-table type ip size 200k expire 30m",
             "stick-table type string len 32 size 1m nopurge",
@@ -194,6 +195,12 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
             expression.converters.push(call);
             arguments.next_word();
         }
+    } else {
+        // Later versions read 1.4's way of writing, too.
+        while let Some(more) = arguments.peek().and_then(converter_word) {
+            expression.converters.extend(more);
+            arguments.next_word();
+        }
     }
     let mut table = None;
     if arguments.take("table").is_some() {
@@ -219,6 +226,18 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
 
 /// The converters that 1.4 knows: words after the fetch.
 const CONVERTERS: [&str; 3] = ["ipmask", "lower", "upper"];
+
+/// A word that begins with the name of a converter.
+fn converter_word(word: &Word) -> Option<Vec<Call>> {
+    let calls = expression::parse(&word.bytes)?;
+    let name = calls.fetch.name.as_str();
+    let known = CONVERTERS.contains(&name) || later::find(later::CONVERTERS, name).is_some();
+    known.then(|| {
+        std::iter::once(calls.fetch)
+            .chain(calls.converters)
+            .collect()
+    })
+}
 
 fn unknown_fetch(word: &Word) -> Diagnostic {
     Diagnostic::new(

@@ -27,11 +27,20 @@ pub struct AclSyntax {
     /// The words of the patterns, for messages.
     pub pattern_spans: Vec<Span>,
     /// `-f`: files of patterns.
-    pub files: Vec<Word>,
+    pub files: Vec<PatternFile>,
     /// Where the criterion is.
     pub span: Span,
     /// Something that is hardly meant.
     pub warning: Option<Diagnostic>,
+}
+
+/// `-f`.
+#[derive(Clone, Debug)]
+pub struct PatternFile {
+    /// Its name.
+    pub name: Word,
+    /// `-i` stands before it. A file is read when its name is seen: later flags are not for it.
+    pub ignore_case: bool,
 }
 
 /// `if` or `unless`.
@@ -166,7 +175,10 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                         "'-f' needs the name of a file",
                     ));
                 };
-                syntax.files.push(file.clone());
+                syntax.files.push(PatternFile {
+                    name: file.clone(),
+                    ignore_case: syntax.ignore_case,
+                });
                 rest = after;
             }
             "-m" if dialect != Dialect::V1_4 => {

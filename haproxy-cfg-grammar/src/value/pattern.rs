@@ -167,7 +167,7 @@ pub fn parse_all(
     }
 }
 
-/// `n`, `low:high`, `low:`, `:high`. 1.4 stops reading at the first character that is neither a
+/// `n`, `low:high`. 1.4 stops reading at the first character that is neither a
 /// digit nor a colon; only a first character that is no digit makes it refuse the word.
 fn integer(operator: Operator, bytes: &[u8], strict: bool) -> Option<PatternSyntax> {
     if strict {
@@ -180,8 +180,8 @@ fn integer(operator: Operator, bytes: &[u8], strict: bool) -> Option<PatternSynt
         return Some(operator.range(number::atol(bytes).0));
     };
     let min = number::atol(&bytes[..at]).0;
-    let high = &bytes[at + 1..];
-    let max = (!high.is_empty()).then(|| number::atol(high).0);
+    // Nothing after the colon is 0, so that only `0:` has a number in it.
+    let max = Some(number::atol(&bytes[at + 1..]).0);
     if operator != Operator::Equal {
         return None;
     }

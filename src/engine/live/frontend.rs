@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -18,6 +19,8 @@ pub(crate) struct Frontend {
     pub(crate) counters: Counters,
     /// The last invalid request.
     pub(crate) bad_request: Mutex<Option<Arc<Captured>>>,
+    /// It does not listen for a while (SIGTTOU).
+    pub(crate) paused: AtomicBool,
     listeners: Mutex<HashMap<ListenAddress, Arc<Listener>>>,
 }
 

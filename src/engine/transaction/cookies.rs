@@ -1,16 +1,23 @@
 //! Persistence cookies and captures in motion.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use haproxy_cfg_grammar::Dialect;
 
 use super::Transaction;
 use super::rules::whole;
+use super::sticking::destined;
+use crate::app_session;
+use crate::engine::live::{Server, millis};
 use crate::engine::session::Session;
 use crate::http1::{Head, Method};
 use crate::plan::{Capture, Captures, Cookie};
 use crate::rewrite::cookies::{self, Lookup, RequestCookie, State};
 use crate::rule::with_request;
+use crate::sample::Value;
+use crate::stick_table::Key;
 
 /// What is kept of the messages for the log.
 #[derive(Debug, Default)]
@@ -95,12 +102,15 @@ impl Transaction {
         let backend = session.backend();
         let captures = &session.proxy().captures;
         let settings = backend.persistence.cookie.as_ref();
-        if settings.is_none() && captures.cookie.is_none() {
+        let sessions = backend.persistence.appsession.as_ref();
+        if settings.is_none() && captures.cookie.is_none() && sessions.is_none() {
             return;
         }
         let handles = session.backend_handles();
         let anyway = backend.options.persist || self.forced;
-        let mut chosen = None;
+        let chosen = Cell::new(None);
+        let mut session_id = None;
+        let ignored = self.cookies.ignored;
         let mut lookup = |value: &[u8]| {
             let mut found = Lookup::Unknown;
             for (server, live) in backend.servers.iter().zip(&handles.servers) {
@@ -108,7 +118,7 @@ impl Transaction {
                     continue;
                 }
                 if live.is_up() || anyway {
-                    chosen = Some(live);
+                    chosen.set(Some(live));
                     return Lookup::Usable(live.is_up());
                 }
                 found = Lookup::Down;
@@ -124,10 +134,54 @@ impl Transaction {
             now(),
             &mut self.cookies,
             &mut lookup,
-            &mut |name, value| capture_cookie(captures, name, value, kept),
+            &mut |name, value| {
+                capture_cookie(captures, name, value, kept);
+                let Some(id) = sessions.and_then(|s| app_session::in_cookie(s, name, value)) else {
+                    return false;
+                };
+                let server = if ignored {
+                    None
+                } else {
+                    session_server(session, &id, anyway)
+                };
+                session_id = Some(id);
+                if server.is_some() {
+                    chosen.set(server);
+                }
+                server.is_some()
+            },
         );
+        let mut chosen = chosen.get();
+        if let Some(sessions) = sessions {
+            let url = self.request.second_word(self.up.buffer.bytes());
+            if let Some(id) = app_session::in_url(sessions, url) {
+                if !ignored && let Some(server) = session_server(session, id, anyway) {
+                    chosen = Some(server);
+                    self.cookies.choose();
+                }
+                session_id.get_or_insert_with(|| id.to_vec());
+            }
+            self.session_id = session_id.filter(|_| sessions.request_learn);
+        }
         if let Some(server) = chosen {
-            self.sticky = Some(std::sync::Arc::clone(server));
+            self.sticky = Some(Arc::clone(server));
+        }
+    }
+
+    /// Remembers which server has the application's session. The first server that had it stays.
+    fn remember_session(&mut self, session: &Session) {
+        let (Some(id), Some(table)) = (self.session_id.take(), &session.backend_handles().sessions)
+        else {
+            return;
+        };
+        let now = millis(session.worker.now());
+        let Some(key) = Key::of(Value::Text(&id), table.key_type()) else {
+            return;
+        };
+        if table.find(&key, now).is_none()
+            && let Some(destination) = self.destination(session)
+        {
+            table.store(&key, destination, now);
         }
     }
 
@@ -137,20 +191,30 @@ impl Transaction {
         let captures = &session.proxy().captures;
         let settings = backend.persistence.cookie.as_ref();
         let checks = backend.options.checkcache;
-        if settings.is_none() && captures.cookie.is_none() && !checks {
+        let sessions = backend.persistence.appsession.as_ref();
+        if settings.is_none() && captures.cookie.is_none() && !checks && sessions.is_none() {
             return true;
         }
         let bytes = self.down.buffer.bytes();
         let server = self.server_cookie(session);
         let kept = &mut self.captured.response_cookie;
+        let session_id = &mut self.session_id;
         cookies::response(
             &mut self.response,
             bytes,
             settings,
             server,
             &mut self.cookies,
-            &mut |name, value| capture_cookie(captures, name, value, kept),
+            &mut |name, value| {
+                capture_cookie(captures, name, value, kept);
+                if let Some(id) = sessions.and_then(|s| app_session::in_cookie(s, name, value)) {
+                    *session_id = Some(id);
+                }
+            },
         );
+        self.remember_session(session);
+        let bytes = self.down.buffer.bytes();
+        let server = self.server_cookie(session);
         let is_post = self.method == Method::Post;
         let nocache = settings.is_some_and(|cookie| cookie.nocache);
         let mut cacheable = if nocache || checks {
@@ -219,6 +283,14 @@ impl Transaction {
             *b"--"
         }
     }
+}
+
+/// The server that has a session of the application, when it can be used.
+fn session_server<'s>(session: &'s Session, id: &[u8], anyway: bool) -> Option<&'s Arc<Server>> {
+    let table = session.backend_handles().sessions.as_ref()?;
+    let key = Key::of(Value::Text(id), table.key_type())?;
+    let found = table.find(&key, millis(session.worker.now()))?;
+    destined(session, &found).filter(|live| live.is_up() || anyway)
 }
 
 /// Seconds since 1970.

@@ -65,6 +65,10 @@ impl Transaction {
         let counts = session.counts();
         let len = self.request.received_len();
         self.up.buffer.consume(len);
+        // Since 1.5 an answer of the proxy's own is the end of the connection to the server.
+        if !v1_4 {
+            session.close_server(true);
+        }
         self.reply(session, message, i32::from(redirect.code), keeps)
             .await;
         let cause = if v1_4 { Cause::Proxy } else { Cause::Local };
@@ -101,9 +105,16 @@ impl Transaction {
         self.down.buffer.clear(&session.worker.pool);
         // What the server has sent counts all the same.
         let read = self.down.read;
+        // Since 1.5 interim responses are on their way when the response is refused.
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let interim = match self.down.pending() {
+            (interim, _) if !v1_4 => interim.to_vec(),
+            _ => Vec::new(),
+        };
         self.down.restart();
-        self.down.head = message;
-        self.down.read = read + self.down.head.len() as u64;
+        self.down.head = interim;
+        self.down.head.extend_from_slice(&message);
+        self.down.read = read + message.len() as u64;
         self.status = status;
         if session.client.broken {
             self.down.read = read;
@@ -126,7 +137,6 @@ impl Transaction {
         .await;
         session.client.active = session.worker.now();
         // Should the client still be sending, a RST would take the answer with it; 1.4 lets it.
-        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         self.drains = !keeps_client && !session.client.read_closed && !v1_4;
     }
 }

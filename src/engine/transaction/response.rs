@@ -129,6 +129,7 @@ impl Transaction {
                 framing != Framing::UntilClose,
             )
         });
+        self.remember_server(session, true);
         match self.response_rules(session) {
             ResponseVerdict::Pass => {}
             ResponseVerdict::Deny | ResponseVerdict::Invalid => {

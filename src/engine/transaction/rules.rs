@@ -19,7 +19,7 @@ struct Connection<'a> {
 }
 
 impl Between for Connection<'_> {
-    fn after_lines(&mut self, head: &mut Head, bytes: &[u8]) {
+    fn look(&mut self, head: &mut Head, bytes: &[u8]) {
         self.connection
             .look(head, bytes, self.policy, self.stage, self.facts);
     }

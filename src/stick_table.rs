@@ -1,0 +1,333 @@
+//! Stick tables: which server a key was sent to. Manual 1.4, section 4.2 "stick-table".
+//!
+//! One table serves all workers. Its entries are spread over shards, each under a lock that is held
+//! for one look, so that workers rarely meet. The number of entries is limited for the whole table,
+//! and the one that was used longest ago goes first.
+
+mod key;
+mod shard;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use haproxy_cfg_grammar::Dialect;
+use parking_lot::Mutex;
+
+pub use key::Key;
+use shard::Shard;
+
+use crate::plan::{self, KeyType};
+
+/// A moment, in milliseconds since any fixed one.
+pub type Millis = u64;
+
+/// What an entry leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The backend that has chosen the server.
+    pub backend: String,
+    /// The server's name.
+    pub server: String,
+    /// The server's `id`, by which a table that several backends share is read.
+    pub id: u32,
+}
+
+/// A table.
+#[derive(Debug)]
+pub struct StickTable {
+    key: KeyType,
+    hasher: RandomState,
+    shards: Box<[Mutex<Shard>]>,
+    entries: AtomicU32,
+    size: AtomicU32,
+    /// 0 for ever.
+    expire: AtomicU64,
+    nopurge: AtomicBool,
+    /// 1.4 makes room in steps of the 256th part of the size: none in a small table.
+    no_small_purge: bool,
+}
+
+/// Enough for a few dozen workers.
+const SHARDS: usize = 64;
+
+/// An entry, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Where it leads.
+    pub destination: Arc<Destination>,
+    /// For how long it will stay when nobody asks for it.
+    pub expires_in: Option<Duration>,
+}
+
+impl StickTable {
+    /// An empty table.
+    pub fn new(settings: &plan::StickTable, dialect: Dialect) -> Self {
+        let table = Self {
+            key: settings.key,
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            entries: AtomicU32::new(0),
+            size: AtomicU32::new(0),
+            expire: AtomicU64::new(0),
+            nopurge: AtomicBool::new(false),
+            no_small_purge: dialect == Dialect::V1_4,
+        };
+        table.configure(settings);
+        table
+    }
+
+    /// Takes over new settings. A table that became smaller shrinks with the next entries.
+    pub fn configure(&self, settings: &plan::StickTable) {
+        self.size.store(settings.size, Ordering::Relaxed);
+        let expire = settings.expire.map_or(0, |e| e.as_millis() as u64);
+        self.expire.store(expire, Ordering::Relaxed);
+        self.nopurge.store(settings.nopurge, Ordering::Relaxed);
+    }
+
+    /// Type and length of the keys.
+    pub fn key_type(&self) -> KeyType {
+        self.key
+    }
+
+    /// How many entries there may be.
+    pub fn size(&self) -> u32 {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// How many entries there are; some may have expired.
+    pub fn len(&self) -> u32 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where a key leads. The look keeps the entry for another while.
+    pub fn find(&self, key: &Key, now: Millis) -> Option<Arc<Destination>> {
+        let mut shard = self.shard(key).lock();
+        let (found, expired) = shard.touch(key.bytes(), now, self.expire());
+        self.entries.fetch_sub(expired, Ordering::Relaxed);
+        found
+    }
+
+    /// Remembers where a key leads from now on. A full table forgets what was used longest ago, or,
+    /// with `nopurge`, takes no new key.
+    pub fn store(&self, key: &Key, destination: &Arc<Destination>, now: Millis) {
+        let expire = self.expire();
+        {
+            let mut shard = self.shard(key).lock();
+            if shard.replace(key.bytes(), destination, now, expire) {
+                return;
+            }
+        }
+        if self.len() >= self.size() && !self.make_room(now) {
+            return;
+        }
+        let mut shard = self.shard(key).lock();
+        // Another worker may have been faster: then the entry counts once.
+        if shard.insert(key.bytes(), destination, now, expire) {
+            self.entries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets a key. Answers whether it was known.
+    pub fn remove(&self, key: &Key) -> bool {
+        let known = self.shard(key).lock().remove(key.bytes());
+        self.entries.fetch_sub(u32::from(known), Ordering::Relaxed);
+        known
+    }
+
+    /// Every entry that has not expired, shard by shard: no lock is held while they are visited.
+    pub fn each(&self, now: Millis, mut visit: impl FnMut(&Shown)) {
+        for shard in &self.shards {
+            let shown = shard.lock().shown(now);
+            shown.iter().for_each(&mut visit);
+        }
+    }
+
+    /// Frees what has expired. Tables look at an entry only when its key is asked for or room is
+    /// needed; this is for who wants the memory back sooner.
+    pub fn sweep(&self, now: Millis) {
+        for shard in &self.shards {
+            let expired = shard.lock().expire(now);
+            self.entries.fetch_sub(expired, Ordering::Relaxed);
+        }
+    }
+
+    /// Frees expired entries, or else those that were used longest ago. `false` when none may go.
+    fn make_room(&self, now: Millis) -> bool {
+        self.sweep(now);
+        let size = self.size();
+        if self.len() < size {
+            return true;
+        }
+        let batch = size >> 8;
+        if self.nopurge.load(Ordering::Relaxed) || (self.no_small_purge && batch == 0) {
+            return false;
+        }
+        let batch = batch + u32::from(!self.no_small_purge) + (self.len() - size);
+        for _ in 0..batch {
+            let oldest = self
+                .shards
+                .iter()
+                .filter_map(|shard| Some((shard.lock().oldest()?, shard)))
+                .min_by_key(|(used, _)| *used);
+            let Some((_, shard)) = oldest else {
+                break;
+            };
+            let gone = shard.lock().remove_oldest();
+            self.entries.fetch_sub(u32::from(gone), Ordering::Relaxed);
+        }
+        self.len() < size
+    }
+
+    fn expire(&self) -> Millis {
+        self.expire.load(Ordering::Relaxed)
+    }
+
+    fn shard(&self, key: &Key) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one(key.bytes()) as usize % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(
+        key: KeyType,
+        size: u32,
+        expire: Option<u64>,
+        nopurge: bool,
+        d: Dialect,
+    ) -> StickTable {
+        let settings = plan::StickTable {
+            key,
+            size,
+            expire: expire.map(Duration::from_millis),
+            nopurge,
+        };
+        StickTable::new(&settings, d)
+    }
+
+    fn to(id: u32) -> Arc<Destination> {
+        Arc::new(Destination {
+            backend: "b".into(),
+            server: format!("s{id}"),
+            id,
+        })
+    }
+
+    fn key(n: u32) -> Key {
+        Key::of(crate::sample::Value::Integer(n.into()), KeyType::Integer).unwrap()
+    }
+
+    fn known(table: &StickTable, now: Millis, keys: std::ops::Range<u32>) -> Vec<u32> {
+        let mut found = Vec::new();
+        table.each(now, |shown| {
+            let bytes: [u8; 4] = shown.key[..].try_into().unwrap();
+            found.push(u32::from_be_bytes(bytes));
+        });
+        found.retain(|n| keys.contains(n));
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn an_entry_stays_while_it_is_used() {
+        let table = table(KeyType::Integer, 10, Some(100), false, Dialect::V1_4);
+        table.store(&key(1), &to(7), 0);
+        assert_eq!(table.find(&key(1), 99).unwrap().id, 7);
+        assert_eq!(table.find(&key(1), 198).unwrap().id, 7);
+        assert_eq!(table.find(&key(1), 298), None);
+        assert_eq!(table.len(), 0);
+        table.store(&key(1), &to(8), 300);
+        table.store(&key(1), &to(9), 301);
+        assert_eq!(table.find(&key(1), 302).unwrap().id, 9);
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_full_table_forgets_what_was_used_longest_ago() {
+        // A 256th of the size goes at once, one more since 1.5.
+        for (dialect, gone) in [(Dialect::V1_4, 2), (Dialect::V1_8, 3)] {
+            let table = table(KeyType::Integer, 600, None, false, dialect);
+            for n in 0..600 {
+                table.store(&key(n), &to(1), u64::from(n));
+            }
+            table.find(&key(0), 600);
+            table.store(&key(1000), &to(1), 601);
+            let left = known(&table, 601, 0..600);
+            assert_eq!(left.len(), 600 - gone, "{dialect:?}");
+            assert_eq!(left[..2], [0, gone as u32 + 1]);
+            assert_eq!(table.len() as usize, 601 - gone);
+        }
+    }
+
+    #[test]
+    fn a_full_table_that_may_not_forget_takes_no_new_key() {
+        for (size, nopurge, dialect) in [
+            (300, true, Dialect::V1_4),
+            (300, true, Dialect::Hapax),
+            // In 1.4 a table of less than 256 entries never makes room.
+            (20, false, Dialect::V1_4),
+        ] {
+            let table = table(KeyType::Integer, size, Some(50), nopurge, dialect);
+            for n in 0..size + 5 {
+                table.store(&key(n), &to(1), 0);
+            }
+            assert_eq!(table.len(), size);
+            assert!(known(&table, 0, size..size + 5).is_empty());
+            // What has expired makes room all the same.
+            table.store(&key(1000), &to(1), 50);
+            assert_eq!(known(&table, 50, 0..2000), [1000]);
+        }
+    }
+
+    #[test]
+    fn a_table_that_became_smaller_shrinks() {
+        let table = table(KeyType::Integer, 100, None, false, Dialect::Hapax);
+        for n in 0..100 {
+            table.store(&key(n), &to(1), u64::from(n));
+        }
+        table.configure(&plan::StickTable {
+            key: KeyType::Integer,
+            size: 10,
+            expire: None,
+            nopurge: false,
+        });
+        table.store(&key(100), &to(1), 100);
+        assert_eq!(
+            known(&table, 100, 0..200),
+            [91, 92, 93, 94, 95, 96, 97, 98, 99, 100]
+        );
+        assert!(table.remove(&key(95)));
+        assert!(!table.remove(&key(95)));
+        assert_eq!(table.len(), 9);
+    }
+
+    #[test]
+    fn many_threads_keep_the_count() {
+        let table = table(KeyType::Integer, 500, None, false, Dialect::Hapax);
+        std::thread::scope(|scope| {
+            for thread in 0..4u32 {
+                let table = &table;
+                scope.spawn(move || {
+                    for n in 0..2000 {
+                        table.store(&key(n * 4 + thread % 2), &to(thread), u64::from(n));
+                    }
+                });
+            }
+        });
+        let entries = known(&table, 5000, 0..u32::MAX).len();
+        assert_eq!(entries, table.len() as usize);
+        // Workers that insert at the same moment may each find the last place free.
+        assert!(entries <= 504, "{entries}");
+    }
+}
