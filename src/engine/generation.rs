@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use super::reload::ListenerKey;
-use crate::acl::AclSet;
+use crate::acl::{AclSet, RuleIndex};
 use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
@@ -38,6 +38,8 @@ pub(crate) struct Handles {
     pub(crate) sessions: Option<Arc<StickTable>>,
     /// What tables are told of its servers, when there is a table to tell.
     pub(crate) destinations: Vec<Arc<Destination>>,
+    /// Its `use_backend` rules, when there are enough of them.
+    pub(crate) switching: Option<RuleIndex>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
@@ -91,6 +93,10 @@ impl Generation {
                         registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
                     }),
                     destinations: destinations(proxy),
+                    switching: RuleIndex::new(
+                        proxy.switching.iter().map(|rule| rule.condition.as_ref()),
+                        &proxy.acls,
+                    ),
                     acls,
                     rules,
                 }
