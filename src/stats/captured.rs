@@ -99,7 +99,7 @@ impl Captured {
         if v1_4 {
             let source = self
                 .source
-                .map_or("unix".to_owned(), |s| s.ip().to_string());
+                .map_or_else(|| "unix".to_owned(), |s| s.ip().to_string());
             let message = match self.direction {
                 Direction::Request => "request",
                 Direction::Response => "response",
@@ -111,7 +111,9 @@ impl Captured {
                  {message} length {len} bytes, error at position {position}:\n \n"
             );
         } else {
-            let source = self.source.map_or("unix:1".to_owned(), |s| s.to_string());
+            let source = self
+                .source
+                .map_or_else(|| "unix:1".to_owned(), |s| s.to_string());
             let _ = write!(
                 out,
                 "  {other}, server {server}, event #{event}\n  \
