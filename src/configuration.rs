@@ -118,6 +118,9 @@ fn resolve(
     diagnostics.extend(crate::not_built::warnings(&parsed.document));
     diagnostics.sort_by_key(|d| d.span.map_or((0, 0), |s| (s.file.0, s.line)));
     diagnostics.extend(whole);
+    if dialect == Dialect::V1_8 {
+        before_the_check(&mut diagnostics);
+    }
     if dialect != Dialect::Hapax {
         beyond_the_stop(&mut diagnostics);
     }
@@ -130,6 +133,17 @@ fn resolve(
         plan,
         provenance: resolved.provenance,
         diagnostics,
+    }
+}
+
+/// 1.5 to 1.8 check the whole only when every line is right. What they would not have seen is
+/// still reported, as notices.
+fn before_the_check(diagnostics: &mut [Diagnostic]) {
+    let wrong = |d: &Diagnostic| d.severity == Severity::Error && !d.late;
+    if diagnostics.iter().any(wrong) {
+        for diagnostic in diagnostics.iter_mut().filter(|d| d.late) {
+            diagnostic.severity = Severity::Notice;
+        }
     }
 }
 

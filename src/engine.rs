@@ -7,8 +7,10 @@
 
 mod accept;
 mod accounting;
+mod admission;
 mod buffer;
 mod capture;
+mod check;
 mod connect;
 mod deadline;
 mod exchange;
@@ -22,6 +24,7 @@ pub(crate) mod roster;
 mod session;
 pub mod signals;
 mod socket;
+mod spare;
 pub(crate) mod statistics;
 mod syslog;
 mod transaction;
@@ -100,6 +103,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
     aside: Aside,
+    /// Ends the health checks of the generation in service.
+    checks: CancellationToken,
     sockets: Vec<Socket>,
     listening: Sockets,
     opener: Box<dyn Opener>,
@@ -219,6 +224,7 @@ impl Engine {
             workers,
             aside: Aside::start()?,
             sockets: Vec::new(),
+            checks: CancellationToken::new(),
             listening: Sockets::new(),
             opener,
             number: 1,
@@ -227,10 +233,12 @@ impl Engine {
             draining: false,
             paused: false,
         };
-        engine.hand_out(listeners.sockets);
+        let plan = engine.plan();
+        engine.hand_out(&plan, listeners.sockets);
         for (socket, listener) in listeners.stats {
             engine.add_socket(socket, listener);
         }
+        engine.start_checks();
         Ok(engine)
     }
 
@@ -262,6 +270,7 @@ impl Engine {
 
         let old = self.shared.current.swap(Arc::new(next));
         old.retire();
+        let before = Arc::clone(&old.plan);
         let started = std::mem::replace(&mut self.started, Instant::now());
         self.retired.push(Retired::new(self.number, started, &old));
         drop(old);
@@ -278,7 +287,9 @@ impl Engine {
         for worker in &self.workers {
             worker.send(Command::Refresh);
         }
-        self.hand_out(opened);
+        let mut opened = opened;
+        opened.extend(self.take_back(&before, &plan));
+        self.hand_out(&plan, opened);
         self.unpause();
         self.sockets.retain(|socket| {
             let kept = plan.global.stats_sockets.contains(&socket.settings);
@@ -291,6 +302,7 @@ impl Engine {
             self.add_socket(socket, listener);
         }
         self.shared.registry.forget_unused();
+        self.start_checks();
         Ok(applied)
     }
 
@@ -304,6 +316,14 @@ impl Engine {
         };
         self.serve_socket(&socket);
         self.sockets.push(socket);
+    }
+
+    /// Checks the servers of the generation in service, and no others any more.
+    fn start_checks(&mut self) {
+        let stop = CancellationToken::new();
+        std::mem::replace(&mut self.checks, stop.clone()).cancel();
+        let generation = self.shared.current.load_full();
+        self.aside.spawn(stop, move || check::run(generation));
     }
 
     fn serve_socket(&self, socket: &Socket) {
@@ -339,16 +359,50 @@ impl Engine {
         }
     }
 
-    /// Spreads sockets over the workers. There may be more of a key than workers, when another
-    /// process had more of them; and fewer.
-    fn hand_out(&mut self, sockets: Sockets) {
+    /// Spreads sockets over the workers that serve them. There may be more of a key than workers,
+    /// when another process had more of them; and fewer.
+    fn hand_out(&mut self, plan: &Plan, sockets: Sockets) {
+        let wanted = listening::wanted(plan);
         for (key, sockets) in sockets {
-            for (index, socket) in sockets.iter().enumerate() {
-                let worker = &self.workers[index % self.workers.len()];
-                worker.send(Command::Listen(key.clone(), Arc::clone(socket)));
+            let serving = match wanted.get(&key) {
+                Some((proxy, _)) => plan.proxies[*proxy].workers(self.workers.len()),
+                None => (0..self.workers.len()).collect(),
+            };
+            for (socket, index) in sockets.iter().zip(serving.iter().cycle()) {
+                let order = Command::Listen(key.clone(), Arc::clone(socket));
+                self.workers[*index].send(order);
             }
             self.listening.insert(key, sockets);
         }
+    }
+
+    /// The sockets that stay and are served by other workers than before: `bind-process` has
+    /// changed. They are taken from all workers, to be handed out again.
+    fn take_back(&mut self, old: &Plan, new: &Plan) -> Sockets {
+        let (before, after) = (listening::wanted(old), listening::wanted(new));
+        let count = self.workers.len();
+        let moved = |key: &ListenerKey| match (before.get(key), after.get(key)) {
+            (Some((old_proxy, _)), Some((new_proxy, _))) => {
+                old.proxies[*old_proxy].workers(count) != new.proxies[*new_proxy].workers(count)
+            }
+            _ => false,
+        };
+        let keys: Vec<_> = self
+            .listening
+            .keys()
+            .filter(|key| moved(key))
+            .cloned()
+            .collect();
+        let mut taken = Sockets::new();
+        for key in keys {
+            for worker in &self.workers {
+                worker.send(Command::Unlisten(key.clone()));
+            }
+            if let Some(sockets) = self.listening.remove(&key) {
+                taken.insert(key, sockets);
+            }
+        }
+        taken
     }
 
     fn unlisten(&mut self, key: &ListenerKey) {
@@ -409,6 +463,7 @@ impl Engine {
                 socket.stop.cancel();
             }
         }
+        self.checks.cancel();
         let mut threads = Vec::new();
         for worker in &mut self.workers {
             worker.send(Command::Drain);
@@ -497,7 +552,7 @@ impl Engine {
             .filter(|key| !self.listening.contains_key(key))
             .collect();
         let opened = self.opener.open(&plan, &missing, self.workers.len())?;
-        self.hand_out(opened);
+        self.hand_out(&plan, opened);
         self.unpause();
         Ok(())
     }

@@ -57,8 +57,10 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// It only follows from another mistake; people need not see it.
     pub follows: bool,
-    /// HAProxy 1.4 reads no further after it.
+    /// HAProxy reads no further after it.
     pub stops: bool,
+    /// HAProxy looks for it once all lines are read; 1.5 to 1.8 only when every line is right.
+    pub late: bool,
 }
 
 impl Diagnostic {
@@ -74,6 +76,7 @@ impl Diagnostic {
             help: None,
             follows: false,
             stops: false,
+            late: false,
         }
     }
 

@@ -64,6 +64,9 @@ impl Parser {
     fn file(&mut self, file: FileId, text: &[u8], sources: &SourceSet) {
         let mut start = 0;
         let mut number = 0;
+        // Big files have a million lines: room that growing leaves over adds up.
+        self.lines
+            .reserve_exact(memchr::memchr_iter(b'\n', text).count() + 1);
         while start < text.len() {
             number += 1;
             let rest = &text[start..];
@@ -247,7 +250,7 @@ impl Parser {
                         format!("'{kind}' needs a name"),
                     )
                     .help(format!("write '{kind} NAME'"));
-                    diagnostic.stops = self.dialect == Dialect::V1_4;
+                    diagnostic.stops = self.dialect != Dialect::Hapax;
                     self.diagnostics.push(diagnostic);
                     broken = true;
                 }
@@ -282,7 +285,7 @@ impl Parser {
                         }
                     }
                 } else if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic.stops());
+                    self.diagnostics.push(diagnostic);
                 }
             }
         } else if words.len() > 1 {
@@ -291,7 +294,7 @@ impl Parser {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
                 if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
-                    self.diagnostics.push(diagnostic.stops());
+                    self.diagnostics.push(diagnostic);
                 }
             }
             if kind != SectionKind::Defaults {
@@ -345,17 +348,8 @@ impl Parser {
                 return None;
             }
         };
-        let refused = self.check_prefix(keyword, words, prefix).is_none();
-        if refused {
-            if let Some(last) = self.diagnostics.last_mut() {
-                // HAProxy goes on to read the line, and trips over this one.
-                last.stops = stops(keyword, self.dialect)
-                    && (prefix == Prefix::Default || self.dialect == Dialect::V1_4)
-                    && keyword.name != "description"
-                    && (keyword.sections_in(self.dialect).contains(section)
-                        || keyword.ignored_in.contains(section));
-            }
-            return None;
+        if self.check_prefix(keyword, words, prefix).is_none() {
+            return self.refused_prefix(keyword, words, prefix, section);
         }
         if !keyword.exists_in(self.dialect) {
             let mut diagnostic = other_version(words, keyword, self.dialect);
@@ -432,10 +426,42 @@ impl Parser {
         }
     }
 
+    /// A line whose prefix was refused: HAProxy reads it all the same, so that what it defines is
+    /// there, and trips over some of the keywords after which it reads no further.
+    fn refused_prefix(
+        &mut self,
+        keyword: &'static Keyword,
+        words: &[Word],
+        prefix: Prefix,
+        section: SectionKind,
+    ) -> Option<Statement> {
+        let known = keyword.sections_in(self.dialect).contains(section);
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.stops = stops(keyword, self.dialect)
+                && (prefix == Prefix::Default || self.dialect == Dialect::V1_4)
+                && keyword.name != "description"
+                && (known || keyword.ignored_in.contains(section));
+        }
+        let read = matches!(
+            first_word(keyword),
+            "acl" | "timeout" | "clitimeout" | "srvtimeout" | "contimeout"
+        );
+        if !read || !known || !keyword.exists_in(self.dialect) {
+            return None;
+        }
+        let mut unheard = Vec::new();
+        let count = keyword.word_count();
+        let mut arguments = Arguments::new(words, count, section, self.dialect, &mut unheard);
+        (keyword.parse)(&mut arguments).ok()
+    }
+
     fn check_prefix(&mut self, keyword: &Keyword, words: &[Word], prefix: Prefix) -> Option<()> {
         let only_redispatch = self.dialect == Dialect::V1_8 && keyword.name != "option redispatch";
+        // 'no log' came with 1.5.
+        let log_of_1_4 = self.dialect == Dialect::V1_4 && keyword.name == "log";
         let refused = match prefix {
             Prefix::Default if only_redispatch => true,
+            Prefix::No | Prefix::Default if log_of_1_4 => true,
             Prefix::None => return Some(()),
             Prefix::No => !keyword.no_prefix,
             Prefix::Default => !keyword.default_prefix,
@@ -471,6 +497,10 @@ fn later_section(word: &Word, name: &str, since: crate::Version) -> Diagnostic {
         format!("'{name}' sections came with HAProxy {since}; hapax does not have them"),
     )
     .help("delete the section, or keep it in a file that only a later HAProxy reads")
+}
+
+fn first_word(keyword: &Keyword) -> &'static str {
+    keyword.name.split(' ').next().unwrap_or(keyword.name)
 }
 
 /// Whether HAProxy reads no further after a mistake in this keyword. 1.5 to 1.8 do so with

@@ -1,7 +1,9 @@
 //! Takes connections from one listening socket, within the limits of process and frontend.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +12,9 @@ use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use tokio::time::Instant;
 
+use super::admission::{self, Held};
 use super::listening::ListenerKey;
-use super::live::{Entered, Gate};
-use super::poller;
+use super::poller::{self, Direction, Watch};
 use super::roster::Card;
 use super::session::{self, Accepted};
 use super::socket::Socket;
@@ -21,96 +23,133 @@ use super::worker::Worker;
 /// How long accepting rests when the process has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// Connections that are accepted before others get their turn.
+const BATCH: u32 = 64;
+
+/// A listening socket, watched.
+struct Listening {
+    fd: Arc<OwnedFd>,
+    watch: Watch,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The control thread and other processes may hold the same socket.
+        poller::unwatch(&*self.fd, self.watch);
+    }
+}
+
+impl Listening {
+    async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| poller::poll_ready(cx, &*self.fd, self.watch, Direction::Read)).await
+    }
+}
+
 /// Accepts until dropped.
 pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) {
-    let fd = match poller::register_shared(fd) {
-        Ok(fd) => fd,
+    let listening = match poller::watch(&*fd, Direction::Read) {
+        Ok(watch) => Listening { fd, watch },
         Err(error) => {
             tracing::error!(%error, ?key, "cannot watch a listening socket");
             return;
         }
     };
+    let mut batch = 0;
     loop {
-        let Ok(mut ready) = fd.readable().await else {
+        if listening.readable().await.is_err() {
             return;
-        };
-        let Some((process, frontend)) = enter(&worker, &key).await else {
-            return;
-        };
+        }
+        let mut places = admission::try_enter(&worker, &key);
+        let mut held = None;
+        let mut waited = false;
+        if places.is_none() {
+            held = Held::new(&worker);
+            if held.is_none() {
+                places = admission::enter(&worker, &key).await;
+                waited = true;
+            }
+        }
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        match net::acceptfrom_with(fd.get_ref().as_fd(), flags) {
+        match net::acceptfrom_with(&*listening.fd, flags) {
             Ok((socket, peer)) => {
                 let generation = worker.generation();
                 let Some((proxy, listener)) = generation.listener(&key) else {
                     // Between the swap of the plan and the order to close this socket.
                     continue;
                 };
-                process.confirm();
-                frontend.confirm();
-                let accepted = Accepted {
-                    socket: Socket::new(socket),
-                    peer: peer.and_then(|address| SocketAddr::try_from(address).ok()),
-                    proxy,
-                    listener,
-                    entered: (process, frontend),
-                };
+                let socket = Socket::new(socket);
+                let peer = peer.and_then(|address| SocketAddr::try_from(address).ok());
                 let card = Rc::new(Card::new(
                     worker.number_session(),
                     &generation,
                     (proxy, listener),
-                    accepted.peer,
-                    accepted.socket.fd().as_raw_fd(),
+                    peer,
+                    socket.fd().as_raw_fd(),
                     Instant::now(),
                 ));
-                let session =
-                    session::run(Rc::clone(&worker), generation, accepted, Rc::clone(&card));
-                worker.spawn(card, session);
+                let free = waited || admission::passes(&generation, proxy);
+                if let Some(entered) = places.filter(|_| free) {
+                    entered.0.confirm();
+                    entered.1.confirm();
+                    let accepted = Accepted {
+                        socket,
+                        peer,
+                        proxy,
+                        listener,
+                        entered,
+                    };
+                    let own = Rc::clone(&card);
+                    let session = session::run(Rc::clone(&worker), generation, accepted, own);
+                    worker.spawn(card, session);
+                } else {
+                    let own = Rc::clone(&card);
+                    let later = hold(Rc::clone(&worker), key.clone(), (socket, peer), held, own);
+                    worker.spawn(card, later);
+                }
+                batch += 1;
+                if batch == BATCH {
+                    batch = 0;
+                    tokio::task::yield_now().await;
+                }
             }
-            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(Errno::AGAIN) => {
+                batch = 0;
+                poller::blocked(listening.watch, Direction::Read);
+            }
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
+                worker.spares.clear();
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
     }
 }
 
-/// Waits until process and frontend have room for one more. `None` when the socket belongs to no
-/// frontend any more.
-async fn enter(worker: &Worker, key: &ListenerKey) -> Option<(Entered, Entered)> {
-    loop {
-        let generation = worker.generation();
-        let (proxy, _) = generation.listener(key)?;
-        let registry = &worker.shared.registry;
-        let gates: [(&Arc<Gate>, u32); 2] = [
-            (&registry.process, generation.plan.global.maxconn),
-            (
-                &generation.handles(proxy).frontend.sessions,
-                generation.proxy(proxy).maxconn,
-            ),
-        ];
-        let process = enter_one(gates[0]).await;
-        if let Some(frontend) = gates[1].0.try_enter(gates[1].1) {
-            return Some((process, frontend));
-        }
-        // A full frontend must not hold a place that another could use.
-        drop(process);
-        drop(enter_one(gates[1]).await);
-    }
-}
-
-async fn enter_one((gate, limit): (&Arc<Gate>, u32)) -> Entered {
-    loop {
-        if let Some(entered) = gate.try_enter(limit) {
-            return entered;
-        }
-        let room = gate.room();
-        tokio::pin!(room);
-        room.as_mut().enable();
-        if let Some(entered) = gate.try_enter(limit) {
-            return entered;
-        }
-        room.await;
-    }
+/// Keeps a connection until it may begin.
+async fn hold(
+    worker: Rc<Worker>,
+    key: ListenerKey,
+    (socket, peer): (Socket, Option<SocketAddr>),
+    held: Option<Held>,
+    card: Rc<Card>,
+) {
+    let Some(entered) = admission::enter(&worker, &key).await else {
+        return;
+    };
+    entered.0.confirm();
+    entered.1.confirm();
+    drop(held);
+    let generation = worker.generation();
+    let Some((proxy, listener)) = generation.listener(&key) else {
+        return;
+    };
+    let accepted = Accepted {
+        socket,
+        peer,
+        proxy,
+        listener,
+        entered,
+    };
+    session::run(worker, generation, accepted, card).await;
 }

@@ -91,15 +91,17 @@ impl Flow {
         self.scheduled > 0 || self.head_sent < self.head.len()
     }
 
-    /// Sends what may leave, once. `Ready(true)` when bytes have left.
+    /// Sends what may leave, once. `Ready(true)` when bytes have left. `last` says that a FIN
+    /// follows at once: both leave in one segment.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut Side,
         worker: &Worker,
+        last: bool,
     ) -> Poll<bool> {
         let (head, body) = self.pending();
-        let Poll::Ready(n) = to.poll_send(cx, head, body, worker) else {
+        let Poll::Ready(n) = to.poll_send(cx, head, body, worker, last) else {
             return Poll::Pending;
         };
         self.has_left(n);
@@ -208,6 +210,9 @@ impl Exchange {
                 return Poll::Ready(outcome);
             }
             if !moved {
+                if let Some(outcome) = self.poll_life(cx, session) {
+                    return Poll::Ready(outcome);
+                }
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
                     Poll::Ready(None) => {}
@@ -215,6 +220,18 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Whether the server is one whose sessions end now.
+    fn poll_life(&self, cx: &mut Context<'_>, session: &mut Session) -> Option<Outcome> {
+        let life = session.server.as_mut()?.life.as_mut()?;
+        let Poll::Ready(cause) = life.0.as_mut().poll(cx) else {
+            return None;
+        };
+        let begun = self.response == Response::Begun;
+        let stage = if begun { Stage::Data } else { Stage::Headers };
+        let status = (!begun).then_some(ErrorStatus::S502);
+        Some(Outcome::Failed(Termination::new(cause, stage), status))
     }
 
     fn closed(&self) -> Outcome {
@@ -255,7 +272,7 @@ impl Exchange {
         if server.write_closed || void {
             up.abandon();
         } else if up.is_pending() {
-            moved |= up.poll_send(cx, server, &session.worker).is_ready();
+            moved |= up.poll_send(cx, server, &session.worker, false).is_ready();
         } else if self.tunnel
             && !self.no_half_close
             && session.client.read_closed
@@ -318,13 +335,14 @@ impl Exchange {
                 transaction.down.abandon();
             }
         }
+        let last = self.response == Response::Begun && !self.tunnel && transaction.ends_both();
         let client = &mut session.client;
         if client.write_closed {
             transaction.down.abandon();
         } else if transaction.down.is_pending() {
             moved |= transaction
                 .down
-                .poll_send(cx, client, &session.worker)
+                .poll_send(cx, client, &session.worker, last)
                 .is_ready();
         }
         // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
@@ -398,7 +416,9 @@ impl Exchange {
                 .proxy(session.backend)
                 .options
                 .abortonclose;
-            if gives_up && client.left {
+            // 1.4 takes an answer that it has asked for.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            if gives_up && client.left && !v1_4 {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
             if server.read_closed
@@ -518,7 +538,11 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = session.counts();
+    let counts = crate::log::Counts {
+        server_queue: transaction.queued.0,
+        backend_queue: transaction.queued.1,
+        ..session.counts()
+    };
     session.count_tcp_end(&transaction, termination);
     let line = Line {
         server: transaction.server_name(),
@@ -550,8 +574,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);
+    transaction.hash = transaction.hash_connection(session);
     transaction.up.tunnel();
     transaction.down.tunnel();
     if let Err(failure) = connect::connect(session, transaction).await {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -23,7 +24,7 @@ use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
-use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, Severity};
+use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, ServerAddress, Severity};
 use crate::sample::fetch::v4;
 
 /// A connection that has just been accepted.
@@ -121,15 +122,18 @@ impl Side {
         }
     }
 
-    /// Sends. An error is noted and answers 0.
+    /// Sends. An error is noted and answers 0. `last` says that [`Side::finish`] follows at once.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         first: &[u8],
         second: &[u8],
         worker: &Worker,
+        last: bool,
     ) -> Poll<usize> {
-        match ready!(self.socket.poll_send(cx, first, second, false)) {
+        // What is held back for a FIN would be lost where a RST comes in its place.
+        let more = last && !self.nolinger;
+        match ready!(self.socket.poll_send(cx, first, second, more)) {
             Ok(n) => {
                 self.active = worker.now();
                 Poll::Ready(n)
@@ -175,6 +179,15 @@ impl Side {
     }
 }
 
+/// Ready, with the cause, when the sessions of a server are to end.
+pub(crate) struct Life(pub(crate) Pin<Box<dyn Future<Output = Cause>>>);
+
+impl std::fmt::Debug for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Life")
+    }
+}
+
 /// The connection to a server.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -188,6 +201,12 @@ pub(crate) struct Link {
     pub(crate) slot: Option<Slot>,
     /// It has served a request before this one.
     pub(crate) reused: bool,
+    /// Where the server was when it was connected to.
+    pub(crate) at: ServerAddress,
+    /// Ready when the server's sessions are to end.
+    pub(crate) life: Option<Life>,
+    /// Where the socket can be connected again; `None` when it has options of its own.
+    pub(crate) spare: Option<SocketAddr>,
 }
 
 /// A password that was verified.
@@ -341,7 +360,10 @@ async fn say(session: &mut Session, text: &[u8]) -> usize {
     let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
     poll_fn(|cx| {
         while !rest.is_empty() && !session.client.broken {
-            match session.client.poll_send(cx, rest, &[], &session.worker) {
+            match session
+                .client
+                .poll_send(cx, rest, &[], &session.worker, false)
+            {
                 Poll::Ready(n) => rest = &rest[n..],
                 Poll::Pending => return session.deadline.poll(cx, limit),
             }
@@ -390,6 +412,11 @@ impl Session {
 
     fn set_client_options(&mut self) {
         self.client.nolinger = self.proxy().options.nolinger;
+        let listener = self.proxy().listeners.get(self.listener);
+        if !listener.is_some_and(|listener| listener.defer_accept) {
+            // The request is rarely there before the connection is.
+            self.client.socket.expect_answer();
+        }
         if self.proxy().options.clitcpka {
             // A socket that cannot be kept alive works all the same.
             let _ = rustix::net::sockopt::set_socket_keepalive(self.client.socket.fd(), true);
@@ -454,7 +481,10 @@ impl Session {
             && reset
             && (!link.side.read_closed || link.side.expired)
         {
-            link.side.socket.reset_on_close();
+            match link.spare {
+                Some(address) => self.worker.spares.keep(address, link.side.socket),
+                None => link.side.socket.reset_on_close(),
+            }
         }
     }
 

@@ -7,68 +7,66 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-use super::poller;
+use super::poller::{self, Direction, Watch};
 
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    inner: Inner,
-    /// The last receive took all there was: another one would only say that it would block.
+    fd: OwnedFd,
+    /// Its place in the poller, once it has had to wait.
+    watch: Option<Watch>,
+    /// The next receive would only say that it would block: the last one took all there was, or
+    /// the peer was just asked.
     drained: bool,
+    /// The last send took nothing: the next waits for the poller.
+    full: bool,
+    /// A receive waits for a round of the poller before it is tried.
+    patient: bool,
 }
 
-#[derive(Debug)]
-enum Inner {
-    /// Not known to the poller.
-    Bare(OwnedFd),
-    /// Registered for both directions, edge-triggered.
-    Registered(AsyncFd<OwnedFd>),
-    /// Only while one becomes the other.
-    Moving,
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch {
+            poller::forget(watch);
+        }
+    }
 }
 
 impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
-            inner: Inner::Bare(fd),
+            fd,
+            watch: None,
             drained: false,
+            full: false,
+            patient: false,
         }
     }
 
     /// The descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        match &self.inner {
-            Inner::Bare(fd) => fd.as_fd(),
-            Inner::Registered(fd) => fd.get_ref().as_fd(),
-            Inner::Moving => unreachable!("the state is replaced before anybody can look"),
-        }
+        self.fd.as_fd()
     }
 
-    fn register(&mut self) -> io::Result<&AsyncFd<OwnedFd>> {
-        if let Inner::Bare(_) = self.inner {
-            let Inner::Bare(fd) = std::mem::replace(&mut self.inner, Inner::Moving) else {
-                unreachable!("just matched");
-            };
-            match poller::register(fd, Interest::READABLE.add(Interest::WRITABLE)) {
-                Ok(registered) => self.inner = Inner::Registered(registered),
-                Err(error) => {
-                    let (fd, cause) = error.into_parts();
-                    self.inner = Inner::Bare(fd);
-                    return Err(cause);
-                }
+    /// Says that the peer has to be asked something before it will say anything.
+    pub(crate) fn expect_answer(&mut self) {
+        self.patient = true;
+    }
+
+    fn watch(&mut self, direction: Direction) -> io::Result<Watch> {
+        match self.watch {
+            Some(watch) => Ok(watch),
+            None => {
+                let watch = poller::watch(self.fd.as_fd(), direction)?;
+                self.watch = Some(watch);
+                Ok(watch)
             }
-        }
-        match &self.inner {
-            Inner::Registered(fd) => Ok(fd),
-            _ => Err(io::Error::other("socket is not registered")),
         }
     }
 
@@ -78,9 +76,15 @@ impl Socket {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if let Inner::Bare(fd) = &self.inner {
+        if self.watch.is_none() {
+            if std::mem::take(&mut self.patient) {
+                if poller::later(cx) {
+                    return Poll::Pending;
+                }
+                self.drained = true;
+            }
             if !self.drained {
-                match net::recv(fd, &mut *room, RecvFlags::empty()) {
+                match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
                     Ok((_, n)) => {
                         self.drained = n > 0 && n < room.len();
                         return Poll::Ready(Ok(n));
@@ -90,24 +94,19 @@ impl Socket {
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
             }
-            self.register()?;
         }
-        let Inner::Registered(fd) = &self.inner else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        };
+        let watch = self.watch(Direction::Read)?;
         loop {
-            let mut guard = ready!(fd.poll_read_ready(cx))?;
-            match net::recv(fd.get_ref(), &mut *room, RecvFlags::empty()) {
+            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
+            match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
                 Ok((_, n)) => {
                     if n > 0 && n < room.len() {
-                        guard.clear_ready();
-                    } else {
-                        guard.retain_ready();
+                        poller::drained(watch);
                     }
                     return Poll::Ready(Ok(n));
                 }
-                Err(Errno::AGAIN) => guard.clear_ready(),
-                Err(Errno::INTR) => guard.retain_ready(),
+                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
@@ -121,41 +120,33 @@ impl Socket {
         second: &[u8],
         more: bool,
     ) -> Poll<io::Result<usize>> {
-        if let Inner::Bare(fd) = &self.inner {
-            match send(fd.as_fd(), first, second, more) {
-                Err(Errno::AGAIN) => {}
-                Err(Errno::INTR) => return self.poll_send(cx, first, second, more),
-                result => return Poll::Ready(result.map_err(Into::into)),
-            }
-            self.register()?;
-        }
-        let Inner::Registered(fd) = &self.inner else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        };
         loop {
-            let mut guard = ready!(fd.poll_write_ready(cx))?;
-            match send(fd.get_ref().as_fd(), first, second, more) {
-                Err(Errno::AGAIN) => guard.clear_ready(),
-                Err(Errno::INTR) => guard.retain_ready(),
-                result => {
-                    guard.retain_ready();
-                    return Poll::Ready(result.map_err(Into::into));
+            if self.full {
+                ready!(self.poll_writable(cx))?;
+            }
+            match send(self.fd.as_fd(), first, second, more) {
+                Err(Errno::AGAIN) => {
+                    self.full = true;
+                    let watch = self.watch(Direction::Write)?;
+                    poller::blocked(watch, Direction::Write);
                 }
+                Err(Errno::INTR) => {}
+                result => return Poll::Ready(result.map_err(Into::into)),
             }
         }
     }
 
     /// Waits until a send would not block: how the end of a `connect` is known.
     pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let fd = self.register()?;
-        let mut guard = ready!(fd.poll_write_ready(cx))?;
-        guard.retain_ready();
+        let watch = self.watch(Direction::Write)?;
+        ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Write))?;
+        self.full = false;
         Poll::Ready(Ok(()))
     }
 
     /// The pending error of the socket, cleared.
     pub(crate) fn take_error(&self) -> io::Result<()> {
-        match net::sockopt::socket_error(self.fd()) {
+        match net::sockopt::socket_error(&self.fd) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(error.into()),
         }
@@ -164,50 +155,37 @@ impl Socket {
     /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
     /// ended its stream (`Ok`) or the connection is broken (`Err`).
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let fd = self.register()?;
-        let mut guard = ready!(fd.poll_read_ready(cx))?;
+        let watch = self.watch(Direction::Read)?;
+        loop {
+            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
+            match self.peek() {
+                Ok(0) => return Poll::Ready(Ok(())),
+                // What waits there is for the next request; its readiness must not be lost.
+                Ok(_) => return Poll::Pending,
+                Err(Errno::AGAIN | Errno::INTR) => poller::blocked(watch, Direction::Read),
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    fn peek(&self) -> Result<usize, Errno> {
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        match net::recv(fd.get_ref(), &mut byte, flags) {
-            Ok((_, 0)) => {
-                guard.retain_ready();
-                Poll::Ready(Ok(()))
-            }
-            // What waits there is for the next request; its readiness must not be lost.
-            Ok(_) => {
-                guard.retain_ready();
-                Poll::Pending
-            }
-            Err(Errno::AGAIN | Errno::INTR) => {
-                guard.clear_ready();
-                fd.poll_read_ready(cx).map(|_| Ok(()))
-            }
-            Err(error) => Poll::Ready(Err(error.into())),
-        }
+        net::recv(&self.fd, &mut byte, flags).map(|(_, n)| n)
     }
 
     /// Whether the peer has ended its stream and everything before was read.
     pub(crate) fn has_ended(&self) -> bool {
-        let mut byte = [0];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        matches!(net::recv(self.fd(), &mut byte, flags), Ok((_, 0)))
+        matches!(self.peek(), Ok(0))
     }
 
     /// Whether the connection is idle and open: nothing to read and no end of stream. The poller
     /// knows it of a registered socket without a system call.
     pub(crate) fn is_quiet(&self) -> bool {
-        if let Inner::Registered(fd) = &self.inner
-            && fd
-                .poll_read_ready(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-        {
-            return true;
-        }
-        let mut byte = [0];
-        matches!(
-            net::recv(self.fd(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT),
-            Err(Errno::AGAIN)
-        )
+        let known = self
+            .watch
+            .is_some_and(|watch| !poller::is_ready(watch, Direction::Read));
+        known || matches!(self.peek(), Err(Errno::AGAIN))
     }
 
     /// Sends a FIN; receiving goes on.
@@ -219,6 +197,22 @@ impl Socket {
     /// Makes the close that follows send a RST and leave no TIME_WAIT behind.
     pub(crate) fn reset_on_close(&self) {
         let _ = net::sockopt::set_socket_linger(self.fd(), Some(std::time::Duration::ZERO));
+    }
+
+    /// Ends the connection with a RST; the socket can be connected again. `false` when the system
+    /// does not know how to.
+    pub(crate) fn disconnect(&mut self) -> bool {
+        net::connect_unspec(&self.fd).is_ok()
+    }
+
+    /// Forgets what was found out about the last connection.
+    pub(crate) fn renew(&mut self) {
+        self.drained = false;
+        self.full = false;
+        self.patient = false;
+        if let Some(watch) = self.watch {
+            poller::renew(watch);
+        }
     }
 
     /// Receives and drops what is waiting, so that a close sends a FIN and not a RST which would

@@ -26,7 +26,9 @@ use super::buffer::{Pool, PoolUse};
 use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
+use super::poller;
 use super::roster::{Card, Roster, Whom};
+use super::spare::Spares;
 use super::syslog;
 use super::transaction::Transaction;
 use crate::admin::clients::Clients;
@@ -91,10 +93,14 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
     pub(crate) pool: Rc<Pool>,
+    /// Sockets to be connected again.
+    pub(crate) spares: Spares,
     /// The sessions.
     pub(crate) roster: Roster,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
+    /// Connections that are accepted and may not begin yet.
+    pub(crate) held: Cell<usize>,
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
@@ -145,8 +151,10 @@ impl Worker {
         Self {
             index,
             pool: Rc::new(Pool::new(bufsize)),
+            spares: Spares::default(),
             roster: Roster::default(),
             log: syslog::Sender::default(),
+            held: Cell::new(0),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
             sessions: Cell::new(0),
@@ -303,6 +311,9 @@ impl Aside {
                     .build_local(tokio::runtime::LocalOptions::default());
                 match runtime {
                     Ok(runtime) => runtime.block_on(async {
+                        if !watch_sockets() {
+                            return;
+                        }
                         while let Some(job) = orders.recv().await {
                             job();
                         }
@@ -331,12 +342,29 @@ impl Aside {
     }
 }
 
+/// Makes the poller of this thread and sets it going. `false` when that cannot be.
+fn watch_sockets() -> bool {
+    if let Err(error) = poller::install() {
+        tracing::error!(%error, "a thread has no poller");
+        return false;
+    }
+    tokio::task::spawn_local(async {
+        if let Err(error) = poller::drive().await {
+            tracing::error!(%error, "the poller of a thread has failed");
+        }
+    });
+    true
+}
+
 async fn run(
     index: usize,
     shared: Arc<Shared>,
     mut orders: UnboundedReceiver<Command>,
     heart: &AtomicU64,
 ) {
+    if !watch_sockets() {
+        return;
+    }
     let worker = Rc::new(Worker::new(index, shared));
     let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {

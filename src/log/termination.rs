@@ -22,6 +22,10 @@ pub enum Cause {
     ServerTimeout,
     /// `L`: the proxy answered the request itself.
     Local,
+    /// `D`: the server went down (`on-marked-down`).
+    Down,
+    /// `U`: a server that it stood in for came up (`on-marked-up`).
+    Up,
     /// `K`: an administrator has ended it.
     Killed,
 }
@@ -80,6 +84,8 @@ impl Termination {
             Cause::ClientTimeout => b'c',
             Cause::ServerTimeout => b's',
             Cause::Local => b'L',
+            Cause::Down => b'D',
+            Cause::Up => b'U',
             Cause::Killed => b'K',
         };
         let stage = match self.stage {

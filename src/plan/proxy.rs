@@ -118,6 +118,8 @@ pub struct Proxy {
     // Backend side.
     /// `server` lines; [`super::ServerId`] is the index.
     pub servers: Vec<Server>,
+    /// `use-server`, in file order.
+    pub use_server: Vec<super::UseServer>,
     /// `balance`.
     pub balance: Balance,
     /// `retries`: connection attempts after the first. Default 3.
@@ -143,6 +145,18 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// The workers, of `count`, that serve the listeners: all, or those of `bind-process` (process
+    /// 1 is worker 0). Processes that do not exist count for nothing; when none does, all serve.
+    pub fn workers(&self, count: usize) -> Vec<usize> {
+        let named = |index: &usize| *index < 64 && self.bind_process & (1 << *index) != 0;
+        let bound: Vec<usize> = (0..count).filter(named).collect();
+        if bound.is_empty() {
+            (0..count).collect()
+        } else {
+            bound
+        }
+    }
+
     /// A proxy of which nothing but its name and role is said.
     pub fn new(name: &str, role: Role) -> Self {
         Self {
@@ -176,6 +190,7 @@ impl Proxy {
             monitor_fail: Vec::new(),
             captures: Captures::default(),
             servers: Vec::new(),
+            use_server: Vec::new(),
             balance: Balance::RoundRobin,
             retries: 3,
             fullconn: 0,
@@ -187,6 +202,27 @@ impl Proxy {
             http_reuse: HttpReuse::Never,
             check: CheckSettings::default(),
             stats: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_of_bind_process() {
+        let mut proxy = Proxy::new("p", Role::Listen);
+        for (set, count, expected) in [
+            (0, 3, vec![0, 1, 2]),
+            (0b10, 3, vec![1]),
+            (0b101, 3, vec![0, 2]),
+            (0b1000, 3, vec![0, 1, 2]),
+            (1 << 63, 64, vec![63]),
+            (u64::MAX, 65, (0..64).collect()),
+        ] {
+            proxy.bind_process = set;
+            assert_eq!(proxy.workers(count), expected, "{set:b} of {count}");
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Draft {
     pub(super) default_backend: Option<Word>,
     /// `use_backend` in file order: the name, and the rule without its target.
     pub(super) switching: Vec<(Word, Option<Condition>)>,
+    /// `use-server` in file order: the name, and the condition.
+    pub(super) use_server: Vec<(Word, Condition)>,
     /// `log global` stands here (or was inherited).
     pub(super) log_global: bool,
     /// ACLs by name.
@@ -138,15 +140,30 @@ impl<'a> Drafts<'a> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Reports what is only looked for once all lines are read.
+    pub(super) fn report_late(&mut self, mut diagnostics: Vec<Diagnostic>) {
+        for diagnostic in &mut diagnostics {
+            diagnostic.late = true;
+        }
+        self.diagnostics.append(&mut diagnostics);
+    }
+
     /// The plan, if there is no error.
-    pub(super) fn finish(self) -> Resolved {
+    pub(super) fn finish(mut self) -> Resolved {
         let mut proxies = Vec::with_capacity(self.proxies.len());
         let mut provenance = Vec::with_capacity(self.proxies.len());
-        for mut draft in self.proxies {
+        // From the end, so that the room of what was taken is given back on the way: a file may
+        // have 50,000 proxies, and each is two kilobytes here and in the plan.
+        while let Some(mut draft) = self.proxies.pop() {
             draft.provenance.listeners = draft.listener_spans;
             proxies.push(draft.proxy);
             provenance.push(draft.provenance);
+            if self.proxies.len().is_multiple_of(1024) {
+                self.proxies.shrink_to_fit();
+            }
         }
+        proxies.reverse();
+        provenance.reverse();
         let plan = (!has_errors(&self.diagnostics)).then_some(Plan {
             dialect: self.dialect,
             global: self.global,

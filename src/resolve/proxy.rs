@@ -25,6 +25,7 @@ use super::rules::{self, Family};
 use super::{checks, listeners, options, servers, settings, stats};
 use crate::plan::{
     AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, Role, Rule,
+    Timeouts,
 };
 
 /// What a proxy is when nothing is said.
@@ -39,6 +40,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         is_defaults: false,
         default_backend: None,
         switching: Vec::new(),
+        use_server: Vec::new(),
         log_global: false,
         acl_names: HashMap::new(),
         acl_needs: Vec::new(),
@@ -163,7 +165,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
             if let Statement::Acl(acl) = statement {
                 draft.broken_acls.insert(acl.name.shown());
             }
-            drafts.report(if stops(statement, drafts.dialect) {
+            drafts.report(if stops(statement) {
                 diagnostic.stops()
             } else {
                 diagnostic
@@ -173,14 +175,12 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
     }
 }
 
-/// Whether HAProxy reads no further after a mistake in such a rule. Since 1.5 a mistake in the
-/// condition does not stop it.
-fn stops(statement: &Statement, dialect: Dialect) -> bool {
-    dialect == Dialect::V1_4
-        && matches!(
-            statement,
-            Statement::HttpRequest(_) | Statement::Stats(StatsStatement::HttpRequest(_))
-        )
+/// Whether HAProxy reads no further after a mistake in such a rule.
+fn stops(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::HttpRequest(_) | Statement::Stats(StatsStatement::HttpRequest(_))
+    )
 }
 
 /// Applies one statement to the proxy.
@@ -197,8 +197,15 @@ fn apply(
     match statement {
         Statement::Timeout(timer, value) => {
             let time = (value.0 != 0).then(|| Duration::from_millis(value.0.into()));
-            let name = timeout(draft, *timer, time, span);
-            twice(draft, name, draft.is_defaults, drafts);
+            let built_in = *timeout(&mut drafts.defaults.proxy.timeouts, *timer).0;
+            let (field, name) = timeout(&mut draft.proxy.timeouts, *timer);
+            // HAProxy only notices a value that is not the one of 'defaults'.
+            let noticed = *field != built_in;
+            *field = time;
+            draft.note(name, span);
+            if noticed {
+                twice(draft, name, draft.is_defaults, drafts);
+            }
         }
         Statement::Mode(mode) => {
             draft.proxy.mode = match mode {
@@ -213,6 +220,9 @@ fn apply(
         }
         Statement::Bind(bind) => listeners::add(draft, bind, environment, dialect)?,
         Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
+        Statement::ServerTemplate(template) => {
+            servers::add_template(draft, template, span, environment, dialect)?;
+        }
         Statement::DefaultServer(settings) => {
             servers::merge(Arc::make_mut(&mut draft.default_server), settings);
             draft.note("default-server", span);
@@ -309,6 +319,11 @@ fn apply_rule(
     reader: &Reader<'_>,
 ) -> Result<(), Diagnostic> {
     let family = match statement {
+        Statement::UseServer(rule) => {
+            let condition = reader.required(draft, &rule.condition, Moment::Unchecked)?;
+            draft.use_server.push((rule.server.clone(), condition));
+            return Ok(());
+        }
         Statement::UseBackend(rule) => {
             let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
             draft.switching.push((rule.target.clone(), condition));
@@ -422,9 +437,9 @@ fn twice(draft: &Draft, name: &str, defaults: bool, drafts: &mut Drafts<'_>) {
     }
 }
 
-fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) -> &'static str {
-    let timeouts = &mut draft.proxy.timeouts;
-    let (field, name) = match timer {
+/// A timeout by its timer, and its name.
+fn timeout(timeouts: &mut Timeouts, timer: Timer) -> (&mut Option<Duration>, &'static str) {
+    match timer {
         Timer::Client => (&mut timeouts.client, "timeout client"),
         Timer::Server => (&mut timeouts.server, "timeout server"),
         Timer::Connect => (&mut timeouts.connect, "timeout connect"),
@@ -436,10 +451,7 @@ fn timeout(draft: &mut Draft, timer: Timer, time: Option<Duration>, span: Span) 
         Timer::Tunnel => (&mut timeouts.tunnel, "timeout tunnel"),
         Timer::ClientFin => (&mut timeouts.client_fin, "timeout client-fin"),
         Timer::ServerFin => (&mut timeouts.server_fin, "timeout server-fin"),
-    };
-    *field = time;
-    draft.note(name, span);
-    name
+    }
 }
 
 fn apply_limit(limit: Limit, value: u32, span: Span, draft: &mut Draft) {

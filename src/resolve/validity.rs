@@ -14,7 +14,9 @@ use crate::plan::{CheckMethod, Global, LogFormat, Mode, Role, TransparentSource}
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
     let mut diagnostics = Vec::new();
-    identity::names(&drafts.proxies, drafts.dialect, &mut diagnostics);
+    let mut names = Vec::new();
+    identity::names(&drafts.proxies, drafts.dialect, &mut names);
+    drafts.diagnostics.extend(names);
     identity::ids(&drafts.proxies, drafts.dialect, &mut diagnostics);
     identity::number(drafts);
     let dialect = drafts.dialect;
@@ -27,7 +29,7 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
             continue;
         }
         let known = diagnostics.len();
-        listeners(draft, &mut diagnostics);
+        listeners(draft, dialect, &mut diagnostics);
         http_only::check(draft, dialect, &mut diagnostics);
         logs(draft, &drafts.global, dialect, &mut diagnostics);
         checks(draft, &mut diagnostics);
@@ -55,10 +57,10 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
             .help("add 'stats socket PATH' to the global section"),
         );
     }
-    drafts.diagnostics.extend(diagnostics);
+    drafts.report_late(diagnostics);
 }
 
-fn listeners(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
+fn listeners(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
     let section = draft.provenance.section;
     if draft.proxy.mode == Mode::Health {
         let name = &draft.proxy.name;
@@ -88,12 +90,18 @@ fn listeners(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
     }
 
     if draft.proxy.role.is_frontend() && draft.proxy.listeners.is_empty() {
+        // Since 1.5 such a section is of no use, and no mistake.
+        let severity = match dialect {
+            Dialect::V1_8 => Severity::Warning,
+            Dialect::V1_4 | Dialect::Hapax => Severity::Error,
+        };
         diagnostics.push(
             Diagnostic::whole(
                 Code::NoListener,
                 Some(draft.provenance.section),
                 format!("'{}' has no address to listen on", draft.proxy.name),
             )
+            .severity(severity)
             .help("add a line as 'bind :80'"),
         );
     }

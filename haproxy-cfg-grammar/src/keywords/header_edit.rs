@@ -42,6 +42,7 @@ pub struct HeaderEdit {
 /// The family.
 pub const HEADER_EDITS: &[Keyword] = &[
     Keyword {
+        stops: true,
         accepts: &[
             "http-request add-header X-Client %[src]",
             "http-request add-header X a\\ b if METH_GET",
@@ -56,6 +57,7 @@ pub const HEADER_EDITS: &[Keyword] = &[
         })
     },
     Keyword {
+        stops: true,
         accepts: &["http-request del-header X if METH_GET"],
         refuses: &["http-request del-header", "http-request del-header X y"],
         ..row("http-request del-header", "name [condition]", |a| {
@@ -63,6 +65,7 @@ pub const HEADER_EDITS: &[Keyword] = &[
         })
     },
     Keyword {
+        stops: true,
         accepts: &["http-request set-header Host %[hdr(host),lower]"],
         refuses: &["http-request set-header X"],
         ..row("http-request set-header", WITH_VALUE, |a| {
@@ -101,7 +104,6 @@ const fn row(
 ) -> Keyword {
     Keyword {
         since: version::V1_5,
-        stops: true,
         arguments,
         ..Keyword::new(name, FLB, parse)
     }

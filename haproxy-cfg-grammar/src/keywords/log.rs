@@ -54,6 +54,7 @@ pub const LOG: &[Keyword] = &[Keyword {
 
 fn log(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     if arguments.prefix == Prefix::No {
+        arguments.end(version::V1_4)?;
         return Ok(Statement::NoLog);
     }
     if arguments.take("global").is_some() {

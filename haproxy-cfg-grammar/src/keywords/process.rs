@@ -11,7 +11,6 @@ use crate::{Dialect, Statement, version};
 pub const PROCESS: &[Keyword] = &[
     Keyword {
         arguments: "all | odd | even | process numbers",
-        status: Status::Accepted,
         accepts: &["bind-process all", "bind-process odd", "bind-process 1"],
         refuses: &["bind-process bogus", "bind-process 0", "bind-process 65"],
         ..Keyword::new("bind-process", DFLB, |a| {

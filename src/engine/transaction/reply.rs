@@ -94,7 +94,7 @@ impl Transaction {
     }
 
     /// Sends a message of the proxy's own, in place of whatever was to be sent.
-    async fn reply(
+    pub(super) async fn reply(
         &mut self,
         session: &mut Session,
         message: Vec<u8>,
@@ -125,7 +125,7 @@ impl Transaction {
             while self.down.is_pending() && !session.client.write_closed {
                 if self
                     .down
-                    .poll_send(cx, &mut session.client, &session.worker)
+                    .poll_send(cx, &mut session.client, &session.worker, !keeps_client)
                     .is_pending()
                 {
                     let at = after(session.client.active, timeout);

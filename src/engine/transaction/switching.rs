@@ -51,5 +51,5 @@ pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     live.counters
         .tick(session.worker.index, Pace::Sessions, now);
     live.counters.count(session.worker.index, Counter::Sessions);
-    session.in_backend = Some(live.sessions.enter());
+    session.in_backend = Some(live.sessions.join());
 }
