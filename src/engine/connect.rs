@@ -356,7 +356,7 @@ async fn attempt(
     let source = settings
         .as_ref()
         .and_then(|settings| settings.source.as_ref());
-    let source = source.or(session.backend().source.as_ref());
+    let source = source.or_else(|| session.backend().source.as_ref());
     let plain = !alive && patience.is_none() && source.is_none();
     // The request goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect == Some(true);
