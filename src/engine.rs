@@ -7,7 +7,9 @@
 
 mod accept;
 mod accounting;
+mod admission;
 mod buffer;
+mod check;
 mod connect;
 mod deadline;
 mod exchange;
@@ -99,6 +101,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
     aside: Aside,
+    /// Ends the health checks of the generation in service.
+    checks: CancellationToken,
     sockets: Vec<Socket>,
     listening: Sockets,
     opener: Box<dyn Opener>,
@@ -213,6 +217,7 @@ impl Engine {
             workers,
             aside: Aside::start()?,
             sockets: Vec::new(),
+            checks: CancellationToken::new(),
             listening: Sockets::new(),
             opener,
             number: 1,
@@ -226,6 +231,7 @@ impl Engine {
         for (socket, listener) in listeners.stats {
             engine.add_socket(socket, listener);
         }
+        engine.start_checks();
         Ok(engine)
     }
 
@@ -289,6 +295,7 @@ impl Engine {
             self.add_socket(socket, listener);
         }
         self.shared.registry.forget_unused();
+        self.start_checks();
         Ok(applied)
     }
 
@@ -302,6 +309,14 @@ impl Engine {
         };
         self.serve_socket(&socket);
         self.sockets.push(socket);
+    }
+
+    /// Checks the servers of the generation in service, and no others any more.
+    fn start_checks(&mut self) {
+        let stop = CancellationToken::new();
+        std::mem::replace(&mut self.checks, stop.clone()).cancel();
+        let generation = self.shared.current.load_full();
+        self.aside.spawn(stop, move || check::run(generation));
     }
 
     fn serve_socket(&self, socket: &Socket) {
@@ -441,6 +456,7 @@ impl Engine {
                 socket.stop.cancel();
             }
         }
+        self.checks.cancel();
         let mut threads = Vec::new();
         for worker in &mut self.workers {
             worker.send(Command::Drain);

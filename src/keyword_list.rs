@@ -47,14 +47,19 @@ pub fn entries() -> Vec<Entry> {
         instead: None,
     };
     let settings = [
-        ("Options of bind", bind::OPTIONS),
-        ("Options of server", server::OPTIONS),
+        ("Options of bind", bind::OPTIONS, version::V1_4),
+        ("Options of server", server::OPTIONS, version::V1_4),
+        (
+            "Options of server",
+            server::OPTIONS_SINCE_1_5,
+            version::V1_5,
+        ),
     ];
-    for (family, table) in settings {
+    for (family, table, since) in settings {
         entries.extend(
             table
                 .iter()
-                .map(|s| word(family, s.name, s.arguments, s.status, version::V1_4)),
+                .map(|s| word(family, s.name, s.arguments, s.status, since)),
         );
     }
     entries.extend(

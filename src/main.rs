@@ -312,6 +312,15 @@ fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let (provenance, only) = (&configuration.provenance, &explain.proxies);
+    let named = |name: &str| plan.proxies.iter().any(|proxy| proxy.name == name);
+    if let Some(unknown) = only.iter().find(|name| !named(name)) {
+        let names = plan.proxies.iter().map(|proxy| proxy.name.as_str());
+        match haproxy_cfg_grammar::keyword::nearest(unknown, names) {
+            Some(near) => eprintln!("hapax: no proxy is named '{unknown}': did you mean '{near}'?"),
+            None => eprintln!("hapax: no proxy is named '{unknown}'"),
+        }
+        return ExitCode::FAILURE;
+    }
     match explain.format {
         Format::Text => say(&explain::text(plan, provenance, sources, only)),
         Format::Json => say(&format!(

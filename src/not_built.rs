@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use haproxy_cfg_grammar::keyword::{Prefix, Status};
-use haproxy_cfg_grammar::keywords::balance::Balance;
 use haproxy_cfg_grammar::keywords::{self, Lookup, bind, server};
 use haproxy_cfg_grammar::value::condition::TermKind;
 use haproxy_cfg_grammar::value::criterion::{self, Criterion, PREDEFINED};
@@ -49,12 +48,6 @@ fn of_line<'a>(
         let name: &'static str = keyword.name;
         warn("", name, line.words_span());
         return;
-    }
-    if let Some(Statement::Balance(algorithm)) = &line.statement
-        && *algorithm != Balance::RoundRobin
-        && let Some(word) = words.get(1)
-    {
-        warn("the algorithm ", word.text(), word.span);
     }
     let table = match &line.statement {
         Some(Statement::Server(_) | Statement::DefaultServer(_)) => server::OPTIONS,

@@ -40,8 +40,8 @@ pub use acl::{
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};
 pub use check::{
-    CheckExpect, CheckMethod, CheckSettings, Expect, Observe, OnError, ServerCheck, Tracked,
-    TrafficCheck,
+    Agent, CheckExpect, CheckMethod, CheckSettings, CheckStep, Expect, Observe, OnError,
+    ServerCheck, StepPattern, Tracked, TrafficCheck,
 };
 pub use connection_mode::{ConnectionMode, ModeOptions};
 pub use error_pages::{ErrorPage, ErrorPages, ErrorStatus};
@@ -59,10 +59,10 @@ pub use persistence::{
 };
 pub use proxy::{Mode, Proxy, ProxyId, Role};
 pub use rule::Rule;
-pub use server::{Server, ServerAddress, ServerId, ServerPort};
+pub use server::{ProxyHeader, Server, ServerAddress, ServerId, ServerPort};
 pub use source::{Source, TransparentSource};
 pub use stats::{AccessLevel, StatsPage, StatsSocket};
-pub use switching::{SwitchingRule, SwitchingTarget};
+pub use switching::{SwitchingRule, SwitchingTarget, UseServer};
 pub use tcp_rules::{TcpAction, TcpRules};
 pub use text::ByteString;
 pub use timeouts::Timeouts;

@@ -155,6 +155,27 @@ proptest! {
         prop_assert_eq!(build(&first), build(&order));
     }
 
+    /// A document that is printed and read again means the same, whatever the blanks and comments.
+    #[test]
+    fn a_printed_document_gives_the_same_plan(
+        lines in prop::collection::vec(0..INDEPENDENT.len(), 0..INDEPENDENT.len()),
+        blanks in "[ \t]{1,4}",
+        comment in "#[ -~]{0,20}",
+    ) {
+        let mut text = format!("{WEB}backend b {comment}\n mode http\n server s1 10.0.0.1:80\n");
+        for n in lines {
+            text.push_str(&format!("{blanks}{} {comment}\n\n", INDEPENDENT[n]));
+        }
+        for dialect in [Dialect::V1_4, Dialect::V1_8, Dialect::Hapax] {
+            let first = read(&text, dialect);
+            prop_assert!(first.plan.is_some() || dialect == Dialect::V1_8);
+            let printed = first.document.print();
+            prop_assert_eq!(&printed, text.as_bytes());
+            let printed = String::from_utf8_lossy(&printed).into_owned();
+            prop_assert_eq!(read(&printed, dialect).plan, first.plan);
+        }
+    }
+
     #[test]
     fn any_text_gives_diagnostics(text in "[ -~\n]{0,300}") {
         for dialect in [Dialect::V1_4, Dialect::V1_8, Dialect::Hapax] {

@@ -5,7 +5,7 @@ use crate::keywords::acl::AclStatement;
 use crate::keywords::balance::{Balance, HashType};
 use crate::keywords::bind::BindStatement;
 use crate::keywords::capture::Capture;
-use crate::keywords::check::HttpCheck;
+use crate::keywords::check::{HttpCheck, TcpCheck};
 use crate::keywords::errors::ErrorStatement;
 use crate::keywords::global::GlobalStatement;
 use crate::keywords::header_edit::HeaderEdit;
@@ -18,11 +18,11 @@ use crate::keywords::monitor::Monitor;
 use crate::keywords::option::OptionStatement;
 use crate::keywords::persistence::{AppSessionStatement, CookieStatement, HttpReuse};
 use crate::keywords::redirect::RedirectRule;
-use crate::keywords::server::{ServerSettings, ServerStatement};
+use crate::keywords::server::{ServerSettings, ServerStatement, ServerTemplate};
 use crate::keywords::source::SourceStatement;
 use crate::keywords::stats::StatsStatement;
 use crate::keywords::stick::{StickRule, StickTable};
-use crate::keywords::switching::UseBackend;
+use crate::keywords::switching::{UseBackend, UseServer};
 use crate::keywords::tcp_request::TcpRule;
 use crate::keywords::timeout::Timer;
 use crate::keywords::userlist::UserlistStatement;
@@ -46,6 +46,10 @@ pub enum Statement {
     Bind(Box<BindStatement>),
     /// `server`.
     Server(Box<ServerStatement>),
+    /// `server-template`.
+    ServerTemplate(Box<ServerTemplate>),
+    /// `use-server`.
+    UseServer(Box<UseServer>),
     /// `dispatch`.
     Dispatch(Endpoint),
     /// `log`.
@@ -98,6 +102,8 @@ pub enum Statement {
     StickTable(StickTable),
     /// `http-check`.
     HttpCheck(HttpCheck),
+    /// `tcp-check`.
+    TcpCheck(TcpCheck),
     /// `tcp-request content`.
     TcpContent(Box<TcpRule>),
     /// `tcp-request inspect-delay`.

@@ -93,6 +93,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     cli::server::GET_WEIGHT,
     cli::server::SET_WEIGHT,
     cli::session::SET_TIMEOUT,
+    cli::server::SET_SERVER,
     cli::server::DISABLE_SERVER,
     cli::server::ENABLE_SERVER,
 ];

@@ -86,15 +86,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: net::UnixListener, sock
     let level = socket.level;
     loop {
         let limit = shared.current.load().plan.global.stats_maxconn;
-        let Some(entered) = gate.try_enter(limit) else {
-            let room = gate.room();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            if gate.now() >= limit {
-                room.await;
-            }
-            continue;
-        };
+        let entered = gate.enter(limit).await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = Arc::clone(&shared);

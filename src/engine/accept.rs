@@ -11,8 +11,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 
+use super::admission::{self, Held};
 use super::listening::ListenerKey;
-use super::live::{Entered, Gate};
 use super::poller::{self, Direction, Watch};
 use super::session::{self, Accepted};
 use super::socket::Socket;
@@ -57,27 +57,42 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
         if listening.readable().await.is_err() {
             return;
         }
-        let Some((process, frontend)) = enter(&worker, &key).await else {
-            return;
-        };
+        let mut places = admission::try_enter(&worker, &key);
+        let mut held = None;
+        let mut waited = false;
+        if places.is_none() {
+            held = Held::new(&worker);
+            if held.is_none() {
+                places = admission::enter(&worker, &key).await;
+                waited = true;
+            }
+        }
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         match net::acceptfrom_with(&*listening.fd, flags) {
             Ok((socket, peer)) => {
                 let generation = worker.generation();
+                let number = generation.number;
                 let Some((proxy, listener)) = generation.listener(&key) else {
                     // Between the swap of the plan and the order to close this socket.
                     continue;
                 };
-                let accepted = Accepted {
-                    socket: Socket::new(socket),
-                    peer: peer.and_then(|address| SocketAddr::try_from(address).ok()),
-                    proxy,
-                    listener,
-                    entered: (process, frontend),
-                };
-                let number = generation.number;
-                let session = session::run(Rc::clone(&worker), generation, accepted);
-                worker.spawn(number, session);
+                let socket = Socket::new(socket);
+                let peer = peer.and_then(|address| SocketAddr::try_from(address).ok());
+                let free = waited || admission::passes(&generation, proxy);
+                if let Some(entered) = places.filter(|_| free) {
+                    let accepted = Accepted {
+                        socket,
+                        peer,
+                        proxy,
+                        listener,
+                        entered,
+                    };
+                    let session = session::run(Rc::clone(&worker), generation, accepted);
+                    worker.spawn(number, session);
+                } else {
+                    let later = hold(Rc::clone(&worker), key.clone(), socket, peer, held);
+                    worker.spawn(number, later);
+                }
                 batch += 1;
                 if batch == BATCH {
                     batch = 0;
@@ -98,41 +113,28 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
     }
 }
 
-/// Waits until process and frontend have room for one more. `None` when the socket belongs to no
-/// frontend any more.
-async fn enter(worker: &Worker, key: &ListenerKey) -> Option<(Entered, Entered)> {
-    loop {
-        let generation = worker.generation();
-        let (proxy, _) = generation.listener(key)?;
-        let registry = &worker.shared.registry;
-        let gates: [(&Arc<Gate>, u32); 2] = [
-            (&registry.process, generation.plan.global.maxconn),
-            (
-                &generation.handles(proxy).frontend.sessions,
-                generation.proxy(proxy).maxconn,
-            ),
-        ];
-        let process = enter_one(gates[0]).await;
-        if let Some(frontend) = gates[1].0.try_enter(gates[1].1) {
-            return Some((process, frontend));
-        }
-        // A full frontend must not hold a place that another could use.
-        drop(process);
-        drop(enter_one(gates[1]).await);
-    }
-}
-
-async fn enter_one((gate, limit): (&Arc<Gate>, u32)) -> Entered {
-    loop {
-        if let Some(entered) = gate.try_enter(limit) {
-            return entered;
-        }
-        let room = gate.room();
-        tokio::pin!(room);
-        room.as_mut().enable();
-        if let Some(entered) = gate.try_enter(limit) {
-            return entered;
-        }
-        room.await;
-    }
+/// Keeps a connection until it may begin.
+async fn hold(
+    worker: Rc<Worker>,
+    key: ListenerKey,
+    socket: Socket,
+    peer: Option<SocketAddr>,
+    held: Option<Held>,
+) {
+    let Some(entered) = admission::enter(&worker, &key).await else {
+        return;
+    };
+    drop(held);
+    let generation = worker.generation();
+    let Some((proxy, listener)) = generation.listener(&key) else {
+        return;
+    };
+    let accepted = Accepted {
+        socket,
+        peer,
+        proxy,
+        listener,
+        entered,
+    };
+    session::run(worker, generation, accepted).await;
 }

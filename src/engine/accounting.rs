@@ -3,9 +3,11 @@
 //! Each step counts in the frontend, its listener (with `option socket-stats`), the backend once
 //! there is one, and the server once one was chosen.
 
-use super::live::{Counter, Counters, Pace, Server};
+use super::live::{Counter, Counters, Pace, Server, Sign};
 use super::session::Session;
 use super::transaction::Transaction;
+use haproxy_cfg_grammar::Dialect;
+
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::Mode;
 
@@ -112,6 +114,11 @@ impl Session {
         self.count_back(server, Counter::ConnectErrors, 1);
     }
 
+    /// Traffic has shown something of a server (`observe`).
+    pub(crate) fn observe(&self, server: &std::sync::Arc<Server>, sign: Sign) {
+        self.backend_handles().backend.observe(server, sign);
+    }
+
     /// A session of `mode tcp` is over.
     pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
         let server = transaction.server.as_deref();
@@ -146,6 +153,13 @@ impl Transaction {
     /// A transaction is over.
     pub(crate) fn account(&self, session: &mut Session, termination: Termination) {
         let server = self.server.as_deref();
+        let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
+        let begun = self.timing.answered.is_some();
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        // A connection that is reset counts apart: in 1.4 always, later once a response has begun.
+        if broken && termination.cause == Cause::ServerAbort && (v1_4 || begun) {
+            session.count_back(server, Counter::ResponseErrors, 1);
+        }
         session.count_bytes(server, self.down.read);
         let status = Counter::of_status(self.status());
         session.count_front_status(status);
@@ -177,7 +191,24 @@ impl Transaction {
         if let Some(server) = &self.server {
             let worker = session.worker.index;
             server.counters.count(worker, Counter::of_status(status));
+            session.observe(server, Sign::Response(u16::try_from(status).unwrap_or(0)));
         }
+    }
+
+    /// There was no response, or what came is none.
+    pub(crate) fn account_failure(&self, session: &Session, termination: Termination) {
+        let (Some(server), Stage::Headers) = (&self.server, termination.stage) else {
+            return;
+        };
+        let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
+        let sign = match termination.cause {
+            Cause::Proxy if self.incident.is_none() => Sign::Invalid,
+            Cause::ServerTimeout => Sign::Timeout,
+            Cause::ServerAbort if broken => Sign::Broken,
+            Cause::ServerAbort => Sign::Closed,
+            _ => return,
+        };
+        session.observe(server, sign);
     }
 }
 

@@ -11,13 +11,13 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use super::deadline::after;
-use super::live::{Choice, Server, Slot};
-use super::session::{ConnectError, Link, Session, Side};
+use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
+use super::session::{ConnectError, Life, Link, Session, Side};
 use super::socket::Socket;
 use super::spare::Spares;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{ErrorStatus, ServerAddress, ServerPort};
+use crate::plan::{Balance, ErrorStatus, ServerAddress, ServerPort};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Failure {
     pub(crate) termination: Termination,
     /// What an HTTP client gets.
     pub(crate) status: ErrorStatus,
+    /// Nothing is wrong: the server wants its clients to be sent elsewhere (`redir`).
+    pub(crate) redirect: bool,
 }
 
 impl Failure {
@@ -33,6 +35,14 @@ impl Failure {
         Self {
             termination: Termination::new(cause, stage),
             status: ErrorStatus::S503,
+            redirect: false,
+        }
+    }
+
+    fn redirect() -> Self {
+        Self {
+            redirect: true,
+            ..Self::new(Cause::Proxy, Stage::Connect)
         }
     }
 }
@@ -47,14 +57,34 @@ pub(crate) async fn connect(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     let attempts = session.backend().retries;
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
     let mut only: Option<Arc<Server>> = transaction.sticky.clone();
     let mut failed: Option<Arc<Server>> = None;
+    // The slot is kept from one attempt to the next on the same server.
+    let mut held: Option<Slot> = None;
     loop {
-        let slot = obtain(session, transaction, only.as_deref(), failed.as_deref()).await?;
+        let slot = match held.take() {
+            Some(slot) => {
+                session.count_retry(&slot.server, false);
+                session.count_choice(&slot.server, false);
+                slot
+            }
+            None => {
+                let slot = obtain(session, transaction, only.take(), failed.as_deref()).await?;
+                if let Some(failed) = failed.take() {
+                    moved(session, transaction, &failed, &slot.server);
+                }
+                slot
+            }
+        };
         transaction.timing.assigned = Some(session.worker.now());
         transaction.server = Some(Arc::clone(&slot.server));
-        session.count_choice(&slot.server, only.is_none());
-        if reuse(session, &slot.server) {
+        if transaction.redirects(&slot.server) {
+            return Err(Failure::redirect());
+        }
+        let kept = reuse(session, &slot.server);
+        transaction.dress(session, &slot.server, !kept);
+        if kept {
             if let Some(link) = &mut session.server {
                 link.slot = Some(slot);
                 link.reused = true;
@@ -68,13 +98,17 @@ pub(crate) async fn connect(
         let error = match attempt(session, transaction, slot).await {
             Ok(()) => {
                 transaction.timing.connected = Some(session.worker.now());
+                session.observe(&server, Sign::Connected);
                 return Ok(());
             }
             Err(error) => error,
         };
-        // The slot is held while the attempt goes on and given back before the next.
-        session.server = None;
+        session.observe(&server, Sign::Unreachable);
+        held = session.server.take().and_then(|mut link| link.slot.take());
         let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+        }
         if transaction.retries >= attempts {
             session.count_connect_error(Some(&server));
             let cause = if timed_out {
@@ -85,64 +119,144 @@ pub(crate) async fn connect(
             return Err(Failure::new(cause, Stage::Connect));
         }
         transaction.retries += 1;
+        let easy = !v1_4 && is_easily_replaced(session, transaction);
+        let elsewhere = session.backend().options.redispatch
+            && (transaction.retries == attempts || easy && transaction.sticky.is_none())
+            && !transaction.is_forced();
+        if elsewhere {
+            held = None;
+            failed = Some(Arc::clone(&server));
+        }
         // 1.4 waits for a second whatever the timeout, even before it turns to another server.
-        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        let elsewhere = session.backend().options.redispatch && transaction.retries == attempts;
-        if !timed_out && (v1_4 || !elsewhere) {
+        if !(timed_out || elsewhere && easy) {
             let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
             let pause = timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND));
             let until = session.worker.now() + pause;
-            poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
-        }
-        session.count_retry(&server, elsewhere);
-        if elsewhere {
-            transaction.redispatched = true;
-            only = None;
-            transaction.lose_persistence();
-            failed = Some(server);
-        } else {
-            only = Some(server);
+            let gives_up = session.backend().options.abortonclose;
+            let left = poll_fn(|cx| {
+                if gives_up && client_left(session, cx) {
+                    return Poll::Ready(true);
+                }
+                session.deadline.poll(cx, Some(until)).map(|()| false)
+            })
+            .await;
+            if left {
+                return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+            }
         }
     }
 }
 
-/// A slot on a server, now or after a wait in the queue.
+/// Whether one server is as good as another, and there are several: since 1.5 such a request turns
+/// to another server at once.
+fn is_easily_replaced(session: &Session, transaction: &Transaction) -> bool {
+    let in_turn = matches!(
+        session.backend().balance,
+        Balance::RoundRobin | Balance::StaticRr
+    );
+    let (active, _) = session.backend_handles().backend.usable_servers();
+    in_turn && transaction.hash.is_none() && active > 1
+}
+
+/// A redispatch has found a server: another one than the one that failed, or the same again.
+fn moved(session: &Session, transaction: &mut Transaction, from: &Arc<Server>, to: &Arc<Server>) {
+    let elsewhere = !Arc::ptr_eq(from, to);
+    session.count_retry(from, elsewhere);
+    if elsewhere {
+        transaction.redispatched = true;
+        transaction.lose_persistence();
+    }
+}
+
+/// Whether the client has gone while nobody read from it.
+fn client_left(session: &mut Session, cx: &mut std::task::Context<'_>) -> bool {
+    session.client.poll_watch(cx);
+    session.client.left || session.client.read_closed || session.client.broken
+}
+
+/// A slot on a server, now or after a wait in a queue.
 async fn obtain(
     session: &mut Session,
     transaction: &mut Transaction,
-    only: Option<&Server>,
+    mut only: Option<Arc<Server>>,
     failed: Option<&Server>,
 ) -> Result<Slot, Failure> {
     let backend = Arc::clone(&session.backend_handles().backend);
-    match backend.choose(only, failed) {
-        Choice::Server(slot) => Ok(slot),
-        Choice::None => {
-            session.count_connect_error(None);
-            Err(Failure::new(Cause::ServerAbort, Stage::Connect))
-        }
-        Choice::Wait {
-            mut slot,
-            ahead,
-            number,
-        } => {
-            transaction.queued = ahead + 1;
-            let timeouts = &session.backend().timeouts;
-            let limit = after(session.worker.now(), timeouts.queue.or(timeouts.connect));
-            let got = poll_fn(|cx| {
-                if let Poll::Ready(got) = std::pin::Pin::new(&mut slot).poll(cx) {
-                    return Poll::Ready(got.ok());
+    let redispatch = session.backend().options.redispatch && !transaction.is_forced();
+    let since = transaction.timing.received.unwrap_or(session.started);
+    let mut left: Option<Arc<Server>> = None;
+    loop {
+        let choice = backend.choose(Ask {
+            only: only.as_deref(),
+            faithful: transaction.is_forced(),
+            avoid: left.as_deref().or(failed),
+            hash: transaction.hash,
+            since,
+        });
+        let slot = match choice {
+            Choice::Server(slot) => slot,
+            Choice::None => {
+                session.count_connect_error(None);
+                return Err(Failure::new(Cause::ServerAbort, Stage::Connect));
+            }
+            Choice::Full(server) if redispatch && only.is_some() => {
+                only = None;
+                left = Some(server);
+                continue;
+            }
+            Choice::Full(server) => {
+                session.count_connect_error(Some(&server));
+                transaction.server = Some(server);
+                return Err(Failure::new(Cause::ServerAbort, Stage::Queue));
+            }
+            Choice::Wait(ticket) => match wait(session, transaction, ticket).await? {
+                Turn::Served(slot) => slot,
+                Turn::Elsewhere => {
+                    left = only.take();
+                    continue;
                 }
-                session.deadline.poll(cx, limit).map(|()| None)
-            })
-            .await;
-            got.ok_or_else(|| {
-                backend.leave_queue(number);
-                session.count_connect_error(only);
-                transaction.timing.assigned = Some(session.worker.now());
-                Failure::new(Cause::ServerTimeout, Stage::Queue)
-            })
+            },
+        };
+        session.count_choice(&slot.server, only.is_none());
+        if let Some(left) = left {
+            moved(session, transaction, &left, &slot.server);
         }
+        return Ok(slot);
     }
+}
+
+/// Waits in a queue.
+async fn wait(
+    session: &mut Session,
+    transaction: &mut Transaction,
+    mut ticket: Ticket,
+) -> Result<Turn, Failure> {
+    match ticket.server {
+        Some(_) => transaction.queued.0 += ticket.place,
+        None => transaction.queued.1 += ticket.place,
+    }
+    let timeouts = &session.backend().timeouts;
+    let limit = after(session.worker.now(), timeouts.queue.or(timeouts.connect));
+    let gives_up = session.backend().options.abortonclose;
+    let got = poll_fn(|cx| {
+        if let Poll::Ready(turn) = ticket.poll(cx) {
+            return Poll::Ready(Ok(turn));
+        }
+        if gives_up && client_left(session, cx) {
+            return Poll::Ready(Err(Cause::ClientAbort));
+        }
+        session
+            .deadline
+            .poll(cx, limit)
+            .map(|()| Err(Cause::ServerTimeout))
+    })
+    .await;
+    got.map_err(|cause| {
+        session.count_connect_error(ticket.server.as_deref());
+        transaction.timing.assigned = Some(session.worker.now());
+        transaction.server = ticket.server.clone();
+        Failure::new(cause, Stage::Queue)
+    })
 }
 
 /// Whether the kept connection can carry the next request.
@@ -150,6 +264,7 @@ fn reuse(session: &mut Session, server: &Arc<Server>) -> bool {
     session.server.as_ref().is_some_and(|link| {
         Arc::ptr_eq(&link.server, server)
             && link.backend == session.backend
+            && link.at == server.address()
             && !link.side.read_closed
             && link.side.socket.is_quiet()
     })
@@ -163,10 +278,11 @@ async fn attempt(
 ) -> Result<(), ConnectError> {
     let address = target(session, &slot.server).ok_or(std::io::ErrorKind::AddrNotAvailable)?;
     let alive = session.backend().options.srvtcpka;
+    let plain = !alive && slot.server.settings().tcp_user_timeout.is_none();
     // The request goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect == Some(true);
     let kind = Start {
-        plain: !alive,
+        plain,
         quiet: smart && transaction.up.is_pending(),
     };
     let socket = start(address, kind, &session.worker.spares)?;
@@ -174,17 +290,25 @@ async fn attempt(
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
+    if let Some(timeout) = slot.server.settings().tcp_user_timeout {
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        // Without it the system's own patience holds.
+        let _ = net::sockopt::set_tcp_user_timeout(socket.fd(), millis);
+    }
     let mut side = Side::new(socket, session.worker.now());
     side.nolinger = session.backend().options.nolinger;
     session.server = Some(Link {
         side,
         server: Arc::clone(&slot.server),
+        at: slot.server.address(),
+        life: slot.server.life().map(Life),
         backend: session.backend,
         slot: Some(slot),
         reused: false,
-        spare: (!alive).then_some(address),
+        spare: plain.then_some(address),
     });
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
+    let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {
         let Some(link) = &mut session.server else {
             return Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()));
@@ -199,8 +323,14 @@ async fn attempt(
                 .poll_writable(cx)
                 .map(|ready| ready.and_then(|()| socket.take_error()))
         };
-        if connected.is_pending() && session.deadline.poll(cx, limit).is_ready() {
-            return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+        if connected.is_pending() {
+            if session.deadline.poll(cx, limit).is_ready() {
+                return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+            }
+            // What the client has gone from is not worth a connection.
+            if gives_up && client_left(session, cx) {
+                return Poll::Ready(Err(std::io::ErrorKind::Interrupted.into()));
+            }
         }
         connected
     })
@@ -210,7 +340,7 @@ async fn attempt(
 /// Where a server is for this session.
 fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
     // The slot may be on a server that a reload has just added: it knows its address itself.
-    let ServerAddress { ip, port } = server.address;
+    let ServerAddress { ip, port } = server.address();
     let needs_destination = ip.is_none() || matches!(port, ServerPort::Mapped(_));
     let destination = if needs_destination {
         session.client.socket.local_addr()

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
@@ -209,6 +210,9 @@ impl Exchange {
                 return Poll::Ready(outcome);
             }
             if !moved {
+                if let Some(outcome) = self.poll_life(cx, session) {
+                    return Poll::Ready(outcome);
+                }
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
                     Poll::Ready(None) => {}
@@ -216,6 +220,18 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Whether the server is one whose sessions end now.
+    fn poll_life(&self, cx: &mut Context<'_>, session: &mut Session) -> Option<Outcome> {
+        let life = session.server.as_mut()?.life.as_mut()?;
+        let Poll::Ready(cause) = life.0.as_mut().poll(cx) else {
+            return None;
+        };
+        let begun = self.response == Response::Begun;
+        let stage = if begun { Stage::Data } else { Stage::Headers };
+        let status = (!begun).then_some(ErrorStatus::S502);
+        Some(Outcome::Failed(Termination::new(cause, stage), status))
     }
 
     fn closed(&self) -> Outcome {
@@ -391,7 +407,9 @@ impl Exchange {
                 .proxy(session.backend)
                 .options
                 .abortonclose;
-            if gives_up && client.left {
+            // 1.4 takes an answer that it has asked for.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            if gives_up && client.left && !v1_4 {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
             if server.read_closed
@@ -511,7 +529,11 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = session.counts();
+    let counts = crate::log::Counts {
+        server_queue: transaction.queued.0,
+        backend_queue: transaction.queued.1,
+        ..session.counts()
+    };
     session.count_tcp_end(&transaction, termination);
     let line = Line {
         server: transaction.server_name(),
@@ -543,8 +565,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);
+    transaction.hash = transaction.hash_connection(session);
     transaction.up.tunnel();
     transaction.down.tunnel();
     if let Err(failure) = connect::connect(session, transaction).await {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::AclSet;
+use crate::check::Program;
 use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
@@ -44,6 +45,32 @@ pub(crate) struct Handles {
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
     pub(crate) rules: HttpRules,
+    /// How its servers are checked.
+    pub(crate) check: Arc<Program>,
+}
+
+/// Tells servers whom they track.
+fn link_followers(plan: &Plan, handles: &[Handles]) {
+    for server in handles.iter().flat_map(|handles| &handles.servers) {
+        server.unlink();
+    }
+    for (proxy, own) in plan.proxies.iter().zip(handles) {
+        for (server, live) in proxy.servers.iter().zip(&own.servers) {
+            let Some(tracked) = server.track else {
+                continue;
+            };
+            let to = &handles[tracked.proxy.0 as usize];
+            if let Some(followed) = to.servers.get(tracked.server.0 as usize)
+                && !followed.comes_from(live)
+            {
+                let backend = &plan.proxy(tracked.proxy).name;
+                live.follow(backend, followed, &own.backend);
+            }
+        }
+    }
+    for handles in handles {
+        handles.backend.refresh_all();
+    }
 }
 
 impl Generation {
@@ -57,26 +84,28 @@ impl Generation {
         registry: &Registry,
     ) -> Result<Self, crate::regular_expression::BadRegex> {
         // Everything that can fail first: adopting changes what the running plan uses.
-        let acls = plan
+        let compiled = plan
             .proxies
             .iter()
             .map(|proxy| {
                 let rules = HttpRules::compile(&proxy.http_rules)?;
-                Ok((AclSet::compile(&proxy.acls)?, rules))
+                let check = Program::compile(&proxy.check, plan.dialect)?;
+                Ok((AclSet::compile(&proxy.acls)?, rules, check))
             })
             .collect::<Result<Vec<_>, crate::regular_expression::BadRegex>>()?;
-        let handles = plan
+        let handles: Vec<Handles> = plan
             .proxies
             .iter()
-            .zip(acls)
-            .map(|(proxy, (acls, rules))| {
+            .zip(compiled)
+            .enumerate()
+            .map(|(id, (proxy, (acls, rules, check)))| {
                 let frontend = registry.frontend(&proxy.name);
                 let addresses = proxy.listeners.iter().map(|listener| &listener.address);
                 let listeners = frontend.adopt(addresses, registry.counting());
                 // A frontend may share its name with a backend.
                 let (backend, servers) = if proxy.role.is_backend() {
                     let backend = registry.backend(&proxy.name);
-                    let servers = backend.adopt(&proxy.servers);
+                    let servers = backend.adopt(&plan, ProxyId(id as u32));
                     (backend, servers)
                 } else {
                     (Arc::new(Backend::new(registry.counting())), Vec::new())
@@ -96,9 +125,15 @@ impl Generation {
                     destinations: destinations(proxy),
                     acls,
                     rules,
+                    check: Arc::new(check),
                 }
             })
             .collect();
+        link_followers(&plan, &handles);
+        for (proxy, handles) in plan.proxies.iter().zip(&handles) {
+            handles.frontend.sessions.set_limit(proxy.maxconn);
+        }
+        registry.process.set_limit(plan.global.maxconn);
         let listeners = listening::wanted(&plan)
             .into_iter()
             .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))

@@ -6,71 +6,28 @@
 mod backend;
 mod counters;
 mod frontend;
+mod gate;
+mod health;
+mod queue;
 mod server;
 
-pub(crate) use backend::{Backend, Choice, Slot};
+pub(crate) use backend::{Ask, Backend, Choice, Slot};
 pub(crate) use counters::{Counter, Counters, Pace, Peak};
 pub(crate) use frontend::{Frontend, Listener};
+pub(crate) use gate::{Entered, Gate, RateLimit};
+pub(crate) use health::Sign;
+pub(crate) use queue::{Ticket, Turn};
 pub(crate) use server::Server;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::plan;
 use crate::stick_table::{Millis, StickTable};
-
-/// A count of what is there now, with a limit, and a way to wait for room.
-#[derive(Debug, Default)]
-pub(crate) struct Gate {
-    now: AtomicU32,
-    peak: Peak,
-    room: Notify,
-}
-
-impl Gate {
-    /// Counts one in, unless `limit` (0 for none) is reached.
-    pub(crate) fn try_enter(self: &Arc<Self>, limit: u32) -> Option<Entered> {
-        let before = self.now.fetch_add(1, Ordering::AcqRel);
-        if limit != 0 && before >= limit {
-            self.now.fetch_sub(1, Ordering::AcqRel);
-            return None;
-        }
-        self.peak.note(before + 1);
-        Some(Entered(Arc::clone(self)))
-    }
-
-    /// Most that were in at once.
-    pub(crate) fn peak(&self) -> &Peak {
-        &self.peak
-    }
-
-    /// How many are in.
-    pub(crate) fn now(&self) -> u32 {
-        self.now.load(Ordering::Relaxed)
-    }
-
-    /// Waits until somebody leaves. To be created before the last try, so that nothing is missed.
-    pub(crate) fn room(&self) -> tokio::sync::futures::Notified<'_> {
-        self.room.notified()
-    }
-}
-
-/// One that was counted in; leaves when dropped.
-#[derive(Debug)]
-pub(crate) struct Entered(Arc<Gate>);
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::AcqRel);
-        self.0.room.notify_waiters();
-    }
-}
 
 /// Everything that is live, by name.
 #[derive(Debug)]

@@ -230,7 +230,7 @@ impl Engine {
             name: server.name.clone(),
             up: server.is_up(),
             current: server.sessions(),
-            waiting: handles.backend.waiting_for(&server.name),
+            waiting: server.waiting(),
             total: server.counters.get(Counter::Sessions),
         });
         let waiting = handles.backend.waiting();

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,8 +22,8 @@ use super::live::{Entered, Server, Slot};
 use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
-use crate::log::{Counts, HttpPart, Record, Termination, Timers};
-use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, Severity};
+use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
+use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, ServerAddress, Severity};
 use crate::sample::fetch::v4;
 
 /// A connection that has just been accepted.
@@ -177,6 +178,15 @@ impl Side {
     }
 }
 
+/// Ready, with the cause, when the sessions of a server are to end.
+pub(crate) struct Life(pub(crate) Pin<Box<dyn Future<Output = Cause>>>);
+
+impl std::fmt::Debug for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Life")
+    }
+}
+
 /// The connection to a server.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -190,6 +200,10 @@ pub(crate) struct Link {
     pub(crate) slot: Option<Slot>,
     /// It has served a request before this one.
     pub(crate) reused: bool,
+    /// Where the server was when it was connected to.
+    pub(crate) at: ServerAddress,
+    /// Ready when the server's sessions are to end.
+    pub(crate) life: Option<Life>,
     /// Where the socket can be connected again; `None` when it has options of its own.
     pub(crate) spare: Option<SocketAddr>,
 }

@@ -9,7 +9,7 @@ use super::generation::{Generation, Handles};
 use super::live::{Counter, Counters, Pace};
 use super::worker::Shared;
 use crate::plan::{ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort};
-use crate::stats::{Field, Kind, Row, Value};
+use crate::stats::{Field, Kind, Row, State, Value};
 
 /// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
 /// the backend.
@@ -169,7 +169,7 @@ impl Collector<'_> {
         let backend = &self.handles.backend;
         let counters = &live.counters;
         let mut row = self.start(Kind::Server, server.name.clone(), server.numeric_id);
-        row.set(Field::Qcur, backend.waiting_for(&server.name));
+        row.set(Field::Qcur, live.waiting());
         row.set(Field::Qmax, live.queue_peak.get());
         row.set(Field::Scur, live.sessions());
         row.set(Field::Smax, live.peak.get());
@@ -191,7 +191,7 @@ impl Collector<'_> {
                 (Field::SrvAbrt, Counter::ServerAborts),
             ],
         );
-        row.set(Field::Weight, live.weights().0);
+        row.set(Field::Weight, backend.shown_weight(live).0);
         row.set(Field::Act, u32::from(!server.backup));
         row.set(Field::Bck, u32::from(server.backup));
         row.set(
@@ -218,8 +218,16 @@ impl Collector<'_> {
     /// What is known of a server's health.
     fn health(&self, row: &mut Row, index: usize) {
         let server = &self.proxy.servers[index];
-        let health = self.handles.servers[index].health();
-        row.set(Field::Status, health.state.to_string());
+        let live = &self.handles.servers[index];
+        let mut health = live.health(self.plan.dialect, self.now);
+        if health.throttle.is_some() {
+            health.throttle = Some(self.handles.backend.shown_weight(live).1.max(1));
+        }
+        let status = match &health.state {
+            State::MaintenanceVia(_) if self.v1_4() => "MAINT(via)".to_owned(),
+            state => state.to_string(),
+        };
+        row.set(Field::Status, status);
         if let Some(tracked) = server.track {
             let proxy = self.generation.proxy(tracked.proxy);
             let name = proxy.servers.get(tracked.server.0 as usize);
@@ -228,8 +236,8 @@ impl Collector<'_> {
         }
         row.set(Field::Throttle, health.throttle);
         let v1_4 = self.v1_4();
-        // 1.4 has no more to say of a server in maintenance, or of one that nobody checks.
-        let shown = health.check.is_some() && !(v1_4 && health.state.is_maintenance());
+        // Since 1.5 checks pause during maintenance, and there is nothing to show of them.
+        let shown = health.check.is_some() && (v1_4 || !health.state.is_maintenance());
         if shown || !v1_4 {
             row.set(Field::Lastchg, health.since_change.as_secs());
         }
@@ -281,7 +289,7 @@ impl Collector<'_> {
                 (Field::SrvAbrt, Counter::ServerAborts),
             ],
         );
-        let in_use = backend.in_use(self.proxy.options.allbackups);
+        let in_use = backend.in_use();
         let empty = self.proxy.servers.is_empty();
         let up = empty || in_use.weight > 0;
         row.set(Field::Status, if up { "UP" } else { "DOWN" });
@@ -438,7 +446,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
 }
 
 /// The name of the host, up to its first dot or whole.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     rustix::system::uname()
         .nodename()
         .to_string_lossy()

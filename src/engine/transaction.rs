@@ -4,7 +4,9 @@
 //! choose the backend, fix what happens to the connections, connect, exchange, and finish.
 
 mod cookies;
+mod dress;
 mod inspect;
+mod placement;
 mod reply;
 mod request;
 mod response;
@@ -97,8 +99,17 @@ pub(crate) struct Transaction {
     pub(crate) retries: u32,
     /// Whether another server was tried.
     pub(crate) redispatched: bool,
-    /// How many were in the queue, this one included; 0 when it did not wait.
-    pub(crate) queued: u32,
+    /// How many waited when it came to the queue of a server and to that of the backend, this one
+    /// included; 0 when it did not wait.
+    pub(crate) queued: (u32, u32),
+    /// What it is hashed to, when that chooses its server.
+    pub(crate) hash: Option<u32>,
+    /// What the request carries for its server.
+    dress: dress::Dress,
+    /// Where in the head the name of the server is to stand, when it is to be told.
+    name_at: Option<usize>,
+    /// The path that a server may want its client to ask for elsewhere.
+    path: Vec<u8>,
     /// The server that was chosen.
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
@@ -164,7 +175,11 @@ impl Default for Transaction {
             timing: Timing::default(),
             retries: 0,
             redispatched: false,
-            queued: 0,
+            queued: (0, 0),
+            hash: None,
+            dress: dress::Dress::default(),
+            name_at: None,
+            path: Vec::new(),
             server: None,
             bad_request_body: false,
             bad_response_body: false,
@@ -264,7 +279,11 @@ impl Transaction {
         self.timing = Timing::default();
         self.retries = 0;
         self.redispatched = false;
-        self.queued = 0;
+        self.queued = (0, 0);
+        self.hash = None;
+        self.dress = dress::Dress::default();
+        self.name_at = None;
+        self.path.clear();
         self.server = None;
         self.bad_request_body = false;
         self.bad_response_body = false;
@@ -328,13 +347,19 @@ impl Transaction {
             ));
         }
         self.persist_rules(session);
+        self.server_rules(session, true);
         self.request_cookies(session);
         self.stick(session, true);
+        self.await_body_to_balance(session).await?;
+        self.hash_request(session);
         self.prepare_request(session)?;
         self.connecting = true;
-        connect::connect(session, self)
-            .await
-            .map_err(|failure| End::new(failure.termination, Some(failure.status)))?;
+        if let Err(failure) = connect::connect(session, self).await {
+            if failure.redirect {
+                return self.redirect_to_server(session).await;
+            }
+            return Err(End::new(failure.termination, Some(failure.status)));
+        }
         self.exchange(session).await
     }
 
@@ -360,6 +385,7 @@ impl Transaction {
                     response = Response::Awaited;
                 }
                 Outcome::Failed(termination, status) => {
+                    self.account_failure(session, termination);
                     // 1.4 resets the server only when it gives up on an answer.
                     self.parts_gently = v1_4 && status.is_none() && !session.client.broken;
                     return Err(End::new(termination, status));
@@ -467,6 +493,11 @@ impl Transaction {
             .map_err(|failure| End::new(failure.termination, Some(failure.status)))
     }
 
+    /// Whether the request stays with its server whatever happens (`force-persist`).
+    pub(crate) fn is_forced(&self) -> bool {
+        self.forced
+    }
+
     /// The status sent to the client; -1 for none.
     pub(crate) fn status(&self) -> i32 {
         self.status
@@ -523,7 +554,8 @@ impl Transaction {
             bytes: self.down.read,
             termination,
             counts: crate::log::Counts {
-                backend_queue: self.queued,
+                server_queue: self.queued.0,
+                backend_queue: self.queued.1,
                 ..counts
             },
             retries: self.logged_retries(session),

@@ -78,6 +78,8 @@ pub(crate) struct Worker {
     pub(crate) spares: Spares,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
+    /// Connections that are accepted and may not begin yet.
+    pub(crate) held: Cell<usize>,
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
@@ -130,6 +132,7 @@ impl Worker {
             pool: Rc::new(Pool::new(bufsize)),
             spares: Spares::default(),
             log: syslog::Sender::default(),
+            held: Cell::new(0),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
@@ -285,6 +288,9 @@ impl Aside {
                     .build_local(tokio::runtime::LocalOptions::default());
                 match runtime {
                     Ok(runtime) => runtime.block_on(async {
+                        if !watch_sockets() {
+                            return;
+                        }
                         while let Some(job) = orders.recv().await {
                             job();
                         }
@@ -313,21 +319,29 @@ impl Aside {
     }
 }
 
+/// Makes the poller of this thread and sets it going. `false` when that cannot be.
+fn watch_sockets() -> bool {
+    if let Err(error) = poller::install() {
+        tracing::error!(%error, "a thread has no poller");
+        return false;
+    }
+    tokio::task::spawn_local(async {
+        if let Err(error) = poller::drive().await {
+            tracing::error!(%error, "the poller of a thread has failed");
+        }
+    });
+    true
+}
+
 async fn run(
     index: usize,
     shared: Arc<Shared>,
     mut orders: UnboundedReceiver<Command>,
     heart: &AtomicU64,
 ) {
-    if let Err(error) = poller::install() {
-        tracing::error!(%error, "a worker has no poller");
+    if !watch_sockets() {
         return;
     }
-    tokio::task::spawn_local(async {
-        if let Err(error) = poller::drive().await {
-            tracing::error!(%error, "a worker's poller has failed");
-        }
-    });
     let worker = Rc::new(Worker::new(index, shared));
     let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {

@@ -22,6 +22,10 @@ pub enum Cause {
     ServerTimeout,
     /// `L`: the proxy answered the request itself.
     Local,
+    /// `D`: the server went down (`on-marked-down`).
+    Down,
+    /// `U`: a server that it stood in for came up (`on-marked-up`).
+    Up,
 }
 
 /// Second letter: what was going on.
@@ -78,6 +82,8 @@ impl Termination {
             Cause::ClientTimeout => b'c',
             Cause::ServerTimeout => b's',
             Cause::Local => b'L',
+            Cause::Down => b'D',
+            Cause::Up => b'U',
         };
         let stage = match self.stage {
             Stage::None => b'-',

@@ -7,7 +7,7 @@ pub use haproxy_cfg_grammar::keywords::check::Expect;
 pub use haproxy_cfg_grammar::keywords::server::{Observe, OnError};
 use serde::Serialize;
 
-use super::{ByteString, ProxyId, ServerId};
+use super::{ByteString, ProxyHeader, ProxyId, ServerId};
 
 /// How the servers of a proxy are checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,6 +20,8 @@ pub struct CheckSettings {
     pub send_state: bool,
     /// `http-check expect`.
     pub expect: Option<CheckExpect>,
+    /// `tcp-check` rules, in file order.
+    pub script: Vec<CheckStep>,
 }
 
 /// What is sent, and what is expected.
@@ -45,6 +47,8 @@ pub enum CheckMethod {
     Mysql {
         /// The user to log in as.
         user: Option<ByteString>,
+        /// As a client of MySQL 4.1 or later does.
+        post_41: bool,
     },
     /// `option pgsql-check`.
     Pgsql {
@@ -55,8 +59,43 @@ pub enum CheckMethod {
     Redis,
     /// `option ldap-check`.
     Ldap,
-    /// `option tcp-check` without rules.
+    /// `option tcp-check`: by the rules of [`CheckSettings::script`]; without any, a connection is
+    /// enough.
     Tcp,
+}
+
+/// A `tcp-check` rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStep {
+    /// `connect`
+    Connect {
+        /// `port`, instead of the usual one.
+        port: Option<u16>,
+    },
+    /// `send`, `send-binary`
+    Send(ByteString),
+    /// `expect`
+    Expect {
+        /// `!`
+        negated: bool,
+        /// For what.
+        pattern: StepPattern,
+    },
+    /// `comment`: shown when the next rule fails.
+    Comment(ByteString),
+}
+
+/// What `tcp-check expect` looks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepPattern {
+    /// `string`
+    Text(ByteString),
+    /// `rstring`
+    Regex(ByteString),
+    /// `binary`
+    Binary(ByteString),
 }
 
 /// `http-check expect`.
@@ -87,6 +126,36 @@ pub struct ServerCheck {
     pub addr: Option<IpAddr>,
     /// `port`, or the server's, or the one of the first listener.
     pub port: u16,
+    /// The header that comes first (1.5 and later).
+    pub send_proxy: Option<ProxyHeader>,
+}
+
+impl Default for ServerCheck {
+    fn default() -> Self {
+        Self {
+            inter: Duration::from_secs(2),
+            fastinter: None,
+            downinter: None,
+            rise: 2,
+            fall: 3,
+            addr: None,
+            port: 0,
+            send_proxy: None,
+        }
+    }
+}
+
+/// `agent-check`: a program on the server that says how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Agent {
+    /// `agent-port`
+    pub port: u16,
+    /// `agent-addr`, or the server's.
+    pub addr: Option<IpAddr>,
+    /// `agent-inter`. Default 2 s.
+    pub inter: Duration,
+    /// `agent-send`: said to it first.
+    pub send: ByteString,
 }
 
 /// `observe`, `error-limit`, `on-error` of a server.

@@ -118,6 +118,8 @@ pub struct Proxy {
     // Backend side.
     /// `server` lines; [`super::ServerId`] is the index.
     pub servers: Vec<Server>,
+    /// `use-server`, in file order.
+    pub use_server: Vec<super::UseServer>,
     /// `balance`.
     pub balance: Balance,
     /// `retries`: connection attempts after the first. Default 3.
@@ -188,6 +190,7 @@ impl Proxy {
             monitor_fail: Vec::new(),
             captures: Captures::default(),
             servers: Vec::new(),
+            use_server: Vec::new(),
             balance: Balance::RoundRobin,
             retries: 3,
             fullconn: 0,

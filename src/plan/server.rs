@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{ByteString, ServerCheck, Source, Tracked, TrafficCheck};
+pub use haproxy_cfg_grammar::keywords::server::ProxyHeader;
+
+use super::{Agent, ByteString, ServerCheck, Source, Tracked, TrafficCheck};
 
 /// Index of a server in [`super::Proxy::servers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -65,6 +67,18 @@ pub struct Server {
     pub redir: Option<ByteString>,
     /// `source`.
     pub source: Option<Source>,
+    /// `agent-check` (1.5 and later, as all that follow).
+    pub agent: Option<Agent>,
+    /// `send-proxy`, `send-proxy-v2`.
+    pub send_proxy: Option<ProxyHeader>,
+    /// `non-stick`: stick tables do not learn of it.
+    pub non_stick: bool,
+    /// `on-marked-down shutdown-sessions`.
+    pub shutdown_sessions: bool,
+    /// `on-marked-up shutdown-backup-sessions`.
+    pub shutdown_backup_sessions: bool,
+    /// `tcp-ut`: how long sent bytes may go without acknowledgement.
+    pub tcp_user_timeout: Option<Duration>,
 }
 
 impl Server {
@@ -87,6 +101,12 @@ impl Server {
             slowstart: None,
             redir: None,
             source: None,
+            agent: None,
+            send_proxy: None,
+            non_stick: false,
+            shutdown_sessions: false,
+            shutdown_backup_sessions: false,
+            tcp_user_timeout: None,
         }
     }
 }

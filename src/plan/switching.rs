@@ -20,3 +20,12 @@ pub struct SwitchingRule {
     /// When; `None` means always.
     pub condition: Option<Condition>,
 }
+
+/// `use-server` (1.5 and later).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UseServer {
+    /// The server.
+    pub server: super::ServerId,
+    /// When.
+    pub condition: Condition,
+}

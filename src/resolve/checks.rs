@@ -20,8 +20,9 @@ pub(super) fn method(check: &Check) -> CheckMethod {
         Check::Smtp { hello } => CheckMethod::Smtp {
             hello: smtp_hello(hello.as_ref()),
         },
-        Check::Mysql { user } => CheckMethod::Mysql {
+        Check::Mysql { user, post_41 } => CheckMethod::Mysql {
             user: user.as_ref().map(bytes),
+            post_41: *post_41,
         },
         Check::Pgsql { user } => CheckMethod::Pgsql { user: bytes(user) },
         Check::Redis => CheckMethod::Redis,

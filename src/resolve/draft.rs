@@ -32,6 +32,8 @@ pub(super) struct Draft {
     pub(super) default_backend: Option<Word>,
     /// `use_backend` in file order: the name, and the rule without its target.
     pub(super) switching: Vec<(Word, Option<Condition>)>,
+    /// `use-server` in file order: the name, and the condition.
+    pub(super) use_server: Vec<(Word, Condition)>,
     /// `log global` stands here (or was inherited).
     pub(super) log_global: bool,
     /// ACLs by name.

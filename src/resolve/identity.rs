@@ -146,7 +146,9 @@ pub(super) fn number(drafts: &mut Drafts<'_>) {
         fill(&mut draft.proxy.numeric_id, &mut next, &used);
         let used = draft.proxy.servers.iter().map(|s| s.numeric_id).collect();
         let mut next = 1;
-        for server in &mut draft.proxy.servers {
+        for (index, server) in draft.proxy.servers.iter_mut().enumerate() {
+            // A server with an id of its own takes the place of a number, too.
+            next = next.max(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1));
             fill(&mut server.numeric_id, &mut next, &used);
         }
         let used = draft.proxy.listeners.iter().map(|l| l.numeric_id).collect();

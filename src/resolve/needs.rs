@@ -72,6 +72,10 @@ impl Needs {
                 self.host(&server.address.host);
                 self.settings(&server.settings);
             }
+            Statement::ServerTemplate(template) => {
+                self.host(&template.server.address.host);
+                self.settings(&template.server.settings);
+            }
             Statement::Dispatch(endpoint) => self.host(&endpoint.host),
             Statement::Log(LogStatement::Target(target)) => self.host(&target.address.host),
             Statement::Error(error) if error.kind == ErrorKind::File => {
@@ -163,6 +167,7 @@ impl Needs {
 pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
     match statement {
         Statement::UseBackend(rule) => rule.condition.as_ref(),
+        Statement::UseServer(rule) => Some(&rule.condition),
         Statement::HttpRequest(rule) => rule.condition.as_ref(),
         Statement::HeaderEdit(rule) => rule.condition.as_ref(),
         Statement::Redirect(rule) => rule.condition.as_ref(),

@@ -40,6 +40,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         is_defaults: false,
         default_backend: None,
         switching: Vec::new(),
+        use_server: Vec::new(),
         log_global: false,
         acl_names: HashMap::new(),
         acl_needs: Vec::new(),
@@ -219,6 +220,9 @@ fn apply(
         }
         Statement::Bind(bind) => listeners::add(draft, bind, environment, dialect)?,
         Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
+        Statement::ServerTemplate(template) => {
+            servers::add_template(draft, template, span, environment, dialect)?;
+        }
         Statement::DefaultServer(settings) => {
             servers::merge(Arc::make_mut(&mut draft.default_server), settings);
             draft.note("default-server", span);
@@ -315,6 +319,11 @@ fn apply_rule(
     reader: &Reader<'_>,
 ) -> Result<(), Diagnostic> {
     let family = match statement {
+        Statement::UseServer(rule) => {
+            let condition = reader.required(draft, &rule.condition, Moment::Unchecked)?;
+            draft.use_server.push((rule.server.clone(), condition));
+            return Ok(());
+        }
         Statement::UseBackend(rule) => {
             let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
             draft.switching.push((rule.target.clone(), condition));

@@ -9,6 +9,7 @@ use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Word};
 use super::draft::{Draft, Drafts, switching_rule};
 use crate::plan::{
     Fetch, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, ServerId, StickRule, Tracked,
+    UseServer,
 };
 
 /// What other proxies need to know about one.
@@ -30,9 +31,9 @@ struct Index {
 
 /// Links everything that is named.
 pub(super) fn link(drafts: &mut Drafts<'_>) {
-    let index = Index::new(&drafts.proxies);
-    let mut diagnostics = Vec::new();
     let dialect = drafts.dialect;
+    let index = Index::new(&drafts.proxies, dialect);
+    let mut diagnostics = Vec::new();
     for (number, draft) in drafts.proxies.iter_mut().enumerate() {
         let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
         if draft.broken {
@@ -50,14 +51,69 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
             continue;
         }
         link_backends(draft, id, &index, &mut diagnostics);
+        link_servers(draft, &mut diagnostics);
         link_sticks(draft, id, &index, &mut diagnostics);
         link_tracks(draft, id, &index, &mut diagnostics);
     }
+    end_tracks(&drafts.proxies, &mut diagnostics);
     drafts.report_late(diagnostics);
 }
 
+/// Servers that track others must come to one that is checked in the end.
+fn end_tracks(drafts: &[Draft], diagnostics: &mut Vec<Diagnostic>) {
+    let track = |of: Tracked| {
+        let servers = &drafts.get(of.proxy.0 as usize)?.proxy.servers;
+        servers.get(of.server.0 as usize)?.track
+    };
+    let count: usize = drafts.iter().map(|d| d.proxy.servers.len()).sum();
+    for draft in drafts {
+        for (server, spans) in draft.proxy.servers.iter().zip(&draft.server_spans) {
+            let mut at = server.track;
+            for _ in 0..=count {
+                let Some(next) = at.and_then(track) else {
+                    at = None;
+                    break;
+                };
+                at = Some(next);
+            }
+            if at.is_some() {
+                diagnostics.push(
+                    Diagnostic::whole(
+                        Code::UnknownServer,
+                        Some(spans.line),
+                        format!("the server '{}' tracks itself in the end", server.name),
+                    )
+                    .help("add 'check' to one of them, and let the others track that"),
+                );
+            }
+        }
+    }
+}
+
+/// `use-server` names a server of its own section.
+fn link_servers(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
+    for (name, condition) in std::mem::take(&mut draft.use_server) {
+        let text = name.shown();
+        let found = draft.proxy.servers.iter().position(|s| s.name == text);
+        match found {
+            Some(number) => draft.proxy.use_server.push(UseServer {
+                server: ServerId(u32::try_from(number).unwrap_or(u32::MAX)),
+                condition,
+            }),
+            None => diagnostics.push(Diagnostic::whole(
+                Code::UnknownServer,
+                Some(name.span),
+                format!(
+                    "'use-server {text}': '{}' has no such server",
+                    draft.proxy.name
+                ),
+            )),
+        }
+    }
+}
+
 impl Index {
-    fn new(drafts: &[Draft]) -> Self {
+    fn new(drafts: &[Draft], dialect: Dialect) -> Self {
         let mut index = Self {
             known: Vec::with_capacity(drafts.len()),
             backends: HashMap::with_capacity(drafts.len()),
@@ -80,7 +136,17 @@ impl Index {
                 name: proxy.name.clone(),
                 mode: proxy.mode,
                 servers: proxy.servers.iter().map(|s| s.name.clone()).collect(),
-                checked: proxy.servers.iter().map(|s| s.check.is_some()).collect(),
+                checked: (0..)
+                    .zip(&proxy.servers)
+                    .map(|(number, server)| {
+                        // Since 1.5 one can track a server that tracks another one.
+                        let tracks = draft
+                            .pending_tracks
+                            .iter()
+                            .any(|track| track.server == ServerId(number));
+                        server.check.is_some() || dialect != Dialect::V1_4 && tracks
+                    })
+                    .collect(),
                 has_table: proxy.persistence.table.is_some(),
             });
         }

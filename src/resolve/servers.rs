@@ -3,18 +3,20 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use haproxy_cfg_grammar::keywords::server::{OnError, ServerSettings, ServerStatement};
+use haproxy_cfg_grammar::keywords::server::{
+    OnError, ServerSettings, ServerStatement, ServerTemplate,
+};
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::value::address::{Endpoint, Host, Port};
 use haproxy_cfg_grammar::value::time::Milliseconds;
-use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, WordBytes};
 
 use super::draft::{self, Draft, PendingTrack};
 use super::environment::Environment;
 use super::rules::bytes;
 use crate::plan::{
-    ListenAddress, Server, ServerAddress, ServerCheck, ServerId, ServerPort, Source, TrafficCheck,
-    TransparentSource,
+    Agent, ListenAddress, Server, ServerAddress, ServerCheck, ServerId, ServerPort, Source,
+    TrafficCheck, TransparentSource,
 };
 
 /// Adds a server.
@@ -59,6 +61,14 @@ pub(super) fn add(
         error_limit: settings.error_limit.unwrap_or(10),
         on_error: settings.on_error.unwrap_or(OnError::FailCheck),
     });
+    plan.send_proxy = settings.send_proxy;
+    plan.non_stick = settings.non_stick.unwrap_or(false);
+    plan.shutdown_sessions = settings.shutdown_sessions;
+    plan.shutdown_backup_sessions = settings.shutdown_backup_sessions;
+    plan.tcp_user_timeout = settings.tcp_ut.map(duration);
+    if settings.agent_check {
+        plan.agent = Some(agent(&settings, &plan, span, environment)?);
+    }
     if settings.check || settings.addr.is_some() {
         match check(
             &settings,
@@ -165,7 +175,61 @@ fn check(
         fall: settings.fall.unwrap_or(3),
         addr,
         port: port.unwrap_or(0),
+        // A check goes where traffic goes unless something else is said.
+        send_proxy: server.send_proxy.filter(|_| {
+            settings.check_send_proxy || settings.port.is_none() && settings.addr.is_none()
+        }),
     })
+}
+
+fn agent(
+    settings: &ServerSettings,
+    server: &Server,
+    span: Span,
+    environment: &Environment,
+) -> Result<Agent, Diagnostic> {
+    let Some(port) = settings.agent_port else {
+        return Err(Diagnostic::new(
+            Code::MissingArgument,
+            span,
+            format!("the agent of the server '{}' has no port", server.name),
+        )
+        .help("add 'agent-port N'"));
+    };
+    let addr = match &settings.agent_addr {
+        Some((endpoint, span)) => address(endpoint, *span, environment)?.ip,
+        None => None,
+    };
+    Ok(Agent {
+        port,
+        addr,
+        inter: settings
+            .agent_inter
+            .map_or(Duration::from_secs(2), duration),
+        send: settings.agent_send.as_ref().map(bytes).unwrap_or_default(),
+    })
+}
+
+/// Adds the servers of a template.
+pub(super) fn add_template(
+    draft: &mut Draft,
+    template: &ServerTemplate,
+    span: Span,
+    environment: &Environment,
+    dialect: Dialect,
+) -> Result<(), Diagnostic> {
+    for number in template.low..=template.high {
+        let mut server = template.server.clone();
+        let mut name = server.name.bytes.to_vec();
+        name.extend_from_slice(number.to_string().as_bytes());
+        server.name.bytes = WordBytes::from(&name[..]);
+        if number > template.low {
+            // An id belongs to one server.
+            server.settings.id = None;
+        }
+        add(draft, &server, span, environment, dialect)?;
+    }
+    Ok(())
 }
 
 fn duration(time: Milliseconds) -> Duration {
@@ -201,11 +265,22 @@ pub(super) fn merge(settings: &mut ServerSettings, more: &ServerSettings) {
         source,
         track,
         check_span,
-        id_span
+        id_span,
+        agent_port,
+        agent_addr,
+        agent_inter,
+        agent_send,
+        non_stick,
+        send_proxy,
+        tcp_ut
     );
     settings.backup |= more.backup;
     settings.disabled |= more.disabled;
     settings.check |= more.check;
+    settings.agent_check |= more.agent_check;
+    settings.check_send_proxy |= more.check_send_proxy;
+    settings.shutdown_sessions |= more.shutdown_sessions;
+    settings.shutdown_backup_sessions |= more.shutdown_backup_sessions;
 }
 
 /// An address to connect to.

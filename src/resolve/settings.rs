@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::keywords::balance;
 use haproxy_cfg_grammar::keywords::capture::Captured;
-use haproxy_cfg_grammar::keywords::check::{Expect, HttpCheck};
+use haproxy_cfg_grammar::keywords::check::{Expect, HttpCheck, TcpCheck, TcpExpect};
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Statement};
 
 use super::draft::{self, Draft, Drafts};
 use super::{conditions, persistence, rules};
-use crate::plan::{Balance, Capture, CheckExpect};
+use crate::plan::{Balance, Capture, CheckExpect, CheckStep, StepPattern};
 
 /// Statements that set one value.
 pub(super) fn apply(
@@ -89,11 +89,11 @@ pub(super) fn apply(
                     if matches!(kind, Expect::Regex | Expect::StatusRegex) {
                         conditions::regex(&pattern.bytes, false, pattern.span)?;
                     }
-                    if proxy.check.expect.is_some() && drafts.dialect == Dialect::V1_4 {
+                    if proxy.check.expect.is_some() && drafts.dialect != Dialect::Hapax {
                         return Err(Diagnostic::new(
                             Code::AlreadyDefined,
                             span,
-                            "HAProxy 1.4 takes one 'http-check expect' in a proxy",
+                            "HAProxy takes one 'http-check expect' in a proxy",
                         ));
                     }
                     proxy.check.expect = Some(CheckExpect {
@@ -104,6 +104,19 @@ pub(super) fn apply(
                 }
             }
             "http-check"
+        }
+        Statement::TcpCheck(rule) => {
+            if let TcpCheck::Expect {
+                kind: TcpExpect::Regex,
+                pattern,
+                span,
+                ..
+            } = rule
+            {
+                conditions::regex(pattern, false, *span)?;
+            }
+            proxy.check.script.push(check_step(rule));
+            "tcp-check"
         }
         Statement::Capture(capture) => {
             let value = Capture {
@@ -121,6 +134,30 @@ pub(super) fn apply(
     };
     draft.note(name, span);
     Ok(())
+}
+
+fn check_step(rule: &TcpCheck) -> CheckStep {
+    match rule {
+        TcpCheck::Connect { port } => CheckStep::Connect { port: *port },
+        TcpCheck::Send(bytes) => CheckStep::Send(bytes.clone().into()),
+        TcpCheck::Comment(text) => CheckStep::Comment(rules::bytes(text)),
+        TcpCheck::Expect {
+            negated,
+            kind,
+            pattern,
+            ..
+        } => {
+            let pattern = pattern.clone().into();
+            CheckStep::Expect {
+                negated: *negated,
+                pattern: match kind {
+                    TcpExpect::Text => StepPattern::Text(pattern),
+                    TcpExpect::Regex => StepPattern::Regex(pattern),
+                    TcpExpect::Binary => StepPattern::Binary(pattern),
+                },
+            }
+        }
+    }
 }
 
 fn balance_of(balance: &balance::Balance) -> Balance {

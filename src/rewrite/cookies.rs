@@ -287,10 +287,11 @@ impl Line {
             }
             Lookup::Down => state.request = RequestCookie::Down,
             Lookup::Unknown
+                // A server that an earlier cookie has named stays.
                 if !matches!(
                     state.request,
                     RequestCookie::Down | RequestCookie::Expired | RequestCookie::Old
-                ) =>
+                ) && (skipped || state.request != RequestCookie::Valid) =>
             {
                 // 1.4 does not tell what was not looked at from what names no server.
                 state.request = if skipped && state.first_wins {

@@ -16,6 +16,8 @@ pub enum State {
     Falling(u32, u32),
     /// Down.
     Down,
+    /// Up as far as checks go, but its agent says that it is down (since 1.5).
+    DownByAgent,
     /// Down, with that many of so many successes.
     Rising(u32, u32),
     /// Wants no new clients (`http-check disable-on-404`).
@@ -35,7 +37,11 @@ impl State {
     pub fn is_up(&self) -> bool {
         !matches!(
             self,
-            Self::Down | Self::Rising(..) | Self::Maintenance | Self::MaintenanceVia(_)
+            Self::Down
+                | Self::DownByAgent
+                | Self::Rising(..)
+                | Self::Maintenance
+                | Self::MaintenanceVia(_)
         )
     }
 
@@ -52,6 +58,7 @@ impl fmt::Display for State {
             Self::Up => f.write_str("UP"),
             Self::Falling(n, of) => write!(f, "UP {n}/{of}"),
             Self::Down => f.write_str("DOWN"),
+            Self::DownByAgent => f.write_str("DOWN (agent)"),
             Self::Rising(n, of) => write!(f, "DOWN {n}/{of}"),
             Self::NoLb => f.write_str("NOLB"),
             Self::NoLbFalling(n, of) => write!(f, "NOLB {n}/{of}"),

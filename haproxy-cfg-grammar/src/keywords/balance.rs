@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::section::{DLB, FRONTEND};
 use crate::value::number;
@@ -76,7 +76,6 @@ pub const BALANCE: &[Keyword] = &[
     Keyword {
         ignored_in: FRONTEND,
         arguments: "method [function] [modifier]",
-        status: Status::Accepted,
         accepts: &["hash-type consistent", "hash-type map-based"],
         refuses: &["hash-type", "hash-type bogus"],
         ..Keyword::new("hash-type", DLB, hash_type)
@@ -120,6 +119,9 @@ fn hash_type(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         },
         ..HashType::default()
     };
+    // Without a function, keys of a ring are mixed.
+    hash.avalanche = hash.consistent
+        && (arguments.dialect == crate::Dialect::V1_4 || arguments.peek().is_none());
     if arguments.dialect == crate::Dialect::V1_4 {
         arguments.ignore_rest();
         return Ok(Statement::HashType(hash));

@@ -205,7 +205,7 @@ pub const GLOBAL: &[Keyword] = &[
     row("nosplice", "none", |a| switch(a, Switch::NoSplice)),
     row("pidfile", "file", |a| text(a, Text::Pidfile)),
     row("quiet", "none", |a| switch(a, Switch::Quiet)),
-    accepted(number("spread-checks", spread_checks)),
+    number("spread-checks", spread_checks),
     // The tables of 1.4 list it, but 1.4.25 refuses it.
     Keyword {
         since: version::V1_5,
@@ -230,7 +230,7 @@ pub const GLOBAL: &[Keyword] = &[
         Ok(Statement::Global(GlobalStatement::StatsTimeout(time)))
     }),
     number("tune.bufsize", |a| integer(a, Number::Bufsize)),
-    accepted(number("tune.chksize", |a| integer(a, Number::Chksize))),
+    number("tune.chksize", |a| integer(a, Number::Chksize)),
     number("tune.maxaccept", |a| integer(a, Number::Maxaccept)),
     number("tune.maxpollevents", |a| integer(a, Number::Maxpollevents)),
     number("tune.maxrewrite", |a| integer(a, Number::Maxrewrite)),

@@ -59,10 +59,12 @@ pub enum Check {
         /// `HELO` or `EHLO`, and the domain.
         hello: Option<(Word, Word)>,
     },
-    /// `option mysql-check [user NAME]`.
+    /// `option mysql-check [user NAME [post-41]]`.
     Mysql {
         /// The user to log in as.
         user: Option<Word>,
+        /// `post-41`: as a client of MySQL 4.1 or later does.
+        post_41: bool,
     },
     /// `option pgsql-check user NAME` (1.5 and later).
     Pgsql {
@@ -189,7 +191,7 @@ pub const FLAGS: &[Keyword] = &[
         DLB,
         FRONTEND
     ),
-    accepted(row!("allbackups", Allbackups, DLB, FRONTEND)),
+    row!("allbackups", Allbackups, DLB, FRONTEND),
     row!("checkcache", Checkcache, DLB, FRONTEND),
     row!("clitcpka", Clitcpka, DFL, BACKEND),
     accepted(row!("contstats", Contstats, DFL, BACKEND)),
@@ -233,7 +235,7 @@ pub const FLAGS: &[Keyword] = &[
         row!("independent-streams", IndependantStreams, DFLB, NOWHERE),
         version::V1_5,
     ),
-    accepted(row!("log-health-checks", LogHealthChecks, DLB, FRONTEND)),
+    row!("log-health-checks", LogHealthChecks, DLB, FRONTEND),
     row!("log-separate-errors", LogSeparateErrors, DFL, BACKEND),
     row!("logasap", Logasap, DFL, BACKEND),
     row!("nolinger", Nolinger, DFLB, NOWHERE),
@@ -365,7 +367,7 @@ pub const WITH_ARGUMENTS: &[Keyword] = &[
     check("option ldap-check", "none", DFLB, &["option ldap-check"]),
     check(
         "option mysql-check",
-        "[user name]",
+        "[user name [post-41]]",
         DLB,
         &["option mysql-check", "option mysql-check user haproxy"],
     ),
@@ -435,7 +437,6 @@ const fn check(
     Keyword {
         arguments,
         accepts,
-        status: Status::Accepted,
         ignored_in: FRONTEND,
         ..Keyword::new(name, sections, read_check)
     }
@@ -492,17 +493,17 @@ fn smtpchk(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
 }
 
 fn mysql(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {
-    let mut user = None;
+    let (mut user, mut post_41) = (None, false);
     while let Some(word) = arguments.next_word() {
         if !word.is("user") {
             return Err(arguments.bad(word, "'user NAME'"));
         }
         user = Some(arguments.require("a user name")?.clone());
         if arguments.dialect != crate::Dialect::V1_4 {
-            arguments.take("post-41");
+            post_41 = arguments.take("post-41").is_some();
         }
     }
-    Ok(Check::Mysql { user })
+    Ok(Check::Mysql { user, post_41 })
 }
 
 fn pgsql(arguments: &mut Arguments<'_>) -> Result<Check, Diagnostic> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Setting, Status};
+use crate::keyword::{Keyword, Setting};
 use crate::keywords::bind::unknown_option;
 use crate::keywords::later;
 use crate::keywords::source::SourceStatement;
@@ -76,6 +76,28 @@ pub struct ServerSettings {
     pub source: Option<Box<SourceStatement>>,
     /// `track`: `[backend/]server`.
     pub track: Option<Word>,
+    /// `agent-check` (1.5 and later, as all that follow): a program on the server says how it is.
+    pub agent_check: bool,
+    /// `agent-port`.
+    pub agent_port: Option<u16>,
+    /// `agent-addr`.
+    pub agent_addr: Option<(Endpoint, Span)>,
+    /// `agent-inter`.
+    pub agent_inter: Option<Milliseconds>,
+    /// `agent-send`.
+    pub agent_send: Option<Word>,
+    /// `check-send-proxy`.
+    pub check_send_proxy: bool,
+    /// `non-stick`.
+    pub non_stick: Option<bool>,
+    /// `on-marked-down shutdown-sessions`.
+    pub shutdown_sessions: bool,
+    /// `on-marked-up shutdown-backup-sessions`.
+    pub shutdown_backup_sessions: bool,
+    /// `send-proxy`, `send-proxy-v2`.
+    pub send_proxy: Option<ProxyHeader>,
+    /// `tcp-ut`: how long sent bytes may go without acknowledgement.
+    pub tcp_ut: Option<Milliseconds>,
     /// Where `check` is written.
     pub check_span: Option<Span>,
     /// Where `id` is written.
@@ -90,6 +112,16 @@ pub enum Observe {
     Layer4,
     /// Responses that are invalid as well.
     Layer7,
+}
+
+/// The header that tells a server who the client is, before anything else is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyHeader {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// `on-error`: what follows from too many errors.
@@ -125,29 +157,46 @@ const DEFAULT_OPTIONS: [&str; 13] = [
 
 /// The options of `server`.
 pub const OPTIONS: &[Setting] = &[
-    Setting::accepted("addr", "address"),
+    Setting::works("addr", "address"),
     Setting::works("backup", "none"),
-    Setting::accepted("check", "none"),
+    Setting::works("check", "none"),
     Setting::works("cookie", "value"),
     Setting::works("disabled", "none"),
-    Setting::accepted("downinter", "time"),
-    Setting::accepted("error-limit", "integer"),
-    Setting::accepted("fall", "integer"),
-    Setting::accepted("fastinter", "time"),
+    Setting::works("downinter", "time"),
+    Setting::works("error-limit", "integer"),
+    Setting::works("fall", "integer"),
+    Setting::works("fastinter", "time"),
     Setting::works("id", "positive integer"),
-    Setting::accepted("inter", "time"),
-    Setting::accepted("maxconn", "integer"),
-    Setting::accepted("maxqueue", "integer"),
-    Setting::accepted("minconn", "integer"),
-    Setting::accepted("observe", "none|layer4|layer7"),
-    Setting::accepted("on-error", "action"),
-    Setting::accepted("port", "port"),
-    Setting::accepted("redir", "url prefix"),
-    Setting::accepted("rise", "integer"),
-    Setting::accepted("slowstart", "time"),
+    Setting::works("inter", "time"),
+    Setting::works("maxconn", "integer"),
+    Setting::works("maxqueue", "integer"),
+    Setting::works("minconn", "integer"),
+    Setting::works("observe", "none|layer4|layer7"),
+    Setting::works("on-error", "action"),
+    Setting::works("port", "port"),
+    Setting::works("redir", "url prefix"),
+    Setting::works("rise", "integer"),
+    Setting::works("slowstart", "time"),
     Setting::accepted("source", "addr[:port[-port]] [usesrc ...] [interface name]"),
-    Setting::accepted("track", "[backend/]server"),
+    Setting::works("track", "[backend/]server"),
     Setting::works("weight", "0 to 256"),
+];
+
+/// The options of `server` that came with 1.5 and later.
+pub const OPTIONS_SINCE_1_5: &[Setting] = &[
+    Setting::works("agent-addr", "address"),
+    Setting::works("agent-check", "none"),
+    Setting::works("agent-inter", "time"),
+    Setting::works("agent-port", "port"),
+    Setting::works("agent-send", "string"),
+    Setting::works("check-send-proxy", "none"),
+    Setting::works("non-stick", "none"),
+    Setting::works("on-marked-down", "shutdown-sessions"),
+    Setting::works("on-marked-up", "shutdown-backup-sessions"),
+    Setting::works("send-proxy", "none"),
+    Setting::works("send-proxy-v2", "none"),
+    Setting::works("stick", "none"),
+    Setting::works("tcp-ut", "time"),
 ];
 
 /// The family.
@@ -172,7 +221,6 @@ pub const SERVER: &[Keyword] = &[
     Keyword {
         ignored_in: NOWHERE,
         arguments: "server options",
-        status: Status::Accepted,
         accepts: &[
             "default-server inter 5s fall 3",
             "default-server weight 10 maxconn 100",
@@ -191,7 +239,53 @@ pub const SERVER: &[Keyword] = &[
         refuses: &["dispatch", "dispatch 10.0.0.1"],
         ..Keyword::new("dispatch", LB, dispatch)
     },
+    Keyword {
+        since: version::V1_8,
+        arguments: "prefix count addr[:port] [options]",
+        accepts: &[
+            "server-template s 1-3 10.0.0.1:80",
+            "server-template s 2 10.0.0.1:80",
+        ],
+        refuses: &["server-template s", "server-template s x 10.0.0.1:80"],
+        ..Keyword::new("server-template", LB, server_template)
+    },
 ];
+
+fn server_template(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let prefix = arguments.require("a prefix, a count and an address")?;
+    let count = arguments.require("a count, as 3 or 1-3")?;
+    let text = count.text();
+    let range = match text.split_once('-') {
+        Some((low, high)) => (low.parse().ok(), high.parse().ok()),
+        None => (Some(1), text.parse().ok()),
+    };
+    let (Some(low), Some(high)) = range else {
+        return Err(arguments.bad(count, "a count, as 3 or 1-3"));
+    };
+    if low > high || high - low >= MOST_FROM_TEMPLATE {
+        return Err(arguments.bad(count, "a count, as 3 or 1-3"));
+    }
+    let server = one_server(arguments, prefix)?;
+    Ok(Statement::ServerTemplate(Box::new(ServerTemplate {
+        server,
+        low,
+        high,
+    })))
+}
+
+/// No template makes more servers than this.
+const MOST_FROM_TEMPLATE: u32 = 100_000;
+
+/// `server-template`: servers that differ in the number behind their name.
+#[derive(Clone, Debug)]
+pub struct ServerTemplate {
+    /// What they have in common; the name is the prefix.
+    pub server: ServerStatement,
+    /// The first number.
+    pub low: u32,
+    /// The last number.
+    pub high: u32,
+}
 
 fn dispatch(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     let word = arguments.require("an address and a port")?;
@@ -223,6 +317,11 @@ fn bad_address(word: &Word, error: address::AddressError) -> Diagnostic {
 
 fn server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     let name = arguments.require("a name and an address")?;
+    let server = one_server(arguments, name)?;
+    Ok(Statement::Server(Box::new(server)))
+}
+
+fn one_server(arguments: &mut Arguments<'_>, name: &Word) -> Result<ServerStatement, Diagnostic> {
     let address_word = arguments.require("an address after the name")?;
     if let Some(byte) = crate::value::name::invalid_char(&name.bytes) {
         return Err(Diagnostic::new(
@@ -252,12 +351,12 @@ fn server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         diagnostic
     })?;
     let settings = settings(arguments, false)?;
-    Ok(Statement::Server(Box::new(ServerStatement {
+    Ok(ServerStatement {
         name: name.clone(),
         address,
         address_span: address_word.span,
         settings,
-    })))
+    })
 }
 
 fn default_server(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
@@ -281,7 +380,9 @@ fn settings(arguments: &mut Arguments<'_>, default: bool) -> Result<ServerSettin
                 DEFAULT_OPTIONS.into_iter(),
             ));
         }
-        if !option(arguments, &mut s, word)? {
+        let known = option(arguments, &mut s, word)?
+            || arguments.dialect != Dialect::V1_4 && later_option(arguments, &mut s, word)?;
+        if !known {
             return Err(match later::find(later::SERVER_OPTIONS, text) {
                 Some(row) => row.refusal(word.span, ""),
                 None => unknown_option(word, "server", OPTIONS.iter().map(|o| o.name)),
@@ -375,6 +476,59 @@ fn option(
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// The same for options of 1.5 and later.
+fn later_option(
+    arguments: &mut Arguments<'_>,
+    s: &mut ServerSettings,
+    word: &Word,
+) -> Result<bool, Diagnostic> {
+    match word.text() {
+        "agent-check" => s.agent_check = true,
+        "agent-port" => {
+            let value = arguments.require("a port after 'agent-port'")?;
+            let port = number::atol(&value.bytes).0;
+            s.agent_port = match u16::try_from(port).ok().filter(|port| *port > 0) {
+                Some(port) => Some(port),
+                None => return Err(arguments.bad(value, "a port from 1 to 65535")),
+            };
+        }
+        "agent-addr" => {
+            let value = arguments.require("an address after 'agent-addr'")?;
+            let endpoint = address::endpoint(&value.bytes, PortRules::default());
+            let endpoint = endpoint.map_err(|e| bad_address(value, e))?;
+            s.agent_addr = Some((endpoint, value.span));
+        }
+        "agent-inter" => s.agent_inter = Some(positive_time(arguments)?),
+        "agent-send" => s.agent_send = Some(arguments.require("what to send")?.clone()),
+        "check-send-proxy" => s.check_send_proxy = true,
+        "non-stick" => s.non_stick = Some(true),
+        "stick" => s.non_stick = Some(false),
+        "on-marked-down" => {
+            only(arguments, "shutdown-sessions")?;
+            s.shutdown_sessions = true;
+        }
+        "on-marked-up" => {
+            only(arguments, "shutdown-backup-sessions")?;
+            s.shutdown_backup_sessions = true;
+        }
+        "send-proxy" => s.send_proxy = Some(ProxyHeader::V1),
+        "send-proxy-v2" => s.send_proxy = Some(ProxyHeader::V2),
+        "tcp-ut" => s.tcp_ut = Some(positive_time(arguments)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Takes the one word that may stand here.
+fn only(arguments: &mut Arguments<'_>, what: &str) -> Result<(), Diagnostic> {
+    let word = arguments.require(what)?;
+    if word.is(what) {
+        Ok(())
+    } else {
+        Err(arguments.bad(word, what))
+    }
 }
 
 /// A word that 1.4 takes even when it is missing.

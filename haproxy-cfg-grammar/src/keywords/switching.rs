@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::Keyword;
-use crate::section::{BACKEND, DFL, FL};
+use crate::section::{BACKEND, DFL, FL, FRONTEND, LB};
 use crate::value::condition::{self, ConditionSyntax};
 use crate::{Dialect, Statement, Word, version};
 
@@ -43,7 +43,31 @@ pub const SWITCHING: &[Keyword] = &[
         ],
         ..Keyword::new("use_backend", FL, use_backend)
     },
+    Keyword {
+        since: version::V1_5,
+        ignored_in: FRONTEND,
+        arguments: "server if|unless condition",
+        accepts: &["use-server s1 if { path_beg /static }"],
+        refuses: &["use-server", "use-server s1", "use-server s1 when TRUE"],
+        ..Keyword::new("use-server", LB, |a| {
+            let server = a.require("the name of a server")?.clone();
+            let condition = required_condition(a)?;
+            Ok(Statement::UseServer(Box::new(UseServer {
+                server,
+                condition,
+            })))
+        })
+    },
 ];
+
+/// One `use-server` line (1.5 and later).
+#[derive(Clone, Debug)]
+pub struct UseServer {
+    /// The server.
+    pub server: Word,
+    /// When.
+    pub condition: ConditionSyntax,
+}
 
 fn use_backend(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     let target = arguments.require("the name of a backend")?.clone();

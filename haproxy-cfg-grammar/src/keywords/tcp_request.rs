@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::keywords::switching::optional_condition;
 use crate::section::{BACKEND, DEFAULTS, FL, FLB};
@@ -54,11 +54,10 @@ pub const TCP_REQUEST: &[Keyword] = &[
             Ok(Statement::InspectDelay(time))
         })
     },
-    // In `defaults` 1.4 takes the word `tcp-request` and looks no further.
+    // In `defaults` 1.4 takes the word `tcp-request` and looks no further: nothing is left to do.
     Keyword {
         until: Some(version::V1_5),
         arguments: "(ignored)",
-        status: Status::Accepted,
         ..Keyword::new("tcp-request", DEFAULTS, |a| {
             a.ignore_rest();
             Ok(Statement::Nothing)

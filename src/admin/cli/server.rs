@@ -49,6 +49,16 @@ pub(crate) const ENABLE_SERVER: Command = Command {
     run: |context, arguments| maintain(context, arguments, false),
 };
 
+/// Changes what is thought of a server.
+pub(crate) const SET_SERVER: Command = Command {
+    words: "set server",
+    since: Dialect::V1_8,
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "change a server's state, health or weight",
+    run: set_server,
+};
+
 /// A server with its backend.
 pub(super) struct Found {
     /// The backend.
@@ -104,14 +114,24 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     };
     let text = arguments.get(1).copied().unwrap_or("");
     match weight(text, found.server.weights().1, context.v1_4()) {
-        Ok(weight) => {
+        Ok(weight) if found.backend.takes_any_weight() || is_whole(text) => {
             found.backend.set_weight(&found.server, weight);
             Answer::done()
         }
+        Ok(_) if context.v1_4() => Answer::line(STATIC),
+        Ok(_) => Answer::Text(STATIC.to_owned()),
         // Since 1.5 these come without the end of their line.
         Err(message) if !context.v1_4() => Answer::Text(message.to_owned()),
         Err(message) => Answer::line(message),
     }
+}
+
+const STATIC: &str =
+    "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.";
+
+/// Whether a weight is all or nothing.
+fn is_whole(text: &str) -> bool {
+    text.ends_with('%') && matches!(number(text), 0 | 100)
 }
 
 /// What a weight becomes. 1.4 takes what is no number for 0; later versions refuse it.
@@ -130,6 +150,46 @@ fn weight(text: &str, initial: u32, v1_4: bool) -> Result<u32, &'static str> {
         Ok(weight) if weight <= 256 => Ok(weight),
         _ => Err("Absolute weight can only be between 0 and 256 inclusive."),
     }
+}
+
+fn set_server(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+    let found = match find(context, arguments.first()) {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    let (backend, server) = (&found.backend, &found.server);
+    let value = arguments.get(2).copied().unwrap_or("");
+    match (arguments.get(1).copied().unwrap_or(""), value) {
+        ("weight", _) => return set_weight(context, &[arguments[0], value]),
+        ("state", "ready") => {
+            backend.set_drain(server, false);
+            backend.set_maintenance(server, false);
+        }
+        ("state", "drain") => {
+            backend.set_maintenance(server, false);
+            backend.set_drain(server, true);
+        }
+        ("state", "maint") => backend.set_maintenance(server, true),
+        ("state", _) => {
+            return Answer::line("'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
+        }
+        ("health", _) if !server.is_checked() => {
+            return Answer::line("cannot change health on a tracking server.");
+        }
+        ("health", "up") => backend.set_health(server, true, false),
+        ("health", "stopping") => backend.set_health(server, true, true),
+        ("health", "down") => backend.set_health(server, false, false),
+        ("health", _) => {
+            return Answer::line("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
+        }
+        _ => {
+            return Answer::line(
+                "'set server <srv>' only supports 'agent', 'health', 'state', 'weight', 'addr', \
+                 'fqdn' and 'check-port'.",
+            );
+        }
+    }
+    Answer::done()
 }
 
 fn maintain(context: &mut Context<'_>, arguments: &[&str], maintenance: bool) -> Answer {

@@ -274,7 +274,7 @@ fn at(state: u64, second: u64) -> (u64, u64) {
 }
 
 /// Seconds and milliseconds since the first look at the clock, from 1 on.
-fn clock(now: Instant) -> (u64, u64) {
+pub(super) fn clock(now: Instant) -> (u64, u64) {
     static START: OnceLock<Instant> = OnceLock::new();
     let since = now.saturating_duration_since(*START.get_or_init(|| now));
     (

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use super::{Counters, Gate};
+use super::{Counters, Gate, RateLimit};
 use crate::plan::ListenAddress;
 
 /// A frontend across plans.
@@ -16,6 +16,10 @@ pub(crate) struct Frontend {
     pub(crate) sessions: Arc<Gate>,
     /// What is counted of it.
     pub(crate) counters: Counters,
+    /// `rate-limit sessions`.
+    pub(crate) rate_limit: RateLimit,
+    /// What those pass one by one who wait for that.
+    pub(crate) turnstile: tokio::sync::Mutex<()>,
     /// It does not listen for a while (SIGTTOU).
     pub(crate) paused: AtomicBool,
     listeners: Mutex<HashMap<ListenAddress, Arc<Listener>>>,

@@ -1,49 +1,162 @@
 //! What lives of a server.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
-use super::{Counters, Peak};
+use arc_swap::ArcSwap;
+use haproxy_cfg_grammar::Dialect;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Backend, Counters, Peak};
+use crate::check::{self, Report, Status};
+use crate::log::Cause;
 use crate::plan::{self, ServerAddress};
-use crate::stats::{Health, State};
+use crate::stats::{Check, Health, State};
 
 /// A server across plans.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// Its name.
     pub(crate) name: String,
-    /// Where it is. A server that moves is another server.
-    pub(crate) address: ServerAddress,
+    /// What the plan in service says of it.
+    settings: ArcSwap<plan::Server>,
+    /// Its place in that plan.
+    index: AtomicU32,
     /// Sessions that hold a slot on it.
     pub(super) sessions: AtomicU32,
     /// Most sessions at once.
     pub(crate) peak: Peak,
+    /// Requests that wait for it alone.
+    pub(super) waiting: AtomicU32,
     /// Most requests that have waited for it.
     pub(crate) queue_peak: Peak,
     /// What is counted of it.
     pub(crate) counters: Counters,
-    /// The weight that it has now.
-    weight: AtomicU32,
-    /// The weight that the file gives.
-    initial_weight: AtomicU32,
-    /// The administrator has taken it out.
-    maintenance: AtomicBool,
+    /// Health and administration allow its use.
+    running: AtomicBool,
+    /// Errors in a row that its traffic has shown (`observe`).
+    errors: AtomicU32,
+    /// What is known of its health. Never locked while the state of a backend is taken.
+    pub(super) record: Mutex<Record>,
+    /// Servers that take their state from this one.
+    pub(super) followers: Mutex<Vec<(Weak<Backend>, Weak<Self>)>>,
+    /// For how long its sessions may go on.
+    life: Mutex<Arc<Life>>,
+    /// When its next check is due.
+    due: Mutex<Option<Instant>>,
+    /// That has changed.
+    hurry: Notify,
+}
+
+/// For how long the sessions of a server may go on.
+#[derive(Debug, Default)]
+struct Life {
+    ended: CancellationToken,
+    cause: OnceLock<Cause>,
+}
+
+impl Life {
+    /// Waits for the end, and says why it came.
+    async fn end(self: Arc<Self>) -> Cause {
+        self.ended.cancelled().await;
+        self.cause.get().copied().unwrap_or(Cause::Down)
+    }
+}
+
+/// The health of a server, and who has a say in it.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// What its checks say.
+    pub(super) health: check::Health,
+    /// Whether it is checked, by itself or as the one that it tracks.
+    pub(super) checked: bool,
+    /// It has been taken out by an administrator, or by the file.
+    pub(super) maintenance: bool,
+    /// It gets no new clients, as an administrator wants it.
+    pub(super) drain: bool,
+    /// Its agent says that it is down.
+    pub(super) agent_down: bool,
     /// What the file said last: `disabled`.
-    disabled: AtomicBool,
+    disabled: bool,
+    /// The weight that it has now.
+    pub(super) weight: u32,
+    /// The weight that the file gives.
+    initial_weight: u32,
+    /// The server whose state it takes, with the name of its backend.
+    pub(super) follows: Option<(String, Arc<Server>)>,
+    /// The last check that is over.
+    pub(super) report: Report,
+    /// One is under way.
+    checking: bool,
+    pub(super) failed_checks: u64,
+    pub(super) failed_responses: u64,
+    pub(super) times_down: u64,
+    /// When it last came up or went down.
+    pub(super) changed: Instant,
+    down_time: Duration,
+    /// It is warming up: since `changed`, for that many seconds.
+    pub(super) slowstart: u64,
+}
+
+impl Record {
+    /// Whether health and administration allow its use, as far as this server itself decides.
+    fn is_up_itself(&self) -> bool {
+        !self.maintenance && !self.agent_down && self.health.is_up()
+    }
+
+    /// Notes that it has come up or gone down.
+    pub(super) fn note_change(&mut self, up: bool, now: Instant) {
+        if up {
+            self.down_time += now.saturating_duration_since(self.changed);
+        } else {
+            self.times_down += 1;
+        }
+        self.changed = now;
+    }
 }
 
 impl Server {
     pub(super) fn new(server: &plan::Server, workers: usize) -> Self {
+        let (rise, fall) = limits(server);
         Self {
             name: server.name.clone(),
-            address: server.address,
+            settings: ArcSwap::from_pointee(server.clone()),
+            index: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
             peak: Peak::default(),
+            waiting: AtomicU32::new(0),
             queue_peak: Peak::default(),
             counters: Counters::new(workers),
-            weight: AtomicU32::new(server.weight.into()),
-            initial_weight: AtomicU32::new(server.weight.into()),
-            maintenance: AtomicBool::new(server.disabled),
-            disabled: AtomicBool::new(server.disabled),
+            running: AtomicBool::new(!server.disabled),
+            errors: AtomicU32::new(0),
+            record: Mutex::new(Record {
+                health: check::Health::new(rise, fall),
+                checked: server.check.is_some(),
+                maintenance: server.disabled,
+                drain: false,
+                agent_down: false,
+                disabled: server.disabled,
+                weight: server.weight.into(),
+                initial_weight: server.weight.into(),
+                follows: None,
+                report: Report::default(),
+                checking: false,
+                failed_checks: 0,
+                failed_responses: 0,
+                times_down: 0,
+                changed: Instant::now(),
+                down_time: Duration::ZERO,
+                slowstart: 0,
+            }),
+            followers: Mutex::default(),
+            life: Mutex::default(),
+            due: Mutex::new(None),
+            hurry: Notify::new(),
         }
     }
 
@@ -52,39 +165,152 @@ impl Server {
         self.sessions.load(Ordering::Relaxed)
     }
 
+    /// Requests that wait for it alone.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// What the plan in service says of it.
+    pub(crate) fn settings(&self) -> arc_swap::Guard<Arc<plan::Server>> {
+        self.settings.load()
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> ServerAddress {
+        self.settings.load().address
+    }
+
+    /// Its place among the servers of the plan in service, unless that has it no more.
+    pub(super) fn index(&self) -> usize {
+        self.index.load(Ordering::Relaxed) as usize
+    }
+
     /// Takes over what a new plan says. Only a change of the file changes the state: what happened
-    /// since the start stays.
-    pub(super) fn configure(&self, server: &plan::Server) {
-        if self.disabled.swap(server.disabled, Ordering::Relaxed) != server.disabled {
-            self.set_maintenance(server.disabled);
+    /// since the start stays, and so does the verdict of its checks.
+    pub(super) fn configure(&self, server: &plan::Server, index: usize) {
+        self.index.store(index as u32, Ordering::Relaxed);
+        let old = self.settings.swap(Arc::new(server.clone()));
+        let mut record = self.record.lock();
+        if std::mem::replace(&mut record.disabled, server.disabled) != server.disabled {
+            record.maintenance = server.disabled;
         }
         let weight = u32::from(server.weight);
-        if self.initial_weight.swap(weight, Ordering::Relaxed) != weight {
-            self.weight.store(weight, Ordering::Relaxed);
+        if std::mem::replace(&mut record.initial_weight, weight) != weight {
+            record.weight = weight;
         }
+        let (rise, fall) = limits(server);
+        record.health.set_limits(rise, fall);
+        record.checked = server.check.is_some();
+        record.agent_down &= server.agent.is_some();
+        if server.check.is_none() && server.track.is_none() && old.check.is_some() {
+            // Nobody will ever say again that it is up.
+            record.health = check::Health::new(rise, fall);
+        }
+        drop(record);
+        if old.address != server.address || old.check != server.check {
+            self.hurry(Instant::now());
+        }
+        self.refresh();
+    }
+
+    /// Forgets whom it tracks, and by whom it is tracked.
+    pub(crate) fn unlink(&self) {
+        self.record.lock().follows = None;
+        self.followers.lock().clear();
+        self.refresh();
+    }
+
+    /// Takes its state from another server from now on.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        backend: &str,
+        followed: &Arc<Self>,
+        own: &Arc<Backend>,
+    ) {
+        let mut record = self.record.lock();
+        record.checked = true;
+        record.follows = Some((backend.to_owned(), Arc::clone(followed)));
+        drop(record);
+        let link = (Arc::downgrade(own), Arc::downgrade(self));
+        followed.followers.lock().push(link);
+        self.refresh();
+    }
+
+    /// Whether it takes its state from that server, at whatever distance: who would then track it
+    /// would track itself.
+    pub(crate) fn comes_from(&self, server: &Arc<Self>) -> bool {
+        if std::ptr::eq(self, &**server) {
+            return true;
+        }
+        let followed = self.record.lock().follows.clone();
+        followed.is_some_and(|(_, followed)| followed.comes_from(server))
     }
 
     /// Whether health and administration allow its use.
     pub(crate) fn is_up(&self) -> bool {
-        !self.maintenance.load(Ordering::Relaxed)
+        self.running.load(Ordering::Relaxed)
     }
 
-    /// Takes it out, or back in.
-    pub(crate) fn set_maintenance(&self, maintenance: bool) {
-        self.maintenance.store(maintenance, Ordering::Relaxed);
+    /// Whether it takes new clients: it is up, and neither its checks nor an administrator say that
+    /// it gets none.
+    pub(super) fn takes_clients(&self) -> bool {
+        let record = self.record.lock();
+        let stopping = match &record.follows {
+            Some((_, followed)) => followed.record.lock().health.stopping,
+            None => record.health.stopping,
+        };
+        self.is_up() && !stopping && !record.drain
+    }
+
+    /// Looks again at everything that has a say. Answers whether it was up, and is.
+    pub(super) fn refresh(&self) -> (bool, bool) {
+        let record = self.record.lock();
+        let up = match &record.follows {
+            Some((_, followed)) => !record.maintenance && followed.is_up(),
+            None => record.is_up_itself(),
+        };
+        (self.running.swap(up, Ordering::Relaxed), up)
+    }
+
+    /// Notes whether it is up, for somebody who will look again.
+    pub(super) fn set_up(&self, up: bool) {
+        self.running.store(up, Ordering::Relaxed);
+    }
+
+    /// Ends its sessions, because it went down or because another one came up.
+    pub(super) fn end_sessions(&self, cause: Cause) {
+        let mut life = self.life.lock();
+        let old = std::mem::take(&mut *life);
+        drop(life);
+        let _ = old.cause.set(cause);
+        old.ended.cancel();
+    }
+
+    /// What is ready, with the cause, when a session that it has now is to end; `None` when that
+    /// can never be.
+    pub(crate) fn life(&self) -> Option<Pin<Box<dyn Future<Output = Cause>>>> {
+        let settings = self.settings();
+        if !settings.shutdown_sessions && !settings.backup {
+            return None;
+        }
+        let life = Arc::clone(&self.life.lock());
+        Some(Box::pin(life.end()))
+    }
+
+    /// Whether it is in maintenance.
+    pub(crate) fn is_in_maintenance(&self) -> bool {
+        self.record.lock().maintenance
+    }
+
+    /// Whether its health is its own: it does not track another server.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.record.lock().follows.is_none()
     }
 
     /// The weight that it has now, and the one that the file gives.
     pub(crate) fn weights(&self) -> (u32, u32) {
-        (
-            self.weight.load(Ordering::Relaxed),
-            self.initial_weight.load(Ordering::Relaxed),
-        )
-    }
-
-    /// Only [`super::Backend::set_weight`] knows who else must hear of it.
-    pub(super) fn set_weight(&self, weight: u32) {
-        self.weight.store(weight, Ordering::Relaxed);
+        let record = self.record.lock();
+        (record.weight, record.initial_weight)
     }
 
     /// Forgets the highest values; with `all`, everything that was counted.
@@ -92,18 +318,166 @@ impl Server {
         self.counters.clear(all);
         self.peak.clear();
         self.queue_peak.clear();
+        if all {
+            let mut record = self.record.lock();
+            record.failed_checks = 0;
+            record.failed_responses = 0;
+            record.times_down = 0;
+        }
+    }
+
+    /// Counts an error of its traffic. Answers how many there were in a row.
+    pub(super) fn count_error(&self) -> u32 {
+        self.errors.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Forgets the errors of its traffic.
+    pub(super) fn forget_errors(&self) {
+        if self.errors.load(Ordering::Relaxed) != 0 {
+            self.errors.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A check begins.
+    pub(crate) fn begin_check(&self) {
+        self.record.lock().checking = true;
+    }
+
+    /// The check that was under way is over, or given up.
+    pub(crate) fn end_check(&self) {
+        self.record.lock().checking = false;
+    }
+
+    /// When its next check is due; `None` when that was never said.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        *self.due.lock()
+    }
+
+    /// Says when its next check is due.
+    pub(crate) fn set_due(&self, at: Instant) {
+        *self.due.lock() = Some(at);
+    }
+
+    /// Makes its next check due at this time, if that is earlier.
+    pub(crate) fn hurry(&self, at: Instant) {
+        let mut due = self.due.lock();
+        if due.is_some_and(|due| due > at) {
+            *due = Some(at);
+            self.hurry.notify_one();
+        }
+    }
+
+    /// Waits until the next check is due earlier than it was.
+    pub(crate) async fn hurried(&self) {
+        self.hurry.notified().await;
+    }
+
+    /// The health that its checks have found, its own or those of the server that it tracks.
+    pub(crate) fn checked_health(&self) -> check::Health {
+        let record = self.record.lock();
+        match &record.follows {
+            Some((_, followed)) => followed.checked_health(),
+            None => record.health,
+        }
+    }
+
+    /// The state in words: `UP 1/3`.
+    pub(crate) fn state(&self) -> State {
+        let record = self.record.lock();
+        if record.maintenance {
+            return State::Maintenance;
+        }
+        if let Some((backend, followed)) = &record.follows
+            && followed.is_out()
+        {
+            return State::MaintenanceVia(format!("{backend}/{}", followed.name));
+        }
+        if record.drain {
+            return State::Drain;
+        }
+        if record.agent_down && record.health.is_up() {
+            return State::DownByAgent;
+        }
+        if !record.checked {
+            return State::NoCheck;
+        }
+        let health = match &record.follows {
+            Some((_, followed)) => followed.checked_health(),
+            None => record.health,
+        };
+        match (health.is_up(), health.stopping, health.progress()) {
+            (true, true, None) => State::NoLb,
+            (true, true, Some((n, of))) => State::NoLbFalling(n, of),
+            (true, false, None) => State::Up,
+            (true, false, Some((n, of))) => State::Falling(n, of),
+            (false, _, None) => State::Down,
+            (false, _, Some((n, of))) => State::Rising(n, of),
+        }
+    }
+
+    /// Whether it, or the server that it tracks, is in maintenance.
+    fn is_out(&self) -> bool {
+        let record = self.record.lock();
+        record.maintenance
+            || record
+                .follows
+                .as_ref()
+                .is_some_and(|(_, followed)| followed.is_out())
     }
 
     /// What is shown of its health.
-    pub(crate) fn health(&self) -> Health {
-        let state = if self.is_up() {
-            State::NoCheck
+    pub(crate) fn health(&self, dialect: Dialect, now: Instant) -> Health {
+        let state = self.state();
+        let record = self.record.lock();
+        let own_check = self.settings().check.is_some();
+        let since_change = now.saturating_duration_since(record.changed);
+        let up = self.is_up();
+        let down_time = if up {
+            record.down_time
         } else {
-            State::Maintenance
+            record.down_time + since_change
         };
+        let throttle = (record.slowstart > 0 && up && since_change.as_secs() < record.slowstart)
+            .then(|| (since_change.as_secs() * 100 / record.slowstart).max(1) as u32);
         Health {
             state,
-            ..Health::default()
+            check: own_check.then(|| shown(&record, dialect)),
+            failed_checks: record.failed_checks,
+            failed_responses: record.failed_responses,
+            times_down: record.times_down,
+            since_change,
+            down_time,
+            throttle,
+            progress: own_check.then_some((
+                record.health.level,
+                record.health.rise,
+                record.health.fall,
+            )),
         }
     }
+}
+
+/// A report as the statistics show it.
+fn shown(record: &Record, dialect: Dialect) -> Check {
+    let report = &record.report;
+    let mut status = report.status.name().to_owned();
+    if record.checking && dialect != Dialect::V1_4 {
+        status.insert_str(0, "* ");
+    }
+    Check {
+        status: status.into(),
+        code: report.status.has_code().then_some(report.code),
+        duration: (report.status != Status::Initializing && report.status != Status::Observed)
+            .then(|| Duration::from_millis(report.duration_ms)),
+        description: report.status.words().into(),
+        said: String::from_utf8_lossy(&report.said).into_owned(),
+    }
+}
+
+/// `rise` and `fall`.
+fn limits(server: &plan::Server) -> (u32, u32) {
+    server
+        .check
+        .as_ref()
+        .map_or((1, 1), |check| (check.rise, check.fall))
 }

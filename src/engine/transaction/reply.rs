@@ -94,7 +94,7 @@ impl Transaction {
     }
 
     /// Sends a message of the proxy's own, in place of whatever was to be sent.
-    async fn reply(
+    pub(super) async fn reply(
         &mut self,
         session: &mut Session,
         message: Vec<u8>,

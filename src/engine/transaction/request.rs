@@ -192,10 +192,16 @@ impl Transaction {
             .connection
             .finish(&mut self.request, bytes, self.policy, facts);
 
+        let named = backend.send_name_header.as_ref();
+        if let Some(name) = named {
+            self.request.remove_all(bytes, name);
+        }
         let leading = self.request.leading();
         let len = self.request.received_len();
-        if self.request.is_edited() {
+        if self.request.is_edited() || named.is_some() {
             self.request.write_to(bytes, &mut self.up.head);
+            // Before the empty line.
+            self.name_at = named.map(|_| self.up.head.len().saturating_sub(2));
             self.up.buffer.consume(len);
         } else {
             self.up.buffer.consume(leading);

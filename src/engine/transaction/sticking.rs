@@ -100,7 +100,8 @@ impl Transaction {
         if self.stick_keys.is_empty() {
             return;
         }
-        let Some(destination) = self.destination(session) else {
+        let forgotten = self.server.as_ref().is_some_and(|s| s.settings().non_stick);
+        let Some(destination) = self.destination(session).filter(|_| !forgotten) else {
             return;
         };
         let now = millis(session.worker.now());

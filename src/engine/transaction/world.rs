@@ -36,7 +36,7 @@ impl World for Session {
                     }
                     slots += i64::from(server.maxconn) - i64::from(live.sessions())
                         + i64::from(server.maxqueue)
-                        - i64::from(backend.waiting_for(&live.name));
+                        - i64::from(live.waiting());
                 }
                 slots
             }

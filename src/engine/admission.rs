@@ -1,0 +1,94 @@
+//! Whether another client connection may begin: within the limits of process and frontend, and not
+//! more often than the frontend allows. Manual 1.4, section 4.2 "maxconn", "rate-limit sessions".
+//!
+//! Connections that must wait are accepted all the same and held, up to a number: only so can they
+//! begin in the order of their coming when several workers listen.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use haproxy_cfg_grammar::Dialect;
+
+use super::generation::Generation;
+use super::listening::ListenerKey;
+use super::live::{Entered, Frontend};
+use super::worker::Worker;
+use crate::plan::{Proxy, ProxyId};
+
+/// A place in the process, and one in the frontend.
+pub(crate) type Places = (Entered, Entered);
+
+/// How many connections a worker holds that may not begin yet. Others wait in the kernel.
+const HELD: usize = 1024;
+
+/// The places, when they are free and nobody waits. `None` when there is a wait, or when the socket
+/// belongs to no frontend any more.
+pub(crate) fn try_enter(worker: &Worker, key: &ListenerKey) -> Option<Places> {
+    let generation = worker.generation();
+    let (id, _) = generation.listener(key)?;
+    let frontend = &generation.handles(id).frontend;
+    let own = frontend.sessions.try_enter(generation.proxy(id).maxconn)?;
+    let registry = &worker.shared.registry;
+    let process = registry.process.try_enter(generation.plan.global.maxconn)?;
+    Some((process, own))
+}
+
+/// Whether a connection that has its places may begin as far as the rate is concerned, which is
+/// counted.
+pub(crate) fn passes(generation: &Generation, id: ProxyId) -> bool {
+    let proxy = generation.proxy(id);
+    if proxy.rate_limit_sessions == 0 {
+        return true;
+    }
+    let frontend = &generation.handles(id).frontend;
+    // Whoever is held for the rate has come before.
+    frontend.turnstile.try_lock().is_ok() && pass(proxy, frontend, generation.plan.dialect).is_ok()
+}
+
+/// Waits for the places. `None` when the socket belongs to no frontend any more.
+pub(crate) async fn enter(worker: &Worker, key: &ListenerKey) -> Option<Places> {
+    let generation = worker.generation();
+    let (id, _) = generation.listener(key)?;
+    let proxy = generation.proxy(id);
+    let frontend = Arc::clone(&generation.handles(id).frontend);
+    let own = frontend.sessions.enter(proxy.maxconn).await;
+    if proxy.rate_limit_sessions != 0 {
+        // One after the other, in the order of their coming.
+        let _turn = frontend.turnstile.lock().await;
+        while let Err(wait) = pass(proxy, &frontend, generation.plan.dialect) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+    let limit = worker.generation().plan.global.maxconn;
+    let process = worker.shared.registry.process.enter(limit).await;
+    Some((process, own))
+}
+
+fn pass(proxy: &Proxy, frontend: &Frontend, dialect: Dialect) -> Result<(), std::time::Duration> {
+    let limit = proxy.rate_limit_sessions;
+    let now = tokio::time::Instant::now();
+    frontend
+        .rate_limit
+        .try_pass(limit, dialect == Dialect::V1_4, now)
+}
+
+/// One connection that is held.
+pub(crate) struct Held(Rc<Worker>);
+
+impl Held {
+    /// Counts one, unless there are too many.
+    pub(crate) fn new(worker: &Rc<Worker>) -> Option<Self> {
+        let held = worker.held.get();
+        if held >= HELD {
+            return None;
+        }
+        worker.held.set(held + 1);
+        Some(Self(Rc::clone(worker)))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get() - 1);
+    }
+}

@@ -1,0 +1,249 @@
+//! Health checks in motion: when each is due, its connection, its conversation.
+//!
+//! All of it runs on the thread beside the workers. A server is a task that mostly sleeps; what a
+//! conversation needs is there only while it lasts. What checks have found is kept by the server in
+//! [`super::live`], so that a new plan goes on from there.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use haproxy_cfg_grammar::Dialect;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::generation::Generation;
+use super::live::{Backend, Server};
+use crate::check::{Program, Report, ServerState, agent, pace, server_state};
+use crate::plan::{Agent, Plan, Proxy, ProxyId, ServerCheck};
+
+mod conversation;
+
+use conversation::{Conversation, Limits};
+
+/// A server that is checked.
+struct Checked {
+    plan: Arc<Plan>,
+    proxy: ProxyId,
+    backend: Arc<Backend>,
+    server: Arc<Server>,
+    program: Arc<Program>,
+    check: ServerCheck,
+}
+
+/// How often servers that are warming up are looked at.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Checks the servers of a generation until dropped.
+pub(crate) async fn run(generation: Arc<Generation>) {
+    let mut tasks = JoinSet::new();
+    for checked in schedule(&generation) {
+        tasks.spawn_local(watch(checked));
+    }
+    let handles = generation.all_handles();
+    for (proxy, handles) in generation.plan.proxies.iter().zip(handles) {
+        let agents = proxy.servers.iter().zip(&handles.servers);
+        for (server, live) in agents.filter(|_| !proxy.disabled) {
+            if let Some(agent) = &server.agent {
+                let (backend, live) = (Arc::clone(&handles.backend), Arc::clone(live));
+                tasks.spawn_local(ask_agent(backend, live, agent.clone()));
+            }
+        }
+        let slow = |server: &crate::plan::Server| server.slowstart.is_some();
+        if !proxy.disabled && proxy.servers.iter().any(slow) {
+            tasks.spawn_local(warm_up(Arc::clone(&handles.backend)));
+        }
+    }
+    drop(generation);
+    while tasks.join_next().await.is_some() {}
+}
+
+/// The servers that are checked, each with the time of its next check: those that had none yet are
+/// spread so that they do not all come at once.
+fn schedule(generation: &Generation) -> Vec<Checked> {
+    let plan = &generation.plan;
+    let mut all = Vec::new();
+    for (id, (proxy, handles)) in plan
+        .proxies
+        .iter()
+        .zip(generation.all_handles())
+        .enumerate()
+    {
+        if proxy.disabled {
+            continue;
+        }
+        for (server, live) in proxy.servers.iter().zip(&handles.servers) {
+            if let Some(check) = &server.check {
+                all.push(Checked {
+                    plan: Arc::clone(plan),
+                    proxy: ProxyId(id as u32),
+                    backend: Arc::clone(&handles.backend),
+                    server: Arc::clone(live),
+                    program: Arc::clone(&handles.check),
+                    check: check.clone(),
+                });
+            }
+        }
+    }
+    let interval = |checked: &Checked| checked.interval();
+    let window = pace::start_window(all.iter().map(interval));
+    let now = Instant::now();
+    let count = all.len() as u64;
+    for (index, checked) in all.iter().enumerate() {
+        if checked.server.due().is_none() {
+            let after = pace::first(checked.interval(), window, index as u64, count);
+            checked.server.set_due(now + after);
+        }
+    }
+    all
+}
+
+/// Asks the agent of a server, again and again. One that cannot be asked changes nothing.
+async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
+    loop {
+        let until = Instant::now() + agent.inter;
+        let ip = agent.addr.or_else(|| server.address().ip);
+        let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let target = SocketAddr::new(ip, agent.port);
+        let said = Box::pin(conversation::ask(target, &agent.send, until)).await;
+        if let Some(saying) = agent::parse(&said) {
+            backend.agent_says(&server, &saying);
+        }
+        tokio::time::sleep(agent.inter).await;
+    }
+}
+
+async fn warm_up(backend: Arc<Backend>) {
+    loop {
+        tokio::time::sleep(WARM_UP).await;
+        backend.warm_up();
+    }
+}
+
+/// Checks a server, again and again.
+async fn watch(checked: Checked) {
+    let server = &checked.server;
+    loop {
+        let due = server.due().unwrap_or_else(Instant::now);
+        tokio::select! {
+            biased;
+            () = server.hurried() => continue,
+            () = sleep_until(due) => {}
+        }
+        // A server in maintenance is left alone.
+        if !server.is_in_maintenance() {
+            // A conversation is large, and rare.
+            let report = Box::pin(checked.converse()).await;
+            checked.backend.checked(server, report);
+        }
+        let percent = checked.plan.global.spread_checks;
+        let random = if percent > 0 { random() } else { 0 };
+        let pause = pace::spread(checked.interval(), percent, random);
+        server.set_due(Instant::now() + pause);
+    }
+}
+
+/// Any number. It need not be hard to guess.
+fn random() -> u32 {
+    RandomState::new().hash_one(0) as u32
+}
+
+/// Ends a check that was begun, whatever becomes of it.
+struct UnderWay<'a>(&'a Server);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.end_check();
+    }
+}
+
+impl Checked {
+    fn proxy(&self) -> &Proxy {
+        self.plan.proxy(self.proxy)
+    }
+
+    fn interval(&self) -> Duration {
+        pace::interval(&self.check, &self.server.checked_health())
+    }
+
+    async fn converse(&self) -> Report {
+        let started = Instant::now();
+        self.server.begin_check();
+        let _under_way = UnderWay(&self.server);
+        let timeouts = &self.proxy().timeouts;
+        let whole = self.interval();
+        let state = if self.program.sends_state() {
+            self.state()
+        } else {
+            Vec::new()
+        };
+        let conversation = Conversation {
+            program: &self.program,
+            target: self.target(),
+            source: self.source(),
+            limits: Limits {
+                whole: started + whole,
+                connect: match (timeouts.check, timeouts.connect) {
+                    (Some(_), Some(connect)) => started + whole.min(connect),
+                    _ => started + whole,
+                },
+                answer: timeouts.check,
+            },
+            room: self.plan.global.tune.chksize as usize,
+            v1_4: self.plan.dialect == Dialect::V1_4,
+            send_proxy: self.check.send_proxy,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs() as u32);
+        let is_up = self.server.checked_health().is_up();
+        let mut report = conversation.run(&state, now, is_up).await;
+        let took = Instant::now().saturating_duration_since(started);
+        report.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        report
+    }
+
+    /// Where the check goes.
+    fn target(&self) -> SocketAddr {
+        let settings = self.server.settings();
+        let ip = self.check.addr.or(settings.address.ip);
+        let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        SocketAddr::new(ip, self.check.port)
+    }
+
+    /// Where it comes from.
+    fn source(&self) -> Option<IpAddr> {
+        let settings = self.server.settings();
+        let source = settings
+            .source
+            .as_ref()
+            .or_else(|| self.proxy().source.as_ref())?;
+        source.ip
+    }
+
+    /// The header that tells a server what is thought of it.
+    fn state(&self) -> Vec<u8> {
+        let (backend, server) = (&self.backend, &self.server);
+        let global = &self.plan.global;
+        let node = global.node.clone();
+        let node = node.unwrap_or_else(super::statistics::host_name);
+        let since_1_5 = self.plan.dialect != Dialect::V1_4;
+        server_state(&ServerState {
+            state: &server.state().to_string(),
+            address: since_1_5.then(|| {
+                let address = server.address();
+                let ip = address.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                let port = match address.port {
+                    crate::plan::ServerPort::Fixed(port) => port,
+                    crate::plan::ServerPort::Mapped(_) => 0,
+                };
+                SocketAddr::new(ip, port)
+            }),
+            names: (&self.proxy().name, &server.name),
+            node: &node,
+            weight: (backend.shown_weight(server).0, backend.in_use().weight),
+            sessions: (server.sessions(), backend.sessions.now()),
+            waiting: server.waiting(),
+        })
+    }
+}

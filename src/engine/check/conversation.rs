@@ -1,0 +1,260 @@
+//! One check over its connection, or its connections.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use tokio::time::{Instant, timeout_at};
+
+use crate::check::{Answer, Probe, Program, Report, Status};
+use crate::engine::socket::Socket;
+use crate::plan::ProxyHeader;
+use crate::proxy_header;
+
+/// Until when what must have happened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// All of it.
+    pub(super) whole: Instant,
+    /// The connection stands.
+    pub(super) connect: Instant,
+    /// `timeout check`: how long an answer may take from then on, whatever `whole` says.
+    pub(super) answer: Option<Duration>,
+}
+
+/// A check that is to be made.
+#[derive(Debug)]
+pub(super) struct Conversation<'a> {
+    pub(super) program: &'a Program,
+    pub(super) target: SocketAddr,
+    /// The address that it comes from, when that is said.
+    pub(super) source: Option<IpAddr>,
+    pub(super) limits: Limits,
+    /// How much of an answer is looked at.
+    pub(super) room: usize,
+    pub(super) v1_4: bool,
+    /// The header that comes first.
+    pub(super) send_proxy: Option<ProxyHeader>,
+}
+
+impl Conversation<'_> {
+    /// Makes it. `state`, `now` and `is_up` are for [`Program::begin`].
+    pub(super) async fn run(&self, state: &[u8], now: u32, is_up: bool) -> Report {
+        let mut socket = match self.connect(self.target, self.limits.connect).await {
+            Ok(socket) => socket,
+            Err(report) => return report,
+        };
+        if self.program.is_connect() && self.send_proxy.is_none() {
+            socket.reset_on_close();
+            return Report::new(Status::L4Ok);
+        }
+        let until = match self.limits.answer {
+            Some(answer) => Instant::now() + answer,
+            None => self.limits.whole,
+        };
+        let (mut probe, mut answer) = self.program.begin(state, now, is_up);
+        if let Some(form) = self.send_proxy {
+            let mut header = Vec::new();
+            proxy_header::write(form, None, &mut header);
+            if let Err(report) = self.send(&mut socket, &header, until).await {
+                return report;
+            }
+        }
+        let mut read: Vec<u8> = Vec::new();
+        loop {
+            answer = match answer {
+                Answer::Done(report) => return report,
+                Answer::Send(bytes) => {
+                    read.clear();
+                    match self.send(&mut socket, &bytes, until).await {
+                        Ok(()) => probe.read(&[], false),
+                        Err(report) => return self.located(report, &probe),
+                    }
+                }
+                Answer::Connect(port) => {
+                    read.clear();
+                    let target = SocketAddr::new(
+                        self.target.ip(),
+                        port.unwrap_or_else(|| self.target.port()),
+                    );
+                    match self.connect(target, until).await {
+                        Ok(next) => socket = next,
+                        Err(report) => return self.located(report, &probe),
+                    }
+                    probe.connected()
+                }
+                Answer::Wait => {
+                    let ended = match self.receive(&mut socket, &mut read, until).await {
+                        Ok(ended) => ended || read.len() >= self.room,
+                        Err(report) => return self.located(report, &probe),
+                    };
+                    match probe.read(&read, ended) {
+                        // Nothing more will come, and still it is not enough.
+                        Answer::Wait if ended => {
+                            if self.v1_4 {
+                                drop(socket);
+                            }
+                            tokio::time::sleep_until(until).await;
+                            return Report::new(self.program.silence());
+                        }
+                        answer => answer,
+                    }
+                }
+            };
+        }
+    }
+
+    /// A report with the place in the script where it failed.
+    fn located(&self, report: Report, probe: &Probe<'_>) -> Report {
+        let place = probe.place();
+        if place.is_empty() {
+            return report;
+        }
+        let words = [&report.said, place.as_bytes()].concat();
+        let words = words.trim_ascii_start().to_vec();
+        report.saying(&words)
+    }
+
+    async fn connect(&self, target: SocketAddr, until: Instant) -> Result<Socket, Report> {
+        let refused = |error: io::Error| {
+            let status = match error.kind() {
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::TimedOut => Status::L4Refused,
+                _ => Status::SocketError,
+            };
+            Report::new(status).saying(words(&error).as_bytes())
+        };
+        let mut socket = self.start(target).map_err(refused)?;
+        // Within a machine the connection mostly stands by now: the poller need not hear of it.
+        if net::getpeername(socket.fd()).is_ok_and(|peer| peer.is_some()) {
+            return Ok(socket);
+        }
+        let connected = poll_fn(|cx| {
+            socket
+                .poll_writable(cx)
+                .map(|ready| ready.and_then(|()| socket.take_error()))
+        });
+        match timeout_at(until, connected).await {
+            Ok(Ok(())) => Ok(socket),
+            Ok(Err(error)) => Err(refused(error)),
+            Err(_) => Err(Report::new(Status::L4Timeout)),
+        }
+    }
+
+    fn start(&self, target: SocketAddr) -> io::Result<Socket> {
+        start(target, self.source, self.program.is_connect())
+    }
+}
+
+/// Begins to connect. `unseen` keeps the last step of the handshake back.
+fn start(target: SocketAddr, source: Option<IpAddr>, unseen: bool) -> io::Result<Socket> {
+    let family = match target {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(source) = source {
+        net::sockopt::set_socket_reuseaddr(&fd, true)?;
+        net::bind(&fd, &SocketAddr::new(source, 0))?;
+    }
+    if unseen {
+        // The server is spared the sight of a connection on which nothing comes: it is reset
+        // before the last step of its handshake has left.
+        let _ = net::sockopt::set_tcp_quickack(&fd, false);
+    }
+    match net::connect(&fd, &target) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(Socket::new(fd)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks an agent, and answers with what it has said by the end of its line, of the connection, or of
+/// the time.
+pub(super) async fn ask(target: SocketAddr, question: &[u8], until: Instant) -> Vec<u8> {
+    let mut said = Vec::new();
+    let conversation = async {
+        let mut socket = start(target, None, false)?;
+        poll_fn(|cx| socket.poll_writable(cx)).await?;
+        socket.take_error()?;
+        let mut rest = question;
+        while !rest.is_empty() {
+            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false)).await?;
+            rest = &rest[sent..];
+        }
+        let mut room = [0; 512];
+        while said.len() < AGENT_ROOM && !said.contains(&b'\n') {
+            match poll_fn(|cx| socket.poll_recv(cx, &mut room)).await? {
+                0 => break,
+                n => said.extend_from_slice(&room[..n]),
+            }
+        }
+        Ok::<(), io::Error>(())
+    };
+    // Who cannot be reached has said nothing.
+    let _ = timeout_at(until, conversation).await;
+    said
+}
+
+/// How much of what an agent says is read.
+const AGENT_ROOM: usize = 4096;
+
+impl Conversation<'_> {
+    async fn send(&self, socket: &mut Socket, bytes: &[u8], until: Instant) -> Result<(), Report> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false));
+            match timeout_at(until, sent).await {
+                Ok(Ok(n)) => rest = &rest[n..],
+                Ok(Err(error)) => return Err(self.broken(&error)),
+                Err(_) => return Err(Report::new(self.program.silence())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once. Answers whether that was the end.
+    async fn receive(
+        &self,
+        socket: &mut Socket,
+        read: &mut Vec<u8>,
+        until: Instant,
+    ) -> Result<bool, Report> {
+        let mut room = [0; 4096];
+        let most = room.len().min(self.room - read.len().min(self.room)).max(1);
+        let received = poll_fn(|cx| socket.poll_recv(cx, &mut room[..most]));
+        match timeout_at(until, received).await {
+            Ok(Ok(0)) => Ok(true),
+            Ok(Ok(n)) => {
+                read.extend_from_slice(&room[..n]);
+                Ok(false)
+            }
+            Ok(Err(error)) => Err(self.broken(&error)),
+            Err(_) => Err(Report::new(self.program.silence())),
+        }
+    }
+
+    fn broken(&self, error: &io::Error) -> Report {
+        let report = Report::new(Status::SocketError);
+        if self.v1_4 {
+            report
+        } else {
+            report.saying(words(error).as_bytes())
+        }
+    }
+}
+
+/// An error of the system in its own words.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,540 @@
+//! What changes the state of a server, and what follows from it: for whom it balances, who waits,
+//! who tracks it, what the log says.
+//!
+//! A record is never locked while the state of a backend is taken, only the other way round.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haproxy_cfg_grammar::Dialect;
+use haproxy_cfg_grammar::keywords::server::{Observe, OnError};
+use tokio::time::Instant;
+
+use super::backend::{Woken, wake};
+use super::queue::Turn;
+use super::{Backend, Server};
+use crate::check::agent::{Admin, Saying, Weight};
+use crate::check::log::{self, EMERGENCY, Left, Named, News, Reason};
+use crate::check::{Change, Report, Status};
+use crate::engine::syslog::Sender;
+use crate::log::Cause;
+use crate::plan::{Plan, Proxy, ProxyId, Severity};
+
+thread_local! {
+    /// Where this thread tells its news.
+    static SENDER: OnceCell<Sender> = const { OnceCell::new() };
+}
+
+/// What one change has led to, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Effects {
+    left: Left,
+    /// The backend has lost its last server.
+    none_left: bool,
+}
+
+/// What traffic has shown of a server, for `observe`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// A connection stands.
+    Connected,
+    /// It does not.
+    Unreachable,
+    /// A response came, with this status.
+    Response(u16),
+    /// What came is no response.
+    Invalid,
+    /// None came in time.
+    Timeout,
+    /// The connection broke before one came.
+    Broken,
+    /// It was closed before one came.
+    Closed,
+}
+
+impl Sign {
+    /// Whether it is an error for this kind of observation; `None` when it does not say.
+    fn is_error(self, observe: Observe) -> Option<bool> {
+        match (observe, self) {
+            (Observe::Layer4, Self::Connected) => Some(false),
+            (Observe::Layer4, Self::Unreachable) => Some(true),
+            (Observe::Layer4, _) => None,
+            // A response is what tells at layer 7 that a connection was good.
+            (Observe::Layer7, Self::Connected) => None,
+            (Observe::Layer7, Self::Response(status)) => {
+                Some(status < 100 || status >= 500 && !matches!(status, 501 | 505))
+            }
+            (Observe::Layer7, _) => Some(true),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Connected => "L4 successful connection",
+            Self::Unreachable => "L4 unsuccessful connection",
+            Self::Response(_) => "Wrong http response",
+            Self::Invalid => "Invalid http response (headers)",
+            Self::Timeout => "Read timeout (http)",
+            Self::Broken => "Read error (http)",
+            Self::Closed => "Close from server (http)",
+        }
+    }
+}
+
+impl Backend {
+    /// Sends a line to the targets of the proxy.
+    fn tell(&self, severity: Severity, line: &str) {
+        let Some(plan) = self.plan.load_full() else {
+            return;
+        };
+        let proxy = plan.0.proxy(plan.1);
+        SENDER.with(|sender| {
+            sender.get_or_init(Sender::default).send(
+                &proxy.log_targets,
+                &plan.0.global,
+                severity,
+                line.as_bytes(),
+            );
+        });
+    }
+
+    /// Calls with what the plan in service says of the proxy.
+    fn with_plan<T>(&self, look: impl FnOnce(&Plan, &Proxy) -> T) -> Option<T> {
+        let plan = self.plan.load();
+        let (plan, id): &(Arc<Plan>, ProxyId) = plan.as_ref()?;
+        Some(look(plan, plan.proxy(*id)))
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.with_plan(|plan, _| plan.dialect).unwrap_or_default()
+    }
+
+    /// Looks at all servers again.
+    pub(crate) fn refresh_all(self: &Arc<Self>) {
+        let now = Instant::now();
+        let mut woken: Woken = Vec::new();
+        let mut state = self.state.lock();
+        for index in 0..state.members.len() {
+            let weight = state.effective(index, now);
+            state.balancer.set_weight(index, weight);
+        }
+        state.note_availability(now);
+        for index in 0..state.members.len() {
+            woken.extend(self.serve(&mut state, index));
+        }
+        drop(state);
+        wake(woken);
+    }
+
+    /// Looks at one server again: its weight, and those who wait for it.
+    fn update(self: &Arc<Self>, server: &Arc<Server>, now: Instant) -> Effects {
+        let leaves = self
+            .with_plan(|_, proxy| proxy.options.redispatch && !proxy.options.persist)
+            .unwrap_or(false);
+        let mut state = self.state.lock();
+        let Some(index) = state.find(server) else {
+            return Effects::default();
+        };
+        let before = state.balancer.weight(index);
+        let weight = state.effective(index, now);
+        state.balancer.set_weight(index, weight);
+        let mut woken: Woken = Vec::new();
+        if weight == 0 && before > 0 && leaves {
+            for waiter in state.members[index].queue.take_unfaithful() {
+                self.forget_waiter(Some(server));
+                woken.push((waiter, Turn::Elsewhere));
+            }
+        }
+        let none_left = state.note_availability(now);
+        if weight > 0 {
+            woken.extend(self.serve(&mut state, index));
+        }
+        let (active, backup) = state.balancer.usable();
+        let left = Left {
+            active,
+            backup,
+            sessions: server.sessions(),
+            requeued: woken.len() as u32,
+            waiting: if weight > 0 {
+                state.queue.len()
+            } else {
+                state.members[index].queue.len()
+            },
+        };
+        drop(state);
+        wake(woken);
+        Effects { left, none_left }
+    }
+
+    fn tell_change(&self, server: &Server, news: News, reason: Reason<'_>, effects: Effects) {
+        let told = self.with_plan(|plan, proxy| {
+            let named = Named {
+                backend: &proxy.name,
+                server: &server.name,
+                is_backup: server.settings().backup,
+            };
+            let line = log::change(named, news, reason, effects.left, plan.dialect);
+            let lost = effects
+                .none_left
+                .then(|| log::none_left(&proxy.name, plan.dialect));
+            (line, lost)
+        });
+        let Some(((severity, line), lost)) = told else {
+            return;
+        };
+        self.tell(severity, &line);
+        if let Some(lost) = lost {
+            self.tell(EMERGENCY, &lost);
+        }
+    }
+
+    /// A server has come up, or gone down: everything that follows, for it and for those that track
+    /// it.
+    fn turn(self: &Arc<Self>, server: &Arc<Server>, news: News, reason: Reason<'_>) {
+        let now = Instant::now();
+        let (was_up, up) = server.refresh();
+        if was_up != up {
+            let slowstart = self.slowstart(server);
+            let mut record = server.record.lock();
+            record.note_change(up, now);
+            record.slowstart = if up { slowstart } else { 0 };
+        }
+        let effects = self.update(server, now);
+        self.tell_change(server, news, reason, effects);
+        if was_up && !up && server.settings().shutdown_sessions {
+            server.end_sessions(Cause::Down);
+        }
+        if !was_up && up && server.settings().shutdown_backup_sessions {
+            for stand_in in self.backup_servers() {
+                stand_in.end_sessions(Cause::Up);
+            }
+        }
+        let followers = server.followers.lock().clone();
+        let name = self
+            .with_plan(|_, proxy| proxy.name.clone())
+            .unwrap_or_default();
+        for (backend, follower) in followers {
+            let (Some(backend), Some(follower)) = (backend.upgrade(), follower.upgrade()) else {
+                continue;
+            };
+            let before = (follower.is_up(), follower.takes_clients());
+            follower.refresh();
+            let after = (follower.is_up(), follower.takes_clients());
+            if before == after || follower.is_in_maintenance() {
+                continue;
+            }
+            // Undone, so that the change is seen where it is told.
+            follower.set_up(before.0);
+            let news = match after {
+                (true, true) => News::Up,
+                (true, false) => News::Stopping,
+                (false, _) => News::Down {
+                    was_stopping: !before.1,
+                },
+            };
+            backend.turn(&follower, news, Reason::Tracked(&name, &server.name));
+        }
+    }
+
+    /// Looks at a server again without a word.
+    fn turn_quietly(self: &Arc<Self>, server: &Arc<Server>) {
+        server.refresh();
+        self.update(server, Instant::now());
+    }
+
+    fn backup_servers(&self) -> Vec<Arc<Server>> {
+        let state = self.state.lock();
+        let backups = state.members.iter().filter(|m| m.live.settings().backup);
+        backups.map(|member| Arc::clone(&member.live)).collect()
+    }
+
+    fn slowstart(&self, server: &Server) -> u64 {
+        let state = self.state.lock();
+        state
+            .find(server)
+            .map_or(0, |index| state.members[index].slowstart)
+    }
+
+    /// A check is over.
+    pub(crate) fn checked(self: &Arc<Self>, server: &Arc<Server>, report: Report) {
+        let dialect = self.dialect();
+        let v1_4 = dialect == Dialect::V1_4;
+        let (change, moved, health, was_stopping) = {
+            let mut record = server.record.lock();
+            let before = record.health;
+            let change = if report.status.passes() {
+                record.health.pass(report.status == Status::L7Conditional)
+            } else {
+                record.health.fail(!v1_4)
+            };
+            if !report.status.passes() && before.is_up() && !(v1_4 && change == Change::Down) {
+                record.failed_checks += 1;
+            }
+            record.report = report.clone();
+            (
+                change,
+                before != record.health,
+                record.health,
+                before.stopping,
+            )
+        };
+        if report.status.passes() {
+            server.forget_errors();
+        }
+        self.follow_up(
+            server,
+            change,
+            was_stopping,
+            moved.then_some(&health),
+            &report,
+        );
+    }
+
+    /// What follows from a verdict. `moved` is the health after one that has moved it.
+    fn follow_up(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        change: Change,
+        was_stopping: bool,
+        moved: Option<&crate::check::Health>,
+        report: &Report,
+    ) {
+        let logs = self
+            .with_plan(|_, proxy| proxy.options.log_health_checks)
+            .unwrap_or(false);
+        if logs && let Some(health) = moved {
+            let line = self.with_plan(|_, proxy| {
+                let named = Named {
+                    backend: &proxy.name,
+                    server: &server.name,
+                    is_backup: server.settings().backup,
+                };
+                log::checked(named, report, health)
+            });
+            self.tell(log::NOTICE, &line.unwrap_or_default());
+        }
+        let news = match change {
+            Change::None | Change::Moved => return,
+            Change::Up | Change::Resumed => News::Up,
+            Change::Down => News::Down { was_stopping },
+            Change::Stopping => News::Stopping,
+        };
+        let reason = if logs {
+            Reason::Said
+        } else {
+            Reason::Check(report)
+        };
+        self.turn(server, news, reason);
+    }
+
+    /// Traffic has shown something of a server. Costs nothing to speak of unless it is observed.
+    pub(crate) fn observe(self: &Arc<Self>, server: &Arc<Server>, sign: Sign) {
+        let settings = server.settings();
+        let Some(observed) = settings.traffic_check else {
+            return;
+        };
+        if settings.check.is_none() {
+            return;
+        }
+        match sign.is_error(observed.observe) {
+            None => return,
+            Some(false) => {
+                server.forget_errors();
+                return;
+            }
+            Some(true) => {}
+        }
+        let errors = server.count_error();
+        if errors < observed.error_limit {
+            return;
+        }
+        server.forget_errors();
+        let words = format!(
+            "Detected {errors} consecutive errors, last one was: {}",
+            sign.words()
+        );
+        let report = Report::new(Status::Observed).saying(words.as_bytes());
+        let v1_4 = self.dialect() == Dialect::V1_4;
+        let (change, moved, health, was_stopping) = {
+            let mut record = server.record.lock();
+            let before = record.health;
+            record.failed_responses += 1;
+            let change = match observed.on_error {
+                OnError::Fastinter => Change::None,
+                OnError::FailCheck => record.health.fail(!v1_4),
+                OnError::SuddenDeath => {
+                    record.health.weaken();
+                    record.health.fail(!v1_4)
+                }
+                OnError::MarkDown => record.health.kill(),
+            };
+            if observed.on_error != OnError::Fastinter {
+                record.report = report.clone();
+            }
+            (
+                change,
+                before != record.health,
+                record.health,
+                before.stopping,
+            )
+        };
+        self.follow_up(
+            server,
+            change,
+            was_stopping,
+            moved.then_some(&health),
+            &report,
+        );
+        if let Some(fast) = settings.check.as_ref().and_then(|check| check.fastinter) {
+            server.hurry(Instant::now() + fast);
+        }
+    }
+
+    /// An agent has said how its server is.
+    pub(crate) fn agent_says(self: &Arc<Self>, server: &Arc<Server>, saying: &Saying) {
+        let (_, initial) = server.weights();
+        match saying.weight {
+            Some(Weight::Percent(percent)) => {
+                self.set_weight(server, (initial * percent / 100).min(256));
+            }
+            Some(Weight::Absolute(weight)) => self.set_weight(server, weight.min(256)),
+            None => {}
+        }
+        if let Some(maxconn) = saying.maxconn {
+            self.set_maxconn(server, maxconn);
+        }
+        match saying.admin {
+            Some(Admin::Maintenance) => self.set_maintenance(server, true),
+            Some(Admin::Drain) => {
+                self.set_maintenance(server, false);
+                self.set_drain(server, true);
+            }
+            Some(Admin::Ready) => {
+                self.set_drain(server, false);
+                self.set_maintenance(server, false);
+            }
+            None => {}
+        }
+        let Some(up) = saying.up else {
+            return;
+        };
+        let before = std::mem::replace(&mut server.record.lock().agent_down, !up);
+        if before != up {
+            return;
+        }
+        let words = [b"via agent : ", &saying.said[..]].concat();
+        let news = if up {
+            News::Up
+        } else {
+            News::Down {
+                was_stopping: false,
+            }
+        };
+        let status = if up { Status::L7Ok } else { Status::L7Wrong };
+        let report = Report::new(status).saying(&words);
+        self.turn(server, news, Reason::Check(&report));
+    }
+
+    /// Gives a server another weight.
+    pub(crate) fn set_weight(self: &Arc<Self>, server: &Arc<Server>, weight: u32) {
+        server.record.lock().weight = weight;
+        self.update(server, Instant::now());
+    }
+
+    /// Takes a server out, or back in.
+    pub(crate) fn set_maintenance(self: &Arc<Self>, server: &Arc<Server>, maintenance: bool) {
+        let was_up = server.takes_clients();
+        {
+            let mut record = server.record.lock();
+            if std::mem::replace(&mut record.maintenance, maintenance) == maintenance {
+                return;
+            }
+            if !maintenance && record.follows.is_none() {
+                // Up, until the first check says otherwise.
+                record.health.level = record.health.rise;
+                record.health.stopping = false;
+            }
+        }
+        let news = if maintenance {
+            News::Maintenance { was_up }
+        } else {
+            News::Ready
+        };
+        self.turn(server, news, Reason::Administrator);
+        if !maintenance {
+            server.hurry(Instant::now());
+        }
+    }
+
+    /// Lets a server get no new clients, or get them again.
+    pub(crate) fn set_drain(self: &Arc<Self>, server: &Arc<Server>, drain: bool) {
+        if std::mem::replace(&mut server.record.lock().drain, drain) == drain {
+            return;
+        }
+        if drain {
+            self.turn(server, News::Drain, Reason::Administrator);
+        } else if server.is_in_maintenance() {
+            // The end of that will be told.
+            self.turn_quietly(server);
+        } else {
+            self.turn(server, News::Ready, Reason::Administrator);
+        }
+    }
+
+    /// Sets what the checks of a server have found, until they find something else.
+    pub(crate) fn set_health(self: &Arc<Self>, server: &Arc<Server>, up: bool, stopping: bool) {
+        let change = {
+            let mut record = server.record.lock();
+            if up {
+                let was_up = record.health.is_up();
+                let was_stopping = std::mem::replace(&mut record.health.stopping, stopping);
+                record.health.fill();
+                match (was_up, was_stopping, stopping) {
+                    (false, ..) => Some(News::Up),
+                    (true, false, true) => Some(News::Stopping),
+                    (true, true, false) => Some(News::Up),
+                    _ => None,
+                }
+            } else {
+                let was_stopping = record.health.stopping;
+                (record.health.kill() == Change::Down).then_some(News::Down { was_stopping })
+            }
+        };
+        if let Some(news) = change {
+            self.turn(server, news, Reason::Administrator);
+        }
+    }
+
+    /// Lets servers that came up a while ago have more of their weight. Answers whether any is
+    /// still warming up.
+    pub(crate) fn warm_up(self: &Arc<Self>) -> bool {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let mut more = false;
+        let mut woken: Woken = Vec::new();
+        for index in 0..state.members.len() {
+            let since = {
+                let mut record = state.members[index].live.record.lock();
+                if record.slowstart == 0 {
+                    continue;
+                }
+                let since = now.saturating_duration_since(record.changed);
+                if since >= Duration::from_secs(record.slowstart) {
+                    record.slowstart = 0;
+                    None
+                } else {
+                    Some(since.as_secs() * 100 / record.slowstart)
+                }
+            };
+            state.members[index].share = since.map_or(100, |percent| percent.max(1) as u32);
+            more |= since.is_some();
+            let weight = state.effective(index, now);
+            state.balancer.set_weight(index, weight);
+            woken.extend(self.serve(&mut state, index));
+        }
+        drop(state);
+        wake(woken);
+        more
+    }
+}
