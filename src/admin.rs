@@ -4,6 +4,7 @@
 //! for each command or few. All of it runs on the thread beside the workers.
 
 pub(crate) mod cli;
+pub(crate) mod clients;
 pub(crate) mod command;
 mod line;
 pub(crate) mod socket;

@@ -9,6 +9,7 @@ mod accept;
 mod accounting;
 mod admission;
 mod buffer;
+mod capture;
 mod check;
 mod connect;
 mod deadline;
@@ -19,6 +20,7 @@ pub(crate) mod live;
 mod oversight;
 mod poller;
 mod reload;
+pub(crate) mod roster;
 mod session;
 pub mod signals;
 mod socket;
@@ -33,8 +35,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use haproxy_cfg_grammar::Dialect;
@@ -208,10 +210,15 @@ impl Engine {
             current: Arc::new(ArcSwap::from_pointee(first)),
             registry,
             cli: Arc::default(),
+            clients: Arc::default(),
+            orders: OnceLock::new(),
         });
         let workers = (0..listeners.workers)
             .map(|index| Handle::start(index, Arc::clone(&shared)))
             .collect::<Result<Vec<_>, _>>()?;
+        // It is set here alone.
+        let orders = workers.iter().map(Handle::orders).collect();
+        let _ = shared.orders.set(orders);
         let mut engine = Self {
             shared,
             workers,

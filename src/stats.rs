@@ -3,13 +3,17 @@
 //! [`Row`] is one line of it, indexed by [`Field`]; whoever collects fills it in, and [`csv`],
 //! the page and the metrics print it. [`Info`] is about the process. Nothing here asks anybody.
 
+pub mod captured;
 pub mod csv;
 mod field;
 mod health;
 pub mod info;
 mod row;
+mod session;
 
+pub use captured::{Captured, Direction, Named};
 pub use field::{FIELDS, Field};
 pub use health::{Check, Health, State};
 pub use info::Info;
 pub use row::{Filter, Kind, Row, Value};
+pub use session::{Party, SessionReport};

@@ -1,6 +1,7 @@
 //! What can be said on the socket, and by whom. Manual 1.4, section 9.2.
 
 use std::fmt::Write as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Command {
 pub(crate) enum Answer {
     /// This text; an empty line follows it.
     Text(String),
+    /// The same, when it is known.
+    Later(Pin<Box<dyn Future<Output = String>>>),
     /// The connection ends.
     Quit,
 }
@@ -90,12 +93,16 @@ pub(crate) const COMMANDS: &[Command] = &[
     cli::session::QUIT,
     cli::show_info::SHOW_INFO,
     cli::show_stat::SHOW_STAT,
+    cli::show_errors::SHOW_ERRORS,
+    cli::show_sess::SHOW_SESS,
     cli::server::GET_WEIGHT,
     cli::server::SET_WEIGHT,
     cli::session::SET_TIMEOUT,
     cli::server::SET_SERVER,
     cli::server::DISABLE_SERVER,
     cli::server::ENABLE_SERVER,
+    cli::show_sess::SHUTDOWN_SESSION,
+    cli::show_sess::SHUTDOWN_SESSIONS,
 ];
 
 /// Finds and runs a command.

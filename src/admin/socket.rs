@@ -122,13 +122,14 @@ async fn converse(
     let v1_4 = plan.dialect == Dialect::V1_4;
     // 1.4 counts it among the connections of clients.
     let _counted = if v1_4 {
-        registry.process.try_enter(0)
+        Some(registry.process.join())
     } else {
         let now = tokio::time::Instant::now();
         registry.counters.count(outside, Counter::Sessions);
         registry.counters.tick(outside, Pace::Sessions, now);
         None
     };
+    let _present = shared.clients.enter();
     let mut client = Client {
         prompt: false,
         timeout: Some(plan.global.stats_timeout).filter(|t| !t.is_zero()),
@@ -188,6 +189,7 @@ async fn answer(
         };
         let mut text = match execute(&mut context, &words) {
             Answer::Text(text) => text,
+            Answer::Later(text) => text.await,
             Answer::Quit => return Ok(false),
         };
         text.push('\n');

@@ -3,17 +3,19 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
+use tokio::time::Instant;
 
 use super::admission::{self, Held};
 use super::listening::ListenerKey;
 use super::poller::{self, Direction, Watch};
+use super::roster::Card;
 use super::session::{self, Accepted};
 use super::socket::Socket;
 use super::worker::Worker;
@@ -71,15 +73,24 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
         match net::acceptfrom_with(&*listening.fd, flags) {
             Ok((socket, peer)) => {
                 let generation = worker.generation();
-                let number = generation.number;
                 let Some((proxy, listener)) = generation.listener(&key) else {
                     // Between the swap of the plan and the order to close this socket.
                     continue;
                 };
                 let socket = Socket::new(socket);
                 let peer = peer.and_then(|address| SocketAddr::try_from(address).ok());
+                let card = Rc::new(Card::new(
+                    worker.number_session(),
+                    &generation,
+                    (proxy, listener),
+                    peer,
+                    socket.fd().as_raw_fd(),
+                    Instant::now(),
+                ));
                 let free = waited || admission::passes(&generation, proxy);
                 if let Some(entered) = places.filter(|_| free) {
+                    entered.0.confirm();
+                    entered.1.confirm();
                     let accepted = Accepted {
                         socket,
                         peer,
@@ -87,11 +98,13 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                         listener,
                         entered,
                     };
-                    let session = session::run(Rc::clone(&worker), generation, accepted);
-                    worker.spawn(number, session);
+                    let own = Rc::clone(&card);
+                    let session = session::run(Rc::clone(&worker), generation, accepted, own);
+                    worker.spawn(card, session);
                 } else {
-                    let later = hold(Rc::clone(&worker), key.clone(), socket, peer, held);
-                    worker.spawn(number, later);
+                    let own = Rc::clone(&card);
+                    let later = hold(Rc::clone(&worker), key.clone(), (socket, peer), held, own);
+                    worker.spawn(card, later);
                 }
                 batch += 1;
                 if batch == BATCH {
@@ -117,13 +130,15 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
 async fn hold(
     worker: Rc<Worker>,
     key: ListenerKey,
-    socket: Socket,
-    peer: Option<SocketAddr>,
+    (socket, peer): (Socket, Option<SocketAddr>),
     held: Option<Held>,
+    card: Rc<Card>,
 ) {
     let Some(entered) = admission::enter(&worker, &key).await else {
         return;
     };
+    entered.0.confirm();
+    entered.1.confirm();
     drop(held);
     let generation = worker.generation();
     let Some((proxy, listener)) = generation.listener(&key) else {
@@ -136,5 +151,5 @@ async fn hold(
         listener,
         entered,
     };
-    session::run(worker, generation, accepted).await;
+    session::run(worker, generation, accepted, card).await;
 }

@@ -17,28 +17,27 @@ impl Session {
         if n == 0 {
             return;
         }
-        let worker = self.worker.index;
         let handles = self.frontend_handles();
-        handles.frontend.counters.add(worker, what, n);
+        handles.frontend.counters.add(self.worker.index, what, n);
+        self.count_listener(what, n);
+    }
+
+    fn count_listener(&self, what: Counter, n: u64) {
         if self.counts_listener() {
-            handles.listeners[self.listener]
-                .counters
-                .add(worker, what, n);
+            let listener = &self.frontend_handles().listeners[self.listener];
+            listener.counters.add(self.worker.index, what, n);
         }
     }
 
-    /// The counters of the backend, once there is one.
-    fn back(&self) -> Option<&Counters> {
-        let entered = self.in_backend.is_some();
-        entered.then(|| &self.backend_handles().backend.counters)
+    /// The counters of the backend, which is that of the frontend until one is chosen.
+    fn back(&self) -> &Counters {
+        &self.backend_handles().backend.counters
     }
 
     /// Counts for the backend and a server.
     fn count_back(&self, server: Option<&Server>, what: Counter, n: u64) {
         let worker = self.worker.index;
-        if let Some(back) = self.back() {
-            back.add(worker, what, n);
-        }
+        self.back().add(worker, what, n);
         if let Some(server) = server {
             server.counters.add(worker, what, n);
         }
@@ -60,7 +59,7 @@ impl Session {
         handles.frontend.counters.tick(worker, Pace::Sessions, now);
         if self.counts_listener() {
             let listener = &handles.listeners[self.listener];
-            self.in_listener = listener.sessions.try_enter(0);
+            self.in_listener = Some(listener.sessions.join());
         }
         self.count_front(Counter::Sessions, 1);
     }
@@ -127,7 +126,13 @@ impl Session {
     }
 
     fn count_abort(&self, server: Option<&Server>, termination: Termination) {
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
         let what = match (termination.cause, termination.stage) {
+            // 1.4 takes a client that cannot be answered for a server that does not answer.
+            (Cause::ClientAbort, Stage::Headers) if v1_4 && self.client.broken => {
+                self.count_back(None, Counter::ResponseErrors, 1);
+                return;
+            }
             (Cause::ClientAbort, Stage::Data | Stage::Headers | Stage::Last) => {
                 Counter::ClientAborts
             }
@@ -145,6 +150,8 @@ pub(crate) enum Incident {
     BadRequest,
     /// A rule has refused the request.
     RequestDenied,
+    /// A rule has refused the connection after a look at what came.
+    ContentRejected,
     /// A rule has refused the response.
     ResponseDenied,
 }
@@ -163,8 +170,11 @@ impl Transaction {
         session.count_bytes(server, self.down.read);
         let status = Counter::of_status(self.status());
         session.count_front_status(status);
-        if let Some(back) = session.back() {
-            back.count(session.worker.index, status);
+        if session.in_backend.is_some() {
+            session.back().count(session.worker.index, status);
+            session
+                .back()
+                .count(session.worker.index, Counter::Requests);
         }
         session.count_abort(server, termination);
         match (termination.cause, termination.stage) {
@@ -176,10 +186,17 @@ impl Transaction {
             _ => {}
         }
         match self.incident {
-            Some(Incident::RequestDenied) => session.count_denied(),
+            Some(Incident::RequestDenied) => {
+                session.count_denied(session.backend != session.frontend)
+            }
+            Some(Incident::ContentRejected) => session.count_denied(true),
             Some(Incident::BadRequest) => session.count_front(Counter::RequestErrors, 1),
             Some(Incident::ResponseDenied) => {
-                session.count_front(Counter::DeniedResponses, 1);
+                if session.generation.plan.dialect == Dialect::V1_4 {
+                    session.count_listener(Counter::DeniedResponses, 1);
+                } else {
+                    session.count_front(Counter::DeniedResponses, 1);
+                }
                 session.count_back(server, Counter::DeniedResponses, 1);
             }
             None => {}
@@ -222,9 +239,9 @@ impl Session {
     }
 
     /// A rule has refused a request.
-    pub(crate) fn count_denied(&self) {
+    pub(crate) fn count_denied(&self, in_backend: bool) {
         self.count_front(Counter::DeniedRequests, 1);
-        if self.backend != self.frontend {
+        if in_backend {
             self.count_back(None, Counter::DeniedRequests, 1);
         }
     }

@@ -297,6 +297,7 @@ async fn attempt(
     }
     let mut side = Side::new(socket, session.worker.now());
     side.nolinger = session.backend().options.nolinger;
+    session.card.server.replace(Some(Arc::clone(&slot.server)));
     session.server = Some(Link {
         side,
         server: Arc::clone(&slot.server),

@@ -5,20 +5,39 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use super::roster::Card;
+
 /// The timer of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     sleep: Option<Pin<Box<Sleep>>>,
+    card: Option<Rc<Card>>,
 }
 
 impl Deadline {
-    /// Ready when `at` has passed; `None` never is. The task is woken at that time or before.
+    /// The timer of the session with that card.
+    pub(crate) fn new(card: Rc<Card>) -> Self {
+        Self {
+            sleep: None,
+            card: Some(card),
+        }
+    }
+
+    /// Ready when `at` has passed; `None` never is. The task is woken at that time or before. A
+    /// session that is ended from outside has no time left.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
+        if let Some(card) = &self.card {
+            card.expires.set(at);
+            if card.is_ended() {
+                return Poll::Ready(());
+            }
+        }
         let Some(at) = at else {
             return Poll::Pending;
         };

@@ -261,9 +261,10 @@ impl Exchange {
         } else if self.watches_client {
             moved |= session.client.poll_watch(cx);
         }
-        if up.schedule().is_err() {
-            transaction.bad_request_body = true;
+        if up.schedule().is_err() && !std::mem::replace(&mut transaction.bad_request_body, true) {
+            transaction.capture_request_body(session);
         }
+        let up = &mut transaction.up;
         let Some(link) = &mut session.server else {
             return moved;
         };
@@ -323,8 +324,16 @@ impl Exchange {
         {
             transaction.answered_early = true;
         }
-        if self.response == Response::Begun && transaction.down.schedule().is_err() {
-            transaction.bad_response_body = true;
+        if self.response == Response::Begun
+            && transaction.down.schedule().is_err()
+            && !std::mem::replace(&mut transaction.bad_response_body, true)
+        {
+            transaction.capture_response_body(session);
+            // Since 1.5 what has come together with the mistake does not leave.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            if !v1_4 && transaction.down.sent == 0 {
+                transaction.down.abandon();
+            }
         }
         let last = self.response == Response::Begun && !self.tunnel && transaction.ends_both();
         let client = &mut session.client;
@@ -561,7 +570,7 @@ pub(crate) async fn relay(session: &mut Session) {
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
     if !transaction.inspect(session).await {
         session.close_client();
-        session.count_denied();
+        session.count_denied(true);
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);

@@ -99,7 +99,11 @@ impl Generation {
             .zip(compiled)
             .enumerate()
             .map(|(id, (proxy, (acls, rules, check)))| {
-                let frontend = registry.frontend(&proxy.name);
+                let frontend = if proxy.role.is_frontend() {
+                    registry.frontend(&proxy.name)
+                } else {
+                    Arc::new(Frontend::new(registry.counting()))
+                };
                 let addresses = proxy.listeners.iter().map(|listener| &listener.address);
                 let listeners = frontend.adopt(addresses, registry.counting());
                 // A frontend may share its name with a backend.

@@ -20,6 +20,7 @@ pub(crate) use queue::{Ticket, Turn};
 pub(crate) use server::Server;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use haproxy_cfg_grammar::Dialect;
@@ -38,6 +39,8 @@ pub(crate) struct Registry {
     pub(crate) counters: Counters,
     /// When the process began to serve.
     pub(crate) started: Instant,
+    /// Invalid messages that were captured.
+    pub(crate) captured: AtomicU64,
     workers: usize,
     frontends: Mutex<HashMap<String, Arc<Frontend>>>,
     backends: Mutex<HashMap<String, Arc<Backend>>>,
@@ -61,6 +64,7 @@ impl Registry {
             // One cell more for what is counted outside of workers.
             counters: Counters::new(workers + 1),
             started: Instant::now(),
+            captured: AtomicU64::new(0),
             workers: workers + 1,
             frontends: Mutex::default(),
             backends: Mutex::default(),

@@ -19,6 +19,7 @@ use super::deadline::{self, Deadline};
 use super::exchange;
 use super::generation::{Generation, Handles};
 use super::live::{Entered, Server, Slot};
+use super::roster::Card;
 use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
@@ -220,6 +221,8 @@ pub(crate) struct ShownPassword {
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// What is told about it.
+    pub(crate) card: Rc<Card>,
     /// The thread's context.
     pub(crate) worker: Rc<Worker>,
     /// The plan that the session began with.
@@ -248,11 +251,17 @@ pub(crate) struct Session {
     pub(crate) in_backend: Option<Entered>,
     /// The place in the listener, when those are counted.
     pub(crate) in_listener: Option<Entered>,
-    _entered: (Entered, Entered),
+    /// The places in process and frontend.
+    entered: Option<(Entered, Entered)>,
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepted: Accepted) {
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    generation: Arc<Generation>,
+    accepted: Accepted,
+    card: Rc<Card>,
+) {
     let now = worker.now();
     let mut session = Session {
         worker,
@@ -265,11 +274,12 @@ pub(crate) async fn run(worker: Rc<Worker>, generation: Arc<Generation>, accepte
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
         server: None,
-        deadline: Deadline::default(),
+        deadline: Deadline::new(Rc::clone(&card)),
+        card,
         started: now,
         in_backend: None,
         in_listener: None,
-        _entered: accepted.entered,
+        entered: Some(accepted.entered),
     };
     session.set_client_options();
     session.count_connection();
@@ -481,7 +491,16 @@ impl Session {
     /// Ends the connection to the client. Should the client have more to say, the system answers
     /// with a RST, as it does for HAProxy.
     pub(crate) fn close_client(&mut self) {
+        self.leave();
         self.client.finish();
+    }
+
+    /// Counts the session out. Before the client can know that it is over: should it come back at
+    /// once, it must not meet itself.
+    fn leave(&mut self) {
+        self.in_backend = None;
+        self.in_listener = None;
+        self.entered = None;
     }
 
     /// The wall clock when the request, or the connection for the first, began.
@@ -521,7 +540,11 @@ impl Session {
         if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
             return;
         }
-        let abnormal = !line.termination.is_normal()
+        let mut termination = line.termination;
+        if self.card.is_ended() {
+            termination.cause = Cause::Killed;
+        }
+        let abnormal = !termination.is_normal()
             || line.retries > 0
             || line.redispatched
             || line.http.is_some_and(|http| http.status >= 500);
@@ -539,7 +562,7 @@ impl Session {
             server: line.server,
             timers: line.timers,
             bytes: line.bytes,
-            termination: line.termination,
+            termination,
             counts,
             early: proxy.options.logasap,
         };

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::generation::{Generation, Handles};
 use super::live::{Counter, Counters, Pace};
 use super::worker::Shared;
-use crate::plan::{ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort};
+use crate::plan::{
+    ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
+};
 use crate::stats::{Field, Kind, Row, State, Value};
 
 /// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
@@ -203,13 +205,7 @@ impl Collector<'_> {
         self.health(&mut row, index);
         self.responses(&mut row, counters);
         row.set(Field::Addr, address(server.address));
-        row.set(
-            Field::Cookie,
-            server
-                .cookie
-                .as_ref()
-                .map(|cookie| String::from_utf8_lossy(cookie.as_bytes()).into_owned()),
-        );
+        row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
         self.times(&mut row);
         row
@@ -306,10 +302,12 @@ impl Collector<'_> {
         row.set(Field::RateMax, counters.peak(Pace::Sessions));
         self.responses(&mut row, counters);
         if self.proxy.mode == Mode::Http && !self.v1_4() {
-            row.set(Field::ReqTot, counters.get(Counter::Sessions));
+            row.set(Field::ReqTot, counters.get(Counter::Requests));
         }
         no_compression(&mut row);
         row.set(Field::Algo, self.proxy.balance.name());
+        let cookie = self.proxy.persistence.cookie.as_ref();
+        row.set(Field::Cookie, cookie.map(|cookie| text(&cookie.name)));
         self.idle(&mut row, counters);
         self.times(&mut row);
         row
@@ -342,6 +340,10 @@ impl Collector<'_> {
             row.set(field, 0_u32);
         }
     }
+}
+
+fn text(bytes: &ByteString) -> String {
+    String::from_utf8_lossy(bytes.as_bytes()).into_owned()
 }
 
 fn counts(row: &mut Row, counters: &Counters, fields: &[(Field, Counter)]) {

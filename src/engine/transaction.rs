@@ -165,6 +165,8 @@ pub(crate) struct Transaction {
     pub(crate) answered_early: bool,
     /// The connection to the server ends with a FIN, not a RST.
     parts_gently: bool,
+    /// What the client still sends is received, so that it gets to read the answer.
+    drains: bool,
 }
 
 impl Default for Transaction {
@@ -210,6 +212,7 @@ impl Default for Transaction {
             replay: Vec::new(),
             upgraded: false,
             parts_gently: false,
+            drains: false,
             answered_early: false,
         }
     }
@@ -227,9 +230,16 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     if next == Next::Close {
         session.close_server(!transaction.parts_gently);
         session.close_client();
+        if transaction.drains {
+            session.client.socket.drain();
+        }
     }
     session.in_backend = None;
     session.backend = session.frontend;
+    if session.server.is_none() {
+        session.card.server.take();
+        session.card.backend.set(None);
+    }
     next
 }
 
@@ -307,12 +317,13 @@ impl Transaction {
         self.replay.clear();
         self.upgraded = false;
         self.parts_gently = false;
+        self.drains = false;
         self.answered_early = false;
     }
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         if !self.inspect(session).await {
-            self.incident = Some(Incident::RequestDenied);
+            self.incident = Some(Incident::ContentRejected);
             let rejected = Termination::new(Cause::Proxy, Stage::Request);
             return Err(End::new(rejected, None));
         }

@@ -9,16 +9,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
-use slab::Slab;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,9 +27,12 @@ use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
 use super::poller;
+use super::roster::{Card, Roster, Whom};
 use super::spare::Spares;
 use super::syslog;
 use super::transaction::Transaction;
+use crate::admin::clients::Clients;
+use crate::stats::SessionReport;
 
 /// What the control thread tells a worker.
 #[derive(Debug)]
@@ -52,6 +53,10 @@ pub(crate) enum Command {
     Drain,
     /// End now.
     Stop,
+    /// Tell about the sessions.
+    Report(UnboundedSender<Vec<SessionReport>>),
+    /// End some sessions, and tell how many.
+    End(Whom, UnboundedSender<usize>),
 }
 
 /// What all workers share.
@@ -63,6 +68,20 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     /// Clients of the statistics sockets.
     pub(crate) cli: Arc<Gate>,
+    /// The same, one by one.
+    pub(crate) clients: Arc<Clients>,
+    /// Where the workers take their orders.
+    pub(crate) orders: OnceLock<Vec<UnboundedSender<Command>>>,
+}
+
+impl Shared {
+    /// Gives every worker an order.
+    pub(crate) fn tell_workers(&self, order: impl Fn() -> Command) {
+        for worker in self.orders.get().into_iter().flatten() {
+            // A worker that has ended has no sessions.
+            let _ = worker.send(order());
+        }
+    }
 }
 
 /// The context of every session of one thread.
@@ -76,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) pool: Rc<Pool>,
     /// Sockets to be connected again.
     pub(crate) spares: Spares,
+    /// The sessions.
+    pub(crate) roster: Roster,
     /// Log sockets.
     pub(crate) log: syslog::Sender,
     /// Connections that are accepted and may not begin yet.
@@ -83,6 +104,7 @@ pub(crate) struct Worker {
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
+    sessions: Cell<u64>,
     generation: RefCell<Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>>,
     #[allow(
         clippy::vec_box,
@@ -90,23 +112,21 @@ pub(crate) struct Worker {
     )]
     transactions: RefCell<Vec<Box<Transaction>>>,
     tracker: TaskTracker,
-    /// The sessions of this thread: their generations, and what ends them.
-    sessions: RefCell<Slab<(u64, AbortHandle)>>,
 }
 
 pin_project_lite::pin_project! {
     /// A session that reads the clock whenever it is woken.
     struct Ticking<F> {
         worker: Rc<Worker>,
-        number: usize,
+        card: Rc<Card>,
+        place: usize,
         #[pin]
         session: F,
     }
 
     impl<F> PinnedDrop for Ticking<F> {
         fn drop(this: Pin<&mut Self>) {
-            // It may be dropped before it was noted, when the thread ends.
-            let _ = this.worker.sessions.borrow_mut().try_remove(this.number);
+            this.worker.roster.remove(this.place);
         }
     }
 }
@@ -117,6 +137,7 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         this.worker.now.set(Instant::now());
+        this.card.woken(cx.waker());
         this.session.poll(cx)
     }
 }
@@ -131,16 +152,24 @@ impl Worker {
             index,
             pool: Rc::new(Pool::new(bufsize)),
             spares: Spares::default(),
+            roster: Roster::default(),
             log: syslog::Sender::default(),
             held: Cell::new(0),
             draining: Cell::new(false),
             now: Cell::new(Instant::now()),
+            sessions: Cell::new(0),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
             tracker: TaskTracker::new(),
-            sessions: RefCell::default(),
             shared,
         }
+    }
+
+    /// A number for a session, unique in the process.
+    pub(crate) fn number_session(&self) -> u64 {
+        let n = self.sessions.get();
+        self.sessions.set(n + 1);
+        n * self.shared.registry.counting() as u64 + self.index as u64
     }
 
     /// The plan in service now.
@@ -162,30 +191,19 @@ impl Worker {
         }
     }
 
-    /// Starts a session of that generation on this thread.
+    /// Starts a session on this thread.
     pub(crate) fn spawn(
         self: &Rc<Self>,
-        generation: u64,
+        card: Rc<Card>,
         session: impl Future<Output = ()> + 'static,
     ) {
-        let mut sessions = self.sessions.borrow_mut();
-        let entry = sessions.vacant_entry();
         let ticking = Ticking {
             worker: Rc::clone(self),
-            number: entry.key(),
+            place: self.roster.add(Rc::clone(&card)),
+            card,
             session,
         };
-        let task = self.tracker.spawn_local(ticking);
-        entry.insert((generation, task.abort_handle()));
-    }
-
-    /// Ends the sessions of that generation and of those before it.
-    fn cut(&self, generation: u64) {
-        let sessions = self.sessions.borrow();
-        for (_, (_, task)) in sessions.iter().filter(|(_, (of, _))| *of <= generation) {
-            // The task is dropped when the runtime comes to it, not here.
-            task.abort();
-        }
+        self.tracker.spawn_local(ticking);
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.
@@ -255,6 +273,11 @@ impl Handle {
     /// Sends an order. A worker that has ended needs none.
     pub(crate) fn send(&self, command: Command) {
         let _ = self.commands.send(command);
+    }
+
+    /// Where it takes its orders.
+    pub(crate) fn orders(&self) -> UnboundedSender<Command> {
+        self.commands.clone()
     }
 
     /// The thread, to be waited for; once.
@@ -362,7 +385,7 @@ async fn run(
                 }
             }
             Command::Refresh => drop(worker.generation()),
-            Command::Cut(generation) => worker.cut(generation),
+            Command::Cut(generation) => worker.roster.cut(generation),
             Command::Beat => beat(heart),
             Command::Memory(reply) => tell_memory(&worker, &reply),
             Command::Drain => {
@@ -377,8 +400,15 @@ async fn run(
                 }
             }
             Command::Stop => return,
+            Command::Report(reply) => tell(&reply, worker.roster.report()),
+            Command::End(whom, reply) => tell(&reply, worker.roster.end(&whom)),
         }
     }
+}
+
+/// Whoever asked may have gone.
+fn tell<T>(reply: &UnboundedSender<T>, what: T) {
+    let _ = reply.send(what);
 }
 
 fn beat(heart: &AtomicU64) {
@@ -390,13 +420,16 @@ fn tell_memory(worker: &Worker, reply: &std::sync::mpsc::Sender<PoolUse>) {
     let _ = reply.send(worker.pool.usage());
 }
 
-/// Waits for [`Command::Stop`] while nothing else changes any more.
+/// Waits for [`Command::Stop`] while the last sessions end.
 async fn stop_order(worker: &Worker, orders: &mut UnboundedReceiver<Command>, heart: &AtomicU64) {
     while let Some(order) = orders.recv().await {
         match order {
             Command::Stop => return,
+            Command::Cut(generation) => worker.roster.cut(generation),
             Command::Beat => beat(heart),
             Command::Memory(reply) => tell_memory(worker, &reply),
+            Command::Report(reply) => tell(&reply, worker.roster.report()),
+            Command::End(whom, reply) => tell(&reply, worker.roster.end(&whom)),
             _ => {}
         }
     }

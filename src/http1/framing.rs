@@ -118,6 +118,29 @@ impl Framing {
     }
 }
 
+/// Where the Content-Length stands that [`Framing::of_request`] or [`Framing::of_response`] has
+/// refused: the offset of its value, and the length that stood before it. 0 when there is none.
+pub fn wrong_length(head: &Head, bytes: &[u8]) -> (usize, u64) {
+    let mut known = None;
+    let mut at = None;
+    while let Some(index) = head.find(bytes, b"Content-Length", at) {
+        let mut empty = true;
+        for value in elements(head.value(bytes, index)) {
+            empty = false;
+            let value = parse_length(value);
+            if value.is_none() || known.is_some() && known != value {
+                return (head.value_offset(index), known.unwrap_or(0));
+            }
+            known = value;
+        }
+        if empty && known.is_none() {
+            return (head.value_offset(index), 0);
+        }
+        at = Some(index);
+    }
+    (0, 0)
+}
+
 fn parse_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -81,6 +81,11 @@ impl Head {
         self.scanner.has_start_line()
     }
 
+    /// The first byte that was only let through because it was asked for.
+    pub fn tolerated(&self) -> Option<usize> {
+        self.scanner.tolerated
+    }
+
     /// Length of the head as received, empty lines before it included.
     pub fn received_len(&self) -> usize {
         self.len
@@ -231,6 +236,11 @@ impl Head {
             return &[];
         }
         self.text(bytes, line.value_start, line.value_end)
+    }
+
+    /// Where the value of a line that was received begins.
+    pub fn value_offset(&self, index: usize) -> usize {
+        self.lines[index].value_start as usize
     }
 
     /// A whole line without its terminator.

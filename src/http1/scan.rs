@@ -104,6 +104,8 @@ pub struct Scanner {
     pos: usize,
     /// The start line, once its end was seen.
     pub start_line: StartLine,
+    /// The first byte that was only let through because it was asked for.
+    pub tolerated: Option<usize>,
     current: HeaderLine,
 }
 
@@ -115,6 +117,7 @@ impl Scanner {
             kind,
             pos: 0,
             start_line: StartLine::default(),
+            tolerated: None,
             current: HeaderLine::default(),
         }
     }
@@ -249,6 +252,9 @@ impl Scanner {
                     while i < len
                         && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= 128))
                     {
+                        if lax && bytes[i] >= 128 && !tolerance.wide_uri {
+                            self.tolerated.get_or_insert(i);
+                        }
                         i += 1;
                     }
                     if i >= len {
@@ -347,7 +353,10 @@ impl Scanner {
                             self.state = State::ValueSpace;
                         }
                         b'\n' => invalid!(),
-                        _ if tolerance.accept_invalid => i += 1,
+                        _ if tolerance.accept_invalid => {
+                            self.tolerated.get_or_insert(i);
+                            i += 1;
+                        }
                         _ => invalid!(),
                     }
                 }

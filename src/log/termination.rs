@@ -26,6 +26,8 @@ pub enum Cause {
     Down,
     /// `U`: a server that it stood in for came up (`on-marked-up`).
     Up,
+    /// `K`: an administrator has ended it.
+    Killed,
 }
 
 /// Second letter: what was going on.
@@ -84,6 +86,7 @@ impl Termination {
             Cause::Local => b'L',
             Cause::Down => b'D',
             Cause::Up => b'U',
+            Cause::Killed => b'K',
         };
         let stage = match self.stage {
             Stage::None => b'-',

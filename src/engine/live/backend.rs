@@ -17,6 +17,7 @@ use super::queue::{Queue, Ticket, Turn, Waiter};
 use super::{Counters, Gate, Peak, Server};
 use crate::balance::{Balancer, Candidate};
 use crate::plan::{self, Balance, HashType, Plan, ProxyId};
+use crate::stats::Captured;
 
 /// A backend across plans.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Backend {
     pub(crate) counters: Counters,
     /// Most requests that have waited for any of its servers.
     pub(crate) queue_peak: Peak,
+    /// The last invalid response.
+    pub(crate) bad_response: Mutex<Option<Arc<Captured>>>,
     workers: usize,
     servers: Mutex<HashMap<(String, usize), Arc<Server>>>,
     /// What the plan in service says of it.
@@ -169,6 +172,7 @@ impl Backend {
             sessions: Arc::default(),
             counters: Counters::new(workers),
             queue_peak: Peak::default(),
+            bad_response: Mutex::default(),
             workers,
             servers: Mutex::default(),
             plan: ArcSwapOption::empty(),

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::{Counters, Gate, RateLimit};
 use crate::plan::ListenAddress;
+use crate::stats::Captured;
 
 /// A frontend across plans.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Frontend {
     pub(crate) rate_limit: RateLimit,
     /// What those pass one by one who wait for that.
     pub(crate) turnstile: tokio::sync::Mutex<()>,
+    /// The last invalid request.
+    pub(crate) bad_request: Mutex<Option<Arc<Captured>>>,
     /// It does not listen for a while (SIGTTOU).
     pub(crate) paused: AtomicBool,
     listeners: Mutex<HashMap<ListenAddress, Arc<Listener>>>,

@@ -39,8 +39,14 @@ impl Gate {
             self.now.fetch_sub(1, Ordering::SeqCst);
             return None;
         }
-        self.peak.note(before + 1);
         Some(Entered(Arc::clone(self)))
+    }
+
+    /// Counts one in, whatever the limit, and remembers if there were never more.
+    pub(crate) fn join(self: &Arc<Self>) -> Entered {
+        let before = self.now.fetch_add(1, Ordering::SeqCst);
+        self.peak.note(before + 1);
+        Entered(Arc::clone(self))
     }
 
     /// Counts one in, after a wait if need be.
@@ -111,6 +117,13 @@ impl Gate {
 /// One that was counted in; leaves when dropped.
 #[derive(Debug)]
 pub(crate) struct Entered(Arc<Gate>);
+
+impl Entered {
+    /// Says that the place is really used: it counts for the highest number.
+    pub(crate) fn confirm(&self) {
+        self.0.peak.note(self.0.now());
+    }
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -217,7 +230,10 @@ mod tests {
         let _ = gone.await;
         drop(first);
         drop(last.await.unwrap());
-        assert_eq!((gate.now(), gate.peak().get()), (0, 1));
+        assert_eq!((gate.now(), gate.peak().get()), (0, 0));
+        // Only places that are really used count for the highest number.
+        gate.join();
+        assert_eq!(gate.peak().get(), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
 use crate::http1::connection_header::{RequestFacts, Stage as Look};
+use crate::http1::framing;
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
@@ -54,18 +55,25 @@ impl Transaction {
             rtsp: !v1_4,
         };
         let whole = after(session.started, http_request);
+        let mut wrong = None;
         let result = poll_fn(|cx| {
             loop {
                 if !self.up.buffer.is_empty() {
                     match self.request.scan(self.up.buffer.bytes_mut(), tolerance) {
-                        Scan::Complete(_) if self.request.line_count() > max_lines => {
+                        Scan::Complete(len) if self.request.line_count() > max_lines => {
+                            wrong = Some(len);
                             return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
                         }
-                        Scan::Complete(_) => return Poll::Ready(Ok(())),
-                        Scan::Invalid(_) => {
+                        Scan::Complete(_) => {
+                            wrong = self.request.tolerated();
+                            return Poll::Ready(Ok(()));
+                        }
+                        Scan::Invalid(at) => {
+                            wrong = Some(self.request.tolerated().unwrap_or(at));
                             return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
                         }
                         Scan::Partial if self.up.buffer.len() >= limit => {
+                            wrong = Some(limit);
                             return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
                         }
                         Scan::Partial => {}
@@ -101,6 +109,9 @@ impl Transaction {
             return Err(end);
         }
         session.count_request();
+        if let Some(at) = wrong {
+            session.capture_request(self.up.buffer.bytes().to_vec(), at, 0);
+        }
         if let Err(mut end) = result {
             self.incident = Some(Incident::BadRequest);
             let silent = !self.request.started();
@@ -110,7 +121,11 @@ impl Transaction {
             return Err(end);
         }
         self.note_request(session);
-        self.measure_request(session)?;
+        let measured = self.measure_request(session);
+        if measured.is_err() {
+            self.incident = Some(Incident::BadRequest);
+        }
+        measured?;
         self.timing.received = Some(session.worker.now());
         Ok(())
     }
@@ -146,10 +161,14 @@ impl Transaction {
     /// Finds out how long the body is. What rules do to the head does not change it.
     fn measure_request(&mut self, session: &Session) -> Result<(), End> {
         let plan = &session.generation.plan;
-        self.upgrade_http09(plan.dialect)?;
+        self.upgrade_http09(session)?;
         let bytes = self.up.buffer.bytes();
         let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
-            .map_err(|_| end(Cause::Proxy, ErrorStatus::S400))?;
+            .map_err(|_| {
+                let (at, body) = framing::wrong_length(&self.request, bytes);
+                session.capture_request(bytes.to_vec(), at, body);
+                end(Cause::Proxy, ErrorStatus::S400)
+            })?;
         if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
@@ -209,6 +228,7 @@ impl Transaction {
         }
         self.up.body = self.body;
         if self.up.schedule().is_err() {
+            self.capture_request_body(session);
             return Err(End::new(
                 Termination::new(Cause::Proxy, Stage::Headers),
                 None,
@@ -223,16 +243,22 @@ impl Transaction {
     }
 
     /// 1.4 makes an HTTP/1.0 request of a line without version; later versions refuse it.
-    fn upgrade_http09(&mut self, dialect: Dialect) -> Result<(), End> {
+    fn upgrade_http09(&mut self, session: &Session) -> Result<(), End> {
+        let dialect = session.generation.plan.dialect;
         if self.version != Version::Http09 {
             return Ok(());
         }
         let bytes = self.up.buffer.bytes();
-        let target = self.request.second_word(bytes);
-        if dialect != Dialect::V1_4 || target.is_empty() {
+        if dialect != Dialect::V1_4 {
+            let line = self.request.received_start_line(bytes);
+            let at = self.request.leading() + line.len();
+            session.capture_request(bytes.to_vec(), at, 0);
             return Err(end(Cause::Proxy, ErrorStatus::S400));
         }
         let mut line = self.request.received_start_line(bytes).to_vec();
+        if self.request.second_word(bytes).is_empty() {
+            line.extend_from_slice(b" /");
+        }
         line.extend_from_slice(b" HTTP/1.0");
         self.request.set_start_line(&line);
         Ok(())

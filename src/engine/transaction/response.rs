@@ -7,6 +7,7 @@ use super::cookies::capture_headers;
 use crate::engine::accounting::Incident;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
+use crate::http1::framing;
 use crate::http1::head::Version;
 use crate::http1::{
     Body, Framing, Intent, Kind, Method, Scan, Tolerance, connection_header::ResponseConnection,
@@ -39,11 +40,23 @@ impl Transaction {
         let max_lines = super::request::max_lines(tune, dialect == Dialect::V1_4);
         loop {
             match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
-                Scan::Partial if full => return Err(invalid),
+                Scan::Partial if full => {
+                    self.capture_response(session, self.down.buffer.len());
+                    return Err(invalid);
+                }
                 Scan::Partial => return Ok(false),
-                Scan::Invalid(_) => return Err(invalid),
-                Scan::Complete(_) if self.response.line_count() > max_lines => return Err(invalid),
+                Scan::Invalid(at) => {
+                    self.capture_response(session, self.response.tolerated().unwrap_or(at));
+                    return Err(invalid);
+                }
+                Scan::Complete(len) if self.response.line_count() > max_lines => {
+                    self.capture_response(session, len);
+                    return Err(invalid);
+                }
                 Scan::Complete(len) => {
+                    if let Some(at) = self.response.tolerated() {
+                        self.capture_response(session, at);
+                    }
                     let status = self.response.status(self.down.buffer.bytes());
                     let interim = match dialect {
                         Dialect::V1_4 => status == 100,
@@ -90,7 +103,10 @@ impl Transaction {
         );
         let framing =
             Framing::of_response(&self.response, bytes, version, dialect, self.method, status)
-                .map_err(|_| ())?;
+                .map_err(|_| {
+                    let (at, body) = framing::wrong_length(&self.response, bytes);
+                    session.capture_response(bytes.to_vec(), at, body, self.down.read);
+                })?;
         self.timing.answered = Some(session.worker.now());
         self.account_response(session, i32::from(status));
         if framing == Framing::Chunked && dialect != Dialect::V1_4 {
@@ -158,6 +174,12 @@ impl Transaction {
             self.down.tunnel();
         }
         Ok(true)
+    }
+
+    /// Keeps an invalid head.
+    fn capture_response(&self, session: &Session, position: usize) {
+        let bytes = self.down.buffer.bytes().to_vec();
+        session.capture_response(bytes, position, 0, self.down.read);
     }
 
     /// A response that a rule refuses counts as none in the log.

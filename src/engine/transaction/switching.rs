@@ -45,10 +45,11 @@ impl Transaction {
 /// Puts a session into a backend.
 pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     session.backend = backend;
+    session.card.backend.set(Some(backend));
     let now = session.worker.now();
     let live = &session.backend_handles().backend;
     live.counters
         .tick(session.worker.index, Pace::Sessions, now);
     live.counters.count(session.worker.index, Counter::Sessions);
-    session.in_backend = live.sessions.try_enter(0);
+    session.in_backend = Some(live.sessions.join());
 }

@@ -1,0 +1,206 @@
+//! Who is there: what can be told about the sessions of a worker, and how one is ended from
+//! outside.
+//!
+//! Every session has a card that its worker holds as well. The session notes on it where it is;
+//! only its own thread looks at it, when somebody asks.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use super::generation::Generation;
+use super::live::Server;
+use crate::plan::{Mode, ProxyId};
+use crate::stats::{Named, Party, SessionReport};
+
+/// What a session shows of itself.
+#[derive(Debug)]
+pub(crate) struct Card {
+    /// Its number.
+    pub(crate) id: u64,
+    /// Its frontend.
+    pub(crate) frontend: ProxyId,
+    /// The backend, once one is chosen.
+    pub(crate) backend: Cell<Option<ProxyId>>,
+    /// The server, while there is a connection to one.
+    pub(crate) server: RefCell<Option<Arc<Server>>>,
+    /// When the session ends if nothing happens.
+    pub(crate) expires: Cell<Option<Instant>>,
+    generation: Arc<Generation>,
+    listener: usize,
+    peer: Option<SocketAddr>,
+    descriptor: i32,
+    since: Instant,
+    accepted: SystemTime,
+    calls: Cell<u64>,
+    ended: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Card {
+    /// The card of a session that begins now.
+    pub(crate) fn new(
+        id: u64,
+        generation: &Arc<Generation>,
+        (frontend, listener): (ProxyId, usize),
+        peer: Option<SocketAddr>,
+        descriptor: i32,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            frontend,
+            backend: Cell::new(None),
+            server: RefCell::new(None),
+            expires: Cell::new(None),
+            generation: Arc::clone(generation),
+            listener,
+            peer,
+            descriptor,
+            since: now,
+            accepted: SystemTime::now(),
+            calls: Cell::new(0),
+            ended: Cell::new(false),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// Notes that the session was woken.
+    pub(crate) fn woken(&self, waker: &Waker) {
+        self.calls.set(self.calls.get() + 1);
+        let mut known = self.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Whether somebody has ended the session from outside.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Ends the session: its timer fires now.
+    pub(crate) fn end(&self) {
+        self.ended.set(true);
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn report(self: &Rc<Self>, now: Instant) -> SessionReport {
+        let plan = &self.generation.plan;
+        let party = |id: ProxyId| {
+            let proxy = plan.proxy(id);
+            Party {
+                name: proxy.name.clone(),
+                id: proxy.numeric_id,
+                mode: match proxy.mode {
+                    Mode::Http => "http",
+                    Mode::Tcp => "tcp",
+                    Mode::Health => "health",
+                },
+            }
+        };
+        let listeners = &plan.proxy(self.frontend).listeners;
+        let backend = self
+            .backend
+            .get()
+            .filter(|id| plan.proxy(*id).role.is_backend());
+        let server = self.server.borrow();
+        let server = server.as_ref().map(|server| Named {
+            name: server.name.clone(),
+            id: backend
+                .and_then(|id| {
+                    plan.proxy(id)
+                        .servers
+                        .iter()
+                        .find(|s| s.name == server.name)
+                })
+                .map_or(0, |server| server.numeric_id),
+        });
+        SessionReport {
+            key: self.key(),
+            id: self.id,
+            peer: self.peer,
+            frontend: party(self.frontend),
+            listener: listeners.get(self.listener).map_or(0, |l| l.numeric_id),
+            backend: backend.map(party),
+            server,
+            accepted: self.accepted,
+            age: now.saturating_duration_since(self.since),
+            calls: self.calls.get(),
+            expires: self
+                .expires
+                .get()
+                .map(|at| at.saturating_duration_since(now)),
+            descriptor: self.descriptor,
+        }
+    }
+
+    /// What tells it from the others while it lives.
+    fn key(self: &Rc<Self>) -> u64 {
+        Rc::as_ptr(self) as usize as u64
+    }
+}
+
+/// Which sessions to end.
+#[derive(Clone, Debug)]
+pub(crate) enum Whom {
+    /// The one with that key.
+    Key(u64),
+    /// Those that are connected to that server.
+    Server(Arc<Server>),
+}
+
+/// The sessions of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Roster(RefCell<slab::Slab<Rc<Card>>>);
+
+impl Roster {
+    /// Adds one; the number is for [`Roster::remove`].
+    pub(crate) fn add(&self, card: Rc<Card>) -> usize {
+        self.0.borrow_mut().insert(card)
+    }
+
+    /// Removes one.
+    pub(crate) fn remove(&self, place: usize) {
+        self.0.borrow_mut().try_remove(place);
+    }
+
+    /// What can be told about all of them.
+    pub(crate) fn report(&self) -> Vec<SessionReport> {
+        let now = Instant::now();
+        self.0
+            .borrow()
+            .iter()
+            .map(|(_, card)| card.report(now))
+            .collect()
+    }
+
+    /// Ends the sessions of that generation and of those before it.
+    pub(crate) fn cut(&self, generation: u64) {
+        for (_, card) in self.0.borrow().iter() {
+            if card.generation.number <= generation {
+                card.end();
+            }
+        }
+    }
+
+    /// Ends those that are meant, and answers how many there were.
+    pub(crate) fn end(&self, whom: &Whom) -> usize {
+        let cards = self.0.borrow();
+        let meant = cards.iter().filter(|(_, card)| match whom {
+            Whom::Key(key) => card.key() == *key,
+            Whom::Server(server) => {
+                let connected = card.server.borrow();
+                connected.as_ref().is_some_and(|s| Arc::ptr_eq(s, server))
+            }
+        });
+        meant.map(|(_, card)| card.end()).count()
+    }
+}
