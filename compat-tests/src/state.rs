@@ -134,9 +134,12 @@ fn same(what: &'static str, before: &str, after: &str) -> Finding {
         what,
         before: before.to_owned(),
         after: after.to_owned(),
-        kept: before == after,
+        kept: before == after && before != NOTHING,
     }
 }
+
+/// What is shown of what is not there.
+const NOTHING: &str = "none";
 
 struct Stage {
     socket: PathBuf,
@@ -249,10 +252,10 @@ impl Stage {
             disabled: self.column("app", "off", 17),
             down: self.column("app", "down", 17),
             table: server.map_or_else(
-                || "none".to_owned(),
+                || NOTHING.to_owned(),
                 |server| format!("127.0.0.9 on server {server}"),
             ),
-            errors: if captured { "there" } else { "none" }.to_owned(),
+            errors: if captured { "there" } else { NOTHING }.to_owned(),
             pid: self.pid(),
         }
     }
