@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
-use crate::acl::AclSet;
+use crate::acl::{AclSet, RuleIndex};
 use crate::check::Program;
 use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
 use crate::rule::HttpRules;
@@ -41,6 +41,8 @@ pub(crate) struct Handles {
     pub(crate) sessions: Option<Arc<StickTable>>,
     /// What tables are told of its servers, when there is a table to tell.
     pub(crate) destinations: Vec<Arc<Destination>>,
+    /// Its `use_backend` rules, when there are enough of them.
+    pub(crate) switching: Option<RuleIndex>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
@@ -127,6 +129,10 @@ impl Generation {
                         registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
                     }),
                     destinations: destinations(proxy),
+                    switching: RuleIndex::new(
+                        proxy.switching.iter().map(|rule| rule.condition.as_ref()),
+                        &proxy.acls,
+                    ),
                     acls,
                     rules,
                     check: Arc::new(check),
