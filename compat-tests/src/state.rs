@@ -71,8 +71,9 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
         slow: port()?,
         tunnel: port()?,
         refusing: port()?,
-        fast: Origin::start(Duration::ZERO)?,
-        held: Origin::start(Duration::from_secs(3600))?,
+        fast: Origin::start(Duration::ZERO, "a ")?,
+        other: Origin::start(Duration::ZERO, "b ")?,
+        held: Origin::start(Duration::from_secs(3600), "h ")?,
     };
     stage.write(0)?;
     let mut proxy = Proxy::start(subject, &stage.file, folder.path())?;
@@ -111,7 +112,11 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
             &after.disabled,
         ),
         same("server found down by checks", &before.down, &after.down),
-        same("entry of a stick table", &before.table, &after.table),
+        same(
+            "entries of a stick table: the servers of eight clients",
+            &before.table,
+            &after.table,
+        ),
         same(
             "captured error (`show errors`)",
             &before.errors,
@@ -149,6 +154,7 @@ struct Stage {
     tunnel: u16,
     refusing: u16,
     fast: Origin,
+    other: Origin,
     held: Origin,
 }
 
@@ -168,6 +174,7 @@ impl Stage {
     fn write(&self, number: usize) -> Result<(), String> {
         let (web, slow, tunnel) = (self.web, self.slow, self.tunnel);
         let (fast, held, refusing) = (self.fast.port, self.held.port, self.refusing);
+        let other = self.other.port;
         let mut text = format!(
             "global\n    stats socket {} level admin\n    maxconn 500\n    node reload-{number}\n\
              defaults\n    mode http\n    timeout connect 2s\n    timeout client {}s\n    \
@@ -179,7 +186,7 @@ impl Stage {
              backend queue\n    server q 127.0.0.1:{held} maxconn 1\n\
              backend app\n    balance roundrobin\n    \
              stick-table type ip size 1k expire 30m\n    stick on src\n    \
-             server a 127.0.0.1:{fast} weight 10\n    server b 127.0.0.1:{fast} weight 10\n    \
+             server a 127.0.0.1:{fast} weight 10\n    server b 127.0.0.1:{other} weight 10\n    \
              server down 127.0.0.1:{refusing} check inter 1500 fall 3\n    \
              server off 127.0.0.1:{fast}\n",
             self.socket.display(),
@@ -220,7 +227,7 @@ impl Stage {
         for _ in 0..20 {
             get(self.web).ok_or("no answer before the first reload")?;
         }
-        from_another_address(self.web).ok_or("no answer to another address")?;
+        self.stuck().ok_or("no answer to another address")?;
         self.ask("set weight app/a 77");
         self.ask("disable server app/off");
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.web))
@@ -237,13 +244,6 @@ impl Stage {
 
     fn look(&self) -> Known {
         let first = |text: String| text.lines().next().unwrap_or("?").to_owned();
-        let table = self.ask("show table app");
-        // The load comes from another address and makes an entry of its own.
-        let entry = table
-            .lines()
-            .find_map(|line| line.split_once("key=127.0.0.9 "));
-        let server = entry.and_then(|(_, rest)| rest.split("server_id=").nth(1));
-        let server = server.and_then(|text| text.split_whitespace().next());
         let errors = self.ask("show errors");
         let captured = errors.lines().any(|line| line.contains("frontend www"));
         Known {
@@ -251,10 +251,7 @@ impl Stage {
             weight: first(self.ask("get weight app/a")),
             disabled: self.column("app", "off", 17),
             down: self.column("app", "down", 17),
-            table: server.map_or_else(
-                || NOTHING.to_owned(),
-                |server| format!("127.0.0.9 on server {server}"),
-            ),
+            table: self.stuck().unwrap_or_else(|| NOTHING.to_owned()),
             errors: if captured { "there" } else { NOTHING }.to_owned(),
             pid: self.pid(),
         }
@@ -292,6 +289,12 @@ impl Stage {
             after: format!("{after} waiting, {most} at the server, {answered} of {count} answered"),
             kept: after == before && most == 1 && answered == count,
         }
+    }
+
+    /// The servers that eight addresses stick to; the load has another address.
+    fn stuck(&self) -> Option<String> {
+        let servers = (10..18).map(|last| from(last, self.web));
+        servers.collect()
     }
 
     fn open_tunnel(&self) -> Result<TcpStream, String> {
@@ -339,7 +342,7 @@ struct OriginState {
 }
 
 impl Origin {
-    fn start(delay: Duration) -> Result<Self, String> {
+    fn start(delay: Duration, body: &'static str) -> Result<Self, String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
         let port = listener.local_addr().map_err(|e| e.to_string())?.port();
         let state = Arc::<OriginState>::default();
@@ -347,7 +350,7 @@ impl Origin {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, delay, &state));
+                std::thread::spawn(move || serve(stream, delay, body, &state));
             }
         });
         Ok(Self { port, state })
@@ -366,7 +369,7 @@ impl Origin {
     }
 }
 
-fn serve(mut stream: TcpStream, delay: Duration, state: &OriginState) {
+fn serve(mut stream: TcpStream, delay: Duration, body: &str, state: &OriginState) {
     while read_head(&mut stream) {
         let busy = state.busy.fetch_add(1, Ordering::SeqCst) + 1;
         state.most.fetch_max(busy, Ordering::SeqCst);
@@ -375,10 +378,8 @@ fn serve(mut stream: TcpStream, delay: Duration, state: &OriginState) {
             std::thread::park_timeout(Duration::from_millis(5));
         }
         state.busy.fetch_sub(1, Ordering::SeqCst);
-        if stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            .is_err()
-        {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{body}");
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }
@@ -397,20 +398,24 @@ fn read_head(stream: &mut TcpStream) -> bool {
     true
 }
 
-/// One request on an open connection.
-fn once(stream: &mut TcpStream) -> Option<()> {
+/// One request on an open connection; the body of two bytes.
+fn once(stream: &mut TcpStream) -> Option<String> {
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .ok()?;
-    let mut answer = Vec::new();
+    let mut answer = String::new();
     let mut chunk = [0; 2048];
-    while !answer.ends_with(b"\r\n\r\nok") {
+    loop {
         match stream.read(&mut chunk) {
-            Ok(n) if n > 0 => answer.extend_from_slice(&chunk[..n]),
+            Ok(n) if n > 0 => answer.push_str(&String::from_utf8_lossy(&chunk[..n])),
             _ => return None,
         }
+        if let Some((head, body)) = answer.split_once("\r\n\r\n")
+            && body.len() >= 2
+        {
+            return head.starts_with("HTTP/1.1 200").then(|| body.to_owned());
+        }
     }
-    answer.starts_with(b"HTTP/1.1 200").then_some(())
 }
 
 /// One request on a connection of its own.
@@ -427,10 +432,10 @@ fn get(port: u16) -> Option<()> {
     answer.starts_with(b"HTTP/1.1 200").then_some(())
 }
 
-/// One request from 127.0.0.9.
-fn from_another_address(port: u16) -> Option<()> {
+/// One request from 127.0.0.LAST; the body of its answer.
+fn from(last: u8, port: u16) -> Option<String> {
     let socket = crate::ports::tcp_socket().ok()?;
-    let from: std::net::SocketAddr = ([127, 0, 0, 9], 0).into();
+    let from: std::net::SocketAddr = ([127, 0, 0, last], 0).into();
     socket.bind(&from.into()).ok()?;
     socket.connect(&crate::ports::loopback(port)).ok()?;
     once(&mut socket.into())
