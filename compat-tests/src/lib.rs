@@ -12,6 +12,7 @@
 
 pub mod arguments;
 pub mod corpus;
+pub mod faults;
 pub mod hapax;
 pub mod load;
 pub mod ports;

@@ -453,3 +453,34 @@ fn debians_init_script_runs() {
     assert_eq!(run("status"), Some(3));
     assert!(get(port).is_empty());
 }
+
+/// Without its privileged half the process serves on, and says what a reload is missing.
+#[test]
+fn traffic_goes_on_when_the_keeper_is_gone() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let port = port();
+    std::fs::create_dir(stage.path("jail")).expect("made");
+    let head = format!("global\n    chroot {}\n", stage.path("jail").display());
+    stage.write("a.cfg", &format!("{head}{}", redirecting(port, "one")));
+    let mut running = stage.start("out", &["-f", "a.cfg", "-db"]);
+    running.listens(port);
+    let pid = running.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let keeper = children
+        .expect("it runs")
+        .trim()
+        .parse()
+        .expect("one child");
+    send(keeper, Signal::SIGKILL);
+    until("a reload says so", || {
+        let (status, said) = stage.run(&["reload", &pid.to_string()]);
+        status.code() == Some(1) && said.contains("-sf")
+    });
+    assert!(get(port).contains("/one"));
+    let mut next = stage.start("next", &["-f", "a.cfg", "-db", "-sf", &pid.to_string()]);
+    assert!(running.ends().success());
+    next.listens(port);
+}
