@@ -484,3 +484,28 @@ fn traffic_goes_on_when_the_keeper_is_gone() {
     assert!(running.ends().success());
     next.listens(port);
 }
+
+#[test]
+fn the_statistics_socket_reloads_and_says_how_that_went() {
+    let stage = Stage::new();
+    let port = port();
+    let socket = stage.path("stats");
+    let head = format!("global\n    stats socket {} level admin\n", socket.display());
+    stage.write("a.cfg", &format!("{head}{}", redirecting(port, "one")));
+    // In every dialect, though only hapax's own lists it.
+    let mut running = stage.start("out", &["--compat", "1.8", "-f", "a.cfg", "-db"]);
+    running.listens(port);
+    stage.write("a.cfg", &format!("{head}{}", redirecting(port, "two")));
+    let said = ask(&socket, "reload dry-run");
+    assert!(said.contains("~ frontend www\n"), "{said}");
+    assert!(get(port).contains("/one"));
+    let said = ask(&socket, "reload");
+    assert!(said.contains("configuration 2 is in service"), "{said}");
+    assert!(get(port).contains("/two"));
+    let said = ask(&socket, "show generations");
+    assert!(said.starts_with("generation=2 state=running"), "{said}");
+    stage.write("a.cfg", "frontend www\n    nonsense\n");
+    let said = ask(&socket, "reload");
+    assert!(said.contains("a.cfg:2]") && said.contains("stays"), "{said}");
+    assert!(!ask(&socket, "what").contains("generations"));
+}
