@@ -38,6 +38,8 @@ impl Stage {
                         shut_ms: None,
                     };
                     words.push(self.visit(fe, &visit, show).await);
+                    // Where the client is the last to close, the session is still to end.
+                    sleep(BETWEEN_REQUESTS).await;
                 }
                 self.tell(format!(
                     "got: {}",
@@ -177,3 +179,5 @@ fn counted(words: Vec<String>) -> Vec<String> {
         .map(|(word, count)| format!("{word}={count}"))
         .collect()
 }
+
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(4);
