@@ -24,6 +24,7 @@ pub mod process;
 pub mod ratchet;
 pub mod replacements;
 pub mod servers;
+pub mod state;
 mod text;
 pub mod verdicts;
 pub mod wire;

@@ -8,7 +8,7 @@ use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::{AclSet, RuleIndex};
 use crate::check::Program;
-use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
+use crate::plan::{self, AppSession, ByteString, KeyType, Plan, Proxy, ProxyId, TransparentSource};
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
 
@@ -49,6 +49,21 @@ pub(crate) struct Handles {
     pub(crate) rules: HttpRules,
     /// How its servers are checked.
     pub(crate) check: Arc<Program>,
+    /// The header, and which of its values, that `usesrc` of the backend or of a server names.
+    pub(crate) source_header: Option<(ByteString, i32)>,
+}
+
+/// The first header that a `source` of a proxy takes addresses from.
+fn source_header(proxy: &Proxy) -> Option<(ByteString, i32)> {
+    let own = proxy
+        .servers
+        .iter()
+        .filter_map(|server| server.source.as_ref());
+    let mut sources = own.chain(&proxy.source);
+    sources.find_map(|source| match &source.transparent {
+        Some(TransparentSource::Header { name, occurrence }) => Some((name.clone(), *occurrence)),
+        _ => None,
+    })
 }
 
 /// Tells servers whom they track.
@@ -136,6 +151,7 @@ impl Generation {
                     acls,
                     rules,
                     check: Arc::new(check),
+                    source_header: source_header(proxy),
                 }
             })
             .collect();

@@ -200,10 +200,11 @@ impl Worker {
         let ticking = Ticking {
             worker: Rc::clone(self),
             place: self.roster.add(Rc::clone(&card)),
-            card,
+            card: Rc::clone(&card),
             session,
         };
-        self.tracker.spawn_local(ticking);
+        let task = self.tracker.spawn_local(ticking);
+        card.served_by(task.abort_handle());
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.
