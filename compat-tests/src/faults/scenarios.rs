@@ -156,19 +156,22 @@ fn crowd(stand: &Stand, count: usize) -> Vec<TcpStream> {
     (0..count).filter_map(|_| stand.connect().ok()).collect()
 }
 
+/// What threads that run at the same time have found out.
+fn join<T>(threads: Vec<std::thread::JoinHandle<T>>) -> Vec<T> {
+    let results = threads.into_iter().filter_map(|thread| thread.join().ok());
+    results.collect()
+}
+
 /// How many of them get a 200 once they ask.
 fn ask_all(clients: Vec<TcpStream>) -> usize {
-    let threads: Vec<_> = clients
-        .into_iter()
-        .map(|mut stream| {
-            std::thread::spawn(move || {
-                let _ = stream.write_all(REQUEST);
-                status_of(&read_all(&mut stream)) == 200
-            })
+    let threads = clients.into_iter().map(|mut stream| {
+        std::thread::spawn(move || {
+            let _ = stream.write_all(REQUEST);
+            status_of(&read_all(&mut stream)) == 200
         })
-        .collect();
-    let answered = threads.into_iter().filter_map(|thread| thread.join().ok());
-    answered.filter(|answered| *answered).count()
+    });
+    let answered = join(threads.collect());
+    answered.into_iter().filter(|answered| *answered).count()
 }
 
 fn descriptors(stand: &mut Stand) -> Seen {
@@ -195,25 +198,18 @@ fn accept_storm(stand: &mut Stand) -> Seen {
         "",
     )?;
     let port = stand.port;
-    let threads: Vec<_> = (0..20)
-        .map(|_| {
-            std::thread::spawn(move || {
-                (0..100)
-                    .filter(|_| {
-                        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
-                        stream.is_ok_and(|mut stream| {
-                            let _ = stream.write_all(REQUEST);
-                            status_of(&read_all(&mut stream)) == 200
-                        })
-                    })
-                    .count()
+    let hundred = move || {
+        let answers = (0..100).filter(|_| {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+            stream.is_ok_and(|mut stream| {
+                let _ = stream.write_all(REQUEST);
+                status_of(&read_all(&mut stream)) == 200
             })
-        })
-        .collect();
-    let answered: usize = threads
-        .into_iter()
-        .filter_map(|thread| thread.join().ok())
-        .sum();
+        });
+        answers.count()
+    };
+    let threads = (0..20).map(|_| std::thread::spawn(hundred));
+    let answered: usize = join(threads.collect()).into_iter().sum();
     expect(answered == 2000, format!("{answered} of 2000 answered"))
 }
 
@@ -458,9 +454,7 @@ fn log_storm(stand: &mut Stand) -> Seen {
 fn socket_idle(stand: &mut Stand) -> Seen {
     stand.start_plain()?;
     let path = stand.path("stats");
-    let idle: Vec<_> = (0..30)
-        .filter_map(|_| UnixStream::connect(&path).ok())
-        .collect();
+    let idle = [(); 30].map(|()| UnixStream::connect(&path));
     let other = stand.status("/");
     // With `stats timeout 1s` places become free again.
     until("the socket answers", || {
@@ -473,7 +467,7 @@ fn socket_idle(stand: &mut Stand) -> Seen {
         let _ = std::io::Read::read_to_string(&mut stream, &mut answer);
         answer.contains("Uptime")
     })?;
-    let count = idle.len();
+    let count = idle.iter().flatten().count();
     expect(
         other == 200,
         format!("{count} idle clients time out, traffic goes on, others are answered"),

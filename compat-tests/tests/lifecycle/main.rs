@@ -490,7 +490,10 @@ fn the_statistics_socket_reloads_and_says_how_that_went() {
     let stage = Stage::new();
     let port = port();
     let socket = stage.path("stats");
-    let head = format!("global\n    stats socket {} level admin\n", socket.display());
+    let head = format!(
+        "global\n    stats socket {} level admin\n",
+        socket.display()
+    );
     stage.write("a.cfg", &format!("{head}{}", redirecting(port, "one")));
     // In every dialect, though only hapax's own lists it.
     let mut running = stage.start("out", &["--compat", "1.8", "-f", "a.cfg", "-db"]);
@@ -506,6 +509,9 @@ fn the_statistics_socket_reloads_and_says_how_that_went() {
     assert!(said.starts_with("generation=2 state=running"), "{said}");
     stage.write("a.cfg", "frontend www\n    nonsense\n");
     let said = ask(&socket, "reload");
-    assert!(said.contains("a.cfg:2]") && said.contains("stays"), "{said}");
+    assert!(
+        said.contains("a.cfg:2]") && said.contains("stays"),
+        "{said}"
+    );
     assert!(!ask(&socket, "what").contains("generations"));
 }
