@@ -7,6 +7,11 @@ pub fn wire() -> PathBuf {
     here().join("corpus/wire")
 }
 
+/// The folder with the suites about servers and their recordings.
+pub fn servers() -> PathBuf {
+    here().join("corpus/servers")
+}
+
 /// The folder with the configurations and their verdicts.
 pub fn config() -> PathBuf {
     here().join("corpus/config")
