@@ -5,6 +5,7 @@
 
 pub mod escape;
 pub mod lifecycle;
+pub mod json;
 pub mod line;
 pub mod syslog;
 pub mod termination;
