@@ -3,6 +3,7 @@
 //! A plan holds ACLs as values; here they are compiled once for a generation, into a form that
 //! suits how many patterns they have, and evaluated against [`Facts`].
 
+pub mod index;
 pub mod patterns;
 pub mod text;
 
@@ -11,6 +12,7 @@ use crate::regular_expression::BadRegex;
 use crate::sample::converter::convert;
 use crate::sample::{Certainty, Facts, Value, fetch, http};
 
+pub use index::RuleIndex;
 pub use patterns::PatternSet;
 
 /// What an evaluation has come to.

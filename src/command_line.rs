@@ -3,9 +3,12 @@
 //! Written by hand because HAProxy's flags are words behind one dash (`-db`, `-sf`, `-vv`), which
 //! the usual crates read as bundled letters.
 
+use std::net::{IpAddr, SocketAddr};
+
 use haproxy_cfg_grammar::{Code, Dialect};
 
 use crate::configuration::Overrides;
+use crate::explain::request::Question;
 use crate::stats::info::RELEASE_DATE;
 
 /// What the user asked for.
@@ -40,6 +43,8 @@ pub enum Command {
     },
     /// `reload`: of a running process.
     Reload(Reload),
+    /// `explain request FILE... REQUEST`.
+    ExplainRequest(ExplainRequest),
     /// `keywords`.
     Keywords(Keywords),
     /// `demo`.
@@ -142,6 +147,17 @@ pub struct Explain {
     pub format: Format,
 }
 
+/// `hapax explain request`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainRequest {
+    /// The files, read as one configuration.
+    pub files: Vec<String>,
+    /// What is asked.
+    pub question: Question,
+    /// `--format`.
+    pub format: Format,
+}
+
 /// `hapax keywords`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keywords {
@@ -217,6 +233,7 @@ pub fn parse(words: &[String], compat: Option<&str>) -> CommandLine {
     let command = match rest.split_first() {
         None => Ok(Command::Usage { mistake: None }),
         Some((&"check", rest)) => check(rest),
+        Some((&"explain", ["request", rest @ ..])) => explain_request(rest),
         Some((&"explain", rest)) => explain(rest),
         Some((&"keywords", rest)) => keywords(rest),
         Some((&"demo", [])) => Ok(Command::Demo),
@@ -373,6 +390,60 @@ fn reload(words: &[&str]) -> Result<Command, String> {
     }))
 }
 
+fn explain_request(words: &[&str]) -> Result<Command, String> {
+    let mut format_of = Format::default();
+    let mut files = Vec::new();
+    let mut question = Question {
+        frontend: None,
+        line: String::new(),
+        headers: Vec::new(),
+        source: ([127, 0, 0, 1], 40_000).into(),
+        destination: None,
+    };
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word {
+            "--format" => format_of = format(words.next())?,
+            "--frontend" => question.frontend = Some(value(word, words.next())?.to_owned()),
+            "-H" => question.headers.push(value(word, words.next())?.to_owned()),
+            "--src" => question.source = client(value(word, words.next())?)?,
+            "--dst" => {
+                let text = value(word, words.next())?;
+                let address = text
+                    .parse()
+                    .map_err(|_| format!("'{text}' is not ADDRESS:PORT"))?;
+                question.destination = Some(address);
+            }
+            "-f" => files.push(value(word, words.next())?.to_owned()),
+            _ if word.len() > 1 && word.starts_with('-') => {
+                return Err(format!("explain request: unknown option '{word}'"));
+            }
+            // A request line has blanks in it.
+            _ if word.contains(' ') => word.clone_into(&mut question.line),
+            _ => files.push(word.to_owned()),
+        }
+    }
+    if files.is_empty() {
+        return Err("explain request: which file?".to_owned());
+    }
+    if question.line.is_empty() {
+        return Err("explain request: which request? 'GET / HTTP/1.1'".to_owned());
+    }
+    Ok(Command::ExplainRequest(ExplainRequest {
+        files,
+        question,
+        format: format_of,
+    }))
+}
+
+/// An address with or without a port.
+fn client(text: &str) -> Result<SocketAddr, String> {
+    let port = 40_000;
+    text.parse::<SocketAddr>()
+        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)))
+        .map_err(|_| format!("'{text}' is not an address"))
+}
+
 fn keywords(words: &[&str]) -> Result<Command, String> {
     let mut keywords = Keywords::default();
     let mut words = words.iter().copied();
@@ -423,6 +494,8 @@ Usage : hapax [--compat 1.4|1.8|hapax] -f FILE [-f FILE]... [options]
         hapax reload PID         have a running hapax read its files again, and say how that went;
                                  -p PIDFILE instead of PID; --dry-run: only say what would change;
                                  --list: list the configurations in service
+        hapax explain request FILE... --frontend NAME 'GET /x HTTP/1.1' -H 'Host: a'
+                                 follow a request through the rules; --src IP, --dst IP:PORT
         hapax keywords           list what is understood
         hapax demo               show the proxy at work on this machine
 

@@ -24,6 +24,7 @@ pub(crate) mod roster;
 mod session;
 pub mod signals;
 mod socket;
+mod source;
 mod spare;
 pub(crate) mod statistics;
 mod syslog;

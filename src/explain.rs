@@ -6,6 +6,7 @@
 mod condition;
 mod pair;
 mod proxy;
+pub mod request;
 mod text;
 
 use haproxy_cfg_grammar::{Dialect, SourceSet, Span};

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use hapax::boot::door::{self, Question};
 use hapax::boot::{self, Event, OldProcesses, environment};
 use hapax::command_line::{
-    self, Check, Command, CommandLine, Explain, Format, KeywordFormat, Keywords, Process, Reload,
-    Run,
+    self, Check, Command, CommandLine, Explain, ExplainRequest, Format, KeywordFormat, Keywords,
+    Process, Reload, Run,
 };
 use hapax::configuration::{Configuration, Origin, Overrides};
 use hapax::plan::Plan;
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => self::explain(&explain, dialect),
         Command::Diff { old, new } => diff(&old, &new, dialect),
         Command::Reload(reload) => ask_for_reload(&reload),
+        Command::ExplainRequest(explain) => explain_request(&explain, dialect),
         Command::Demo => demo(),
         Command::Keywords(keywords) => self::keywords(&keywords),
     }
@@ -327,6 +328,36 @@ fn explain(explain: &Explain, dialect: Dialect) -> ExitCode {
             "{}\n",
             explain::json(plan, provenance, sources, only)
         )),
+    }
+    ExitCode::SUCCESS
+}
+
+/// `hapax explain request`.
+fn explain_request(explain: &ExplainRequest, dialect: Dialect) -> ExitCode {
+    let Some(configuration) = load(&plain(&explain.files, dialect)) else {
+        return ExitCode::FAILURE;
+    };
+    let sources = &configuration.document.sources;
+    let Some(plan) = &configuration.plan else {
+        let colours = std::io::stderr().is_terminal();
+        eprint!(
+            "{}",
+            report::snippets(&configuration.diagnostics, sources, colours)
+        );
+        return ExitCode::FAILURE;
+    };
+    match explain::request::explain(plan, &explain.question) {
+        Ok(explanation) => match explain.format {
+            Format::Text => say(&explain::request::text(&explanation)),
+            Format::Json => say(&format!(
+                "{}\n",
+                serde_json::to_string_pretty(&explanation).unwrap_or_default()
+            )),
+        },
+        Err(mistake) => {
+            eprintln!("hapax: {mistake}");
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }

@@ -17,5 +17,6 @@ pub mod load;
 pub mod ports;
 pub mod process;
 pub mod ratchet;
+pub mod state;
 pub mod verdicts;
 pub mod wire;

@@ -157,15 +157,6 @@ impl Setting {
             status: Status::Works,
         }
     }
-
-    /// A setting that has no effect yet.
-    pub(crate) const fn accepted(name: &'static str, arguments: &'static str) -> Self {
-        Self {
-            name,
-            arguments,
-            status: Status::Accepted,
-        }
-    }
 }
 
 /// A keyword of a later version that hapax does not read: it is refused by name.

@@ -7,6 +7,11 @@ use aho_corasick::AhoCorasick;
 
 use crate::plan::MatchMethod;
 
+/// What parts the words of paths.
+pub(super) const DIRECTORY: &[u8] = b"/?";
+/// What parts the words of host names and URLs.
+pub(super) const DOMAIN: &[u8] = b"/?.:";
+
 /// A compiled set of strings.
 #[derive(Debug)]
 pub struct TextSet {
@@ -65,8 +70,8 @@ impl TextSet {
                     .build(texts)
                     .map_or(Strategy::Nothing, Strategy::Substring)
             }
-            MatchMethod::Directory => words(folded(), b"/?"),
-            MatchMethod::Domain => words(folded(), b"/?.:"),
+            MatchMethod::Directory => words(folded(), DIRECTORY),
+            MatchMethod::Domain => words(folded(), DOMAIN),
             _ => return None,
         };
         Some(Self {
@@ -132,14 +137,11 @@ fn words(texts: impl Iterator<Item = Box<[u8]>>, delimiters: &'static [u8]) -> S
     let mut single = HashSet::new();
     let mut compound = Vec::new();
     for text in texts {
-        let is = |b: &u8| delimiters.contains(b);
-        let start = text.iter().position(|b| !is(b)).unwrap_or(text.len());
-        let end = text.iter().rposition(|b| !is(b)).map_or(start, |n| n + 1);
-        let word = &text[start..end];
+        let word = word(&text, delimiters);
         if word.is_empty() {
             continue;
         }
-        if word.iter().any(is) {
+        if word.iter().any(|byte| delimiters.contains(byte)) {
             compound.push(word.into());
         } else {
             single.insert(word.into());
@@ -150,6 +152,14 @@ fn words(texts: impl Iterator<Item = Box<[u8]>>, delimiters: &'static [u8]) -> S
         single,
         compound,
     }
+}
+
+/// A pattern without the delimiters around it.
+pub(super) fn word<'t>(text: &'t [u8], delimiters: &[u8]) -> &'t [u8] {
+    let inside = |byte: &u8| !delimiters.contains(byte);
+    let start = text.iter().position(inside).unwrap_or(text.len());
+    let end = text.iter().rposition(inside).map_or(start, |n| n + 1);
+    &text[start..end]
 }
 
 /// Whether a pattern stands in the text between delimiters or ends.
@@ -164,7 +174,7 @@ fn between(text: &[u8], pattern: &[u8], delimiters: &[u8]) -> bool {
 }
 
 /// The text in small letters when case does not matter, without an allocation for short ones.
-fn folded<R>(text: &[u8], ignore_case: bool, check: impl FnOnce(&[u8]) -> R) -> R {
+pub(super) fn folded<R>(text: &[u8], ignore_case: bool, check: impl FnOnce(&[u8]) -> R) -> R {
     if !ignore_case {
         return check(text);
     }

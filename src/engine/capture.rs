@@ -35,12 +35,13 @@ impl Session {
         let mut captured = self.captured(Direction::Response, backend, other, bytes, position);
         captured.total = total;
         captured.body = body;
-        captured.server = self.server.as_ref().map(|link| Named {
-            name: link.server.name.clone(),
+        let server = self.server.as_ref().and_then(|link| link.server.as_ref());
+        captured.server = server.map(|live| Named {
+            name: live.name.clone(),
             id: backend
                 .servers
                 .iter()
-                .find(|server| server.name == link.server.name)
+                .find(|server| server.name == live.name)
                 .map_or(0, |server| server.numeric_id),
         });
         *self.backend_handles().backend.bad_response.lock() = Some(Arc::new(captured));

@@ -14,10 +14,11 @@ use super::deadline::after;
 use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
 use super::session::{ConnectError, Life, Link, Session, Side};
 use super::socket::Socket;
+use super::source::{self, Origin};
 use super::spare::Spares;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{Balance, ErrorStatus, ServerAddress, ServerPort};
+use crate::plan::{self, Balance, ErrorStatus, ServerAddress, ServerPort};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,9 @@ pub(crate) async fn connect(
     session: &mut Session,
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
+    if session.backend().servers.is_empty() {
+        return connect_directly(session, transaction).await;
+    }
     let attempts = session.backend().retries;
     let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
     let mut only: Option<Arc<Server>> = transaction.sticky.clone();
@@ -82,7 +86,7 @@ pub(crate) async fn connect(
         if transaction.redirects(&slot.server) {
             return Err(Failure::redirect());
         }
-        let kept = reuse(session, &slot.server);
+        let kept = reuse(session, Some(&slot.server), slot.server.address());
         transaction.dress(session, &slot.server, !kept);
         if kept {
             if let Some(link) = &mut session.server {
@@ -95,7 +99,8 @@ pub(crate) async fn connect(
         }
         session.close_server(true);
         let server = Arc::clone(&slot.server);
-        let error = match attempt(session, transaction, slot).await {
+        let address = target(session, &slot.server);
+        let error = match attempt(session, transaction, address, Some(slot)).await {
             Ok(()) => {
                 transaction.timing.connected = Some(session.worker.now());
                 session.observe(&server, Sign::Connected);
@@ -144,6 +149,72 @@ pub(crate) async fn connect(
                 return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
             }
         }
+    }
+}
+
+/// Connects where a backend without servers says: to the address in the URL (`option http_proxy`),
+/// to the one of `dispatch`, or to the one that the client wanted (`option transparent`).
+async fn connect_directly(
+    session: &mut Session,
+    transaction: &mut Transaction,
+) -> Result<(), Failure> {
+    let backend = session.backend();
+    let wanted = || session.client.socket.local_addr();
+    let address = if backend.options.http_proxy {
+        transaction.url_address
+    } else if let Some(address) = backend.dispatch {
+        resolve(address, wanted)
+    } else if backend.options.transparent {
+        wanted()
+    } else {
+        None
+    };
+    let Some(address) = address else {
+        session.count_connect_error(None);
+        return Err(Failure::new(Cause::ServerAbort, Stage::Connect));
+    };
+    transaction.timing.assigned = Some(session.worker.now());
+    if reuse(session, None, literal(address)) {
+        if let Some(link) = &mut session.server {
+            link.reused = true;
+            link.side.active = session.worker.now();
+        }
+        transaction.timing.connected = Some(session.worker.now());
+        return Ok(());
+    }
+    session.close_server(true);
+    loop {
+        let Err(error) = attempt(session, transaction, Some(address), None).await else {
+            transaction.timing.connected = Some(session.worker.now());
+            return Ok(());
+        };
+        session.server = None;
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+        }
+        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
+        if transaction.retries >= session.backend().retries {
+            session.count_connect_error(None);
+            let cause = if timed_out {
+                Cause::ServerTimeout
+            } else {
+                Cause::ServerAbort
+            };
+            return Err(Failure::new(cause, Stage::Connect));
+        }
+        transaction.retries += 1;
+        if !timed_out {
+            let until = session.worker.now() + TURN_AROUND;
+            poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
+        }
+    }
+}
+
+/// An address as one of servers.
+fn literal(address: SocketAddr) -> ServerAddress {
+    ServerAddress {
+        ip: Some(address.ip()),
+        port: ServerPort::Fixed(address.port()),
     }
 }
 
@@ -260,11 +331,11 @@ async fn wait(
 }
 
 /// Whether the kept connection can carry the next request.
-fn reuse(session: &mut Session, server: &Arc<Server>) -> bool {
+fn reuse(session: &mut Session, server: Option<&Arc<Server>>, at: ServerAddress) -> bool {
     session.server.as_ref().is_some_and(|link| {
-        Arc::ptr_eq(&link.server, server)
+        link.server.as_ref().map(Arc::as_ptr) == server.map(Arc::as_ptr)
             && link.backend == session.backend
-            && link.at == server.address()
+            && link.at == at
             && !link.side.read_closed
             && link.side.socket.is_quiet()
     })
@@ -274,37 +345,52 @@ fn reuse(session: &mut Session, server: &Arc<Server>) -> bool {
 async fn attempt(
     session: &mut Session,
     transaction: &mut Transaction,
-    slot: Slot,
+    address: Option<SocketAddr>,
+    slot: Option<Slot>,
 ) -> Result<(), ConnectError> {
-    let address = target(session, &slot.server).ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let address = address.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let server = slot.as_ref().map(|slot| Arc::clone(&slot.server));
+    let patience = server.as_ref().and_then(|s| s.settings().tcp_user_timeout);
     let alive = session.backend().options.srvtcpka;
-    let plain = !alive && slot.server.settings().tcp_user_timeout.is_none();
+    let settings = server.as_ref().map(|server| server.settings());
+    let source = settings
+        .as_ref()
+        .and_then(|settings| settings.source.as_ref());
+    let source = source.or_else(|| session.backend().source.as_ref());
+    let plain = !alive && patience.is_none() && source.is_none();
     // The request goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect == Some(true);
     let kind = Start {
         plain,
         quiet: smart && transaction.up.is_pending(),
     };
-    let socket = start(address, kind, &session.worker.spares)?;
+    let origin = source.map(|source| {
+        let client = session.peer;
+        let header = transaction.source_address;
+        (source, Origin { client, header })
+    });
+    let socket = start(address, kind, origin, &session.worker.spares)?;
     if alive {
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
     }
-    if let Some(timeout) = slot.server.settings().tcp_user_timeout {
+    if let Some(timeout) = patience {
         let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
         // Without it the system's own patience holds.
         let _ = net::sockopt::set_tcp_user_timeout(socket.fd(), millis);
     }
     let mut side = Side::new(socket, session.worker.now());
     side.nolinger = session.backend().options.nolinger;
-    session.card.server.replace(Some(Arc::clone(&slot.server)));
+    session.card.server.replace(server.clone());
     session.server = Some(Link {
         side,
-        server: Arc::clone(&slot.server),
-        at: slot.server.address(),
-        life: slot.server.life().map(Life),
+        at: server
+            .as_ref()
+            .map_or_else(|| literal(address), |s| s.address()),
+        life: server.as_ref().and_then(|s| s.life()).map(Life),
+        server,
         backend: session.backend,
-        slot: Some(slot),
+        slot,
         reused: false,
         spare: plain.then_some(address),
     });
@@ -341,13 +427,17 @@ async fn attempt(
 /// Where a server is for this session.
 fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
     // The slot may be on a server that a reload has just added: it knows its address itself.
-    let ServerAddress { ip, port } = server.address();
+    resolve(server.address(), || session.client.socket.local_addr())
+}
+
+/// An address whose missing parts are those of the address that the client has connected to.
+fn resolve(
+    address: ServerAddress,
+    wanted: impl FnOnce() -> Option<SocketAddr>,
+) -> Option<SocketAddr> {
+    let ServerAddress { ip, port } = address;
     let needs_destination = ip.is_none() || matches!(port, ServerPort::Mapped(_));
-    let destination = if needs_destination {
-        session.client.socket.local_addr()
-    } else {
-        None
-    };
+    let destination = if needs_destination { wanted() } else { None };
     let port = match port {
         ServerPort::Fixed(port) => port,
         ServerPort::Mapped(offset) => {
@@ -371,11 +461,19 @@ struct Start {
 }
 
 /// Starts to connect, with a spare socket when one will do.
-fn start(address: SocketAddr, kind: Start, spares: &Spares) -> Result<Socket, ConnectError> {
+fn start(
+    address: SocketAddr,
+    kind: Start,
+    origin: Option<(&plan::Source, Origin)>,
+    spares: &Spares,
+) -> Result<Socket, ConnectError> {
     let mut socket = match kind.plain.then(|| spares.take(address)).flatten() {
         Some(socket) => socket,
         None => create(address, spares)?,
     };
+    if let Some((source, origin)) = origin {
+        source::bind(socket.fd(), source, origin)?;
+    }
     if kind.quiet {
         // Only a saving.
         let _ = net::sockopt::set_tcp_quickack(socket.fd(), false);

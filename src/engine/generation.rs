@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
-use crate::acl::AclSet;
+use crate::acl::{AclSet, RuleIndex};
 use crate::check::Program;
-use crate::plan::{self, AppSession, KeyType, Plan, Proxy, ProxyId};
+use crate::plan::{self, AppSession, ByteString, KeyType, Plan, Proxy, ProxyId, TransparentSource};
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
 
@@ -41,12 +41,29 @@ pub(crate) struct Handles {
     pub(crate) sessions: Option<Arc<StickTable>>,
     /// What tables are told of its servers, when there is a table to tell.
     pub(crate) destinations: Vec<Arc<Destination>>,
+    /// Its `use_backend` rules, when there are enough of them.
+    pub(crate) switching: Option<RuleIndex>,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
     pub(crate) rules: HttpRules,
     /// How its servers are checked.
     pub(crate) check: Arc<Program>,
+    /// The header, and which of its values, that `usesrc` of the backend or of a server names.
+    pub(crate) source_header: Option<(ByteString, i32)>,
+}
+
+/// The first header that a `source` of a proxy takes addresses from.
+fn source_header(proxy: &Proxy) -> Option<(ByteString, i32)> {
+    let own = proxy
+        .servers
+        .iter()
+        .filter_map(|server| server.source.as_ref());
+    let mut sources = own.chain(&proxy.source);
+    sources.find_map(|source| match &source.transparent {
+        Some(TransparentSource::Header { name, occurrence }) => Some((name.clone(), *occurrence)),
+        _ => None,
+    })
 }
 
 /// Tells servers whom they track.
@@ -127,9 +144,14 @@ impl Generation {
                         registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
                     }),
                     destinations: destinations(proxy),
+                    switching: RuleIndex::new(
+                        proxy.switching.iter().map(|rule| rule.condition.as_ref()),
+                        &proxy.acls,
+                    ),
                     acls,
                     rules,
                     check: Arc::new(check),
+                    source_header: source_header(proxy),
                 }
             })
             .collect();

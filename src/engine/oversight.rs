@@ -38,9 +38,9 @@ impl Retired {
         }
     }
 
-    /// Its sessions: each holds it, and nothing else does.
+    /// Its sessions: each holds it, its card does, and nothing else.
     fn sessions(&self) -> usize {
-        self.generation.strong_count()
+        self.generation.strong_count().div_ceil(2)
     }
 }
 

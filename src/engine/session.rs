@@ -193,8 +193,8 @@ impl std::fmt::Debug for Life {
 pub(crate) struct Link {
     /// The socket.
     pub(crate) side: Side,
-    /// The server.
-    pub(crate) server: Arc<Server>,
+    /// The server; `None` where there is none, as with `dispatch`.
+    pub(crate) server: Option<Arc<Server>>,
     /// Its backend.
     pub(crate) backend: ProxyId,
     /// The place on the server; none while the connection is kept without a request.
@@ -524,7 +524,8 @@ impl Session {
                 .server
                 .as_ref()
                 .filter(|link| link.slot.is_some())
-                .map_or(0, |link| link.server.sessions()),
+                .and_then(|link| link.server.as_ref())
+                .map_or(0, |server| server.sessions()),
             ..Counts::default()
         }
     }

@@ -133,6 +133,10 @@ pub(crate) struct Transaction {
     switched: bool,
     /// A rule has let the request pass: none refuses it any more.
     request_allowed: bool,
+    /// The address in the header that `usesrc` names.
+    pub(crate) source_address: Option<std::net::Ipv4Addr>,
+    /// Where the URL leads, for `option http_proxy`.
+    pub(crate) url_address: Option<std::net::SocketAddr>,
     /// A server was asked for.
     connecting: bool,
     /// What the persistence cookies have said so far.
@@ -196,6 +200,8 @@ impl Default for Transaction {
             as_proxy: false,
             switched: false,
             request_allowed: false,
+            source_address: None,
+            url_address: None,
             connecting: false,
             cookies: crate::rewrite::cookies::State::default(),
             forced: false,
@@ -303,6 +309,8 @@ impl Transaction {
         self.intent = Intent::default();
         self.switched = false;
         self.request_allowed = false;
+        self.source_address = None;
+        self.url_address = None;
         self.connecting = false;
         self.cookies = crate::rewrite::cookies::State::default();
         self.forced = false;
@@ -363,6 +371,7 @@ impl Transaction {
         self.stick(session, true);
         self.await_body_to_balance(session).await?;
         self.hash_request(session);
+        self.aim(session);
         self.prepare_request(session)?;
         self.connecting = true;
         if let Err(failure) = connect::connect(session, self).await {
@@ -479,6 +488,26 @@ impl Transaction {
             Next::Close
         } else {
             Next::Request
+        }
+    }
+
+    /// Addresses that the request names, before it is made ready to leave: the one in the URL for
+    /// `option http_proxy`, the one in a header for `source ... usesrc hdr_ip(...)`.
+    fn aim(&mut self, session: &Session) {
+        if let Some((name, occurrence)) = &session.backend_handles().source_header {
+            let message = crate::sample::Message {
+                head: &self.request,
+                bytes: self.up.buffer.bytes(),
+            };
+            let values = crate::sample::http::header_values(message, name);
+            self.source_address = crate::sample::http::occurrence(values, *occurrence)
+                .and_then(crate::sample::value::leading_address);
+        }
+        if session.backend().options.http_proxy {
+            let target = self.request.second_word(self.up.buffer.bytes());
+            let dialect = session.generation.plan.dialect;
+            let (ip, port) = crate::sample::http::url_authority(target, dialect);
+            self.url_address = (!ip.is_unspecified() && port != 0).then(|| (ip, port).into());
         }
     }
 

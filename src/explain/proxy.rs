@@ -7,7 +7,7 @@ use super::condition::{acl_text, condition};
 use super::{Context, Source, Value, time};
 use crate::plan::{
     Condition, FormatPart, HeaderEdit, HttpRequestAction, LineAction, LineRule, ListenAddress,
-    Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
+    Plan, Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
 };
 
 /// One proxy.
@@ -122,7 +122,7 @@ pub(super) fn explain(context: &Context<'_>, id: ProxyId) -> ProxyExplanation {
         settings: settings(context, id, proxy),
         servers,
         acls,
-        rules: rules(context, proxy),
+        rules: rules(context.plan, proxy),
     }
 }
 
@@ -275,7 +275,7 @@ fn header_edit(edit: &HeaderEdit) -> String {
 }
 
 /// The rules of a proxy in the order in which they run, which is not that of the file.
-fn rules(context: &Context<'_>, proxy: &Proxy) -> Vec<RuleExplanation> {
+pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
     let mut rules = Vec::new();
     let when = |c: Option<&Condition>| match c {
         Some(c) => format!(" {}", condition(c, &proxy.acls)),
@@ -312,7 +312,7 @@ fn rules(context: &Context<'_>, proxy: &Proxy) -> Vec<RuleExplanation> {
             LineAction::Pass => "leave the line".to_owned(),
             LineAction::Replace(with) => format!("replace with {with}"),
             LineAction::Tarpit => "tarpit".to_owned(),
-            LineAction::SetBackend(id) => format!("use backend {}", context.plan.proxy(*id).name),
+            LineAction::SetBackend(id) => format!("use backend {}", plan.proxy(*id).name),
         };
         format!(
             "{}{case}: {action}{}",
@@ -346,11 +346,7 @@ fn rules(context: &Context<'_>, proxy: &Proxy) -> Vec<RuleExplanation> {
         let SwitchingTarget::Backend(id) = rule.target;
         push(
             "use_backend",
-            format!(
-                "{}{}",
-                context.plan.proxy(id).name,
-                when(rule.condition.as_ref())
-            ),
+            format!("{}{}", plan.proxy(id).name, when(rule.condition.as_ref())),
         );
     }
     for rule in &proxy.http_rules.http_response {

@@ -12,6 +12,8 @@ pub(crate) struct Scenario {
     pub(crate) clients: usize,
     /// Size of a response's body in bytes.
     pub(crate) body: usize,
+    /// `use_backend` rules before the one that applies, that one included.
+    pub(crate) rules: usize,
 }
 
 /// What the proxy is asked to do.
@@ -32,6 +34,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::KeepAlive,
         clients: 64,
         body: 100,
+        rules: 0,
     },
     Scenario {
         name: "server-close",
@@ -39,6 +42,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::ServerClose,
         clients: 64,
         body: 100,
+        rules: 0,
     },
     Scenario {
         name: "forced-close",
@@ -46,6 +50,31 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::ForcedClose,
         clients: 64,
         body: 100,
+        rules: 0,
+    },
+    Scenario {
+        name: "rules-10",
+        about: "64 clients, both connections kept, 10 use_backend rules of which the last applies",
+        mode: Mode::KeepAlive,
+        clients: 64,
+        body: 100,
+        rules: 10,
+    },
+    Scenario {
+        name: "rules-1000",
+        about: "64 clients, both connections kept, 1,000 use_backend rules of which the last applies",
+        mode: Mode::KeepAlive,
+        clients: 64,
+        body: 100,
+        rules: 1000,
+    },
+    Scenario {
+        name: "rules-10000",
+        about: "64 clients, both connections kept, 10,000 use_backend rules of which the last applies",
+        mode: Mode::KeepAlive,
+        clients: 64,
+        body: 100,
+        rules: 10_000,
     },
     Scenario {
         name: "tcp-relay",
@@ -53,6 +82,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::Tcp,
         clients: 64,
         body: 100,
+        rules: 0,
     },
     Scenario {
         name: "bodies-1m",
@@ -60,6 +90,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::KeepAlive,
         clients: 16,
         body: 1 << 20,
+        rules: 0,
     },
     Scenario {
         name: "bodies-64m",
@@ -67,6 +98,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::KeepAlive,
         clients: 4,
         body: 64 << 20,
+        rules: 0,
     },
     Scenario {
         name: "idle",
@@ -74,6 +106,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         mode: Mode::Idle,
         clients: 5_000,
         body: 100,
+        rules: 0,
     },
 ];
 
@@ -100,13 +133,31 @@ impl Scenario {
                 Kind::Haproxy { .. } | Kind::Hapax => ("http", "    option http-keep-alive\n"),
             },
         };
+        let rules = self.rules();
         format!(
             "global\n    maxconn 9000\n{threads}\
              defaults\n    mode {mode}\n{option}    timeout connect 5s\n    timeout client 60s\n    \
              timeout server 60s\n\
-             frontend www\n    bind 127.0.0.1:{port}\n    maxconn 9000\n    default_backend app\n\
+             frontend www\n    bind 127.0.0.1:{port}\n    maxconn 9000\n{rules}    default_backend app\n\
              backend app\n    server s1 127.0.0.1:{origin}\n"
         )
+    }
+}
+
+impl Scenario {
+    /// Rules on the host, on the path and on what the path begins with, in turns. Only the last one
+    /// fits the request.
+    fn rules(&self) -> String {
+        let others = (1..self.rules).map(|n| match n % 3 {
+            0 => format!("hdr(host) host-{n}.example.test"),
+            1 => format!("path /page-{n}.html"),
+            _ => format!("path_beg /part-{n}/"),
+        });
+        let last = (self.rules > 0).then(|| "path_beg /index".to_owned());
+        others
+            .chain(last)
+            .map(|test| format!("    use_backend app if {{ {test} }}\n"))
+            .collect()
     }
 }
 

@@ -266,8 +266,10 @@ fn old_configurations_end_after_hard_stop_after() {
     running.signal(Signal::SIGHUP);
     until("it is reloaded", || get(port).contains("/two"));
     // Nothing was sent: `timeout client` would wait for ten seconds.
-    let cut = held.read(&mut [0]);
-    assert!(matches!(cut, Ok(0) | Err(_)), "{cut:?}");
+    let start = std::time::Instant::now();
+    // It may be told why, or reset.
+    let _ = held.read_to_end(&mut Vec::new());
+    assert!(start.elapsed() < Duration::from_secs(5));
     assert!(get(port).contains("/two"));
 
     // The process itself does not outlive it either.

@@ -228,7 +228,7 @@ pub const FLAGS: &[Keyword] = &[
         version::V1_5,
     ),
     row!("http-use-proxy-header", HttpUseProxyHeader, DFL, BACKEND),
-    accepted(row!("http_proxy", HttpProxy, DFLB, NOWHERE)),
+    row!("http_proxy", HttpProxy, DFLB, NOWHERE),
     row!("httpclose", Httpclose, DFLB, NOWHERE),
     row!("independant-streams", IndependantStreams, DFLB, NOWHERE),
     later(

@@ -177,7 +177,7 @@ pub const OPTIONS: &[Setting] = &[
     Setting::works("redir", "url prefix"),
     Setting::works("rise", "integer"),
     Setting::works("slowstart", "time"),
-    Setting::accepted("source", "addr[:port[-port]] [usesrc ...] [interface name]"),
+    Setting::works("source", "addr[:port[-port]] [usesrc ...] [interface name]"),
     Setting::works("track", "[backend/]server"),
     Setting::works("weight", "0 to 256"),
 ];

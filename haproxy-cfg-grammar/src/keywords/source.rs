@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::section::{DLB, FRONTEND};
 use crate::value::address::{self, Endpoint, Port, PortRules};
 use crate::{Dialect, Span, Statement, Word};
@@ -42,7 +42,6 @@ pub enum UseSource {
 pub const SOURCE: &[Keyword] = &[Keyword {
     ignored_in: FRONTEND,
     arguments: "addr[:port] [usesrc ...] [interface name]",
-    status: Status::Accepted,
     accepts: &[
         "source 10.0.0.1",
         "source 0.0.0.0 usesrc clientip",

@@ -29,13 +29,16 @@ impl Transaction {
                 let content = super::rules::whole(self.up.buffer.bytes());
                 self.facts(session, session.frontend, content)
             };
-            let acls = &session.frontend_handles().acls;
-            for rule in &proxy.switching {
-                if acls.applies(rule.condition.as_ref(), &facts) {
-                    match rule.target {
-                        SwitchingTarget::Backend(backend) => return backend,
-                    }
-                }
+            let handles = session.frontend_handles();
+            let rules = &proxy.switching;
+            let condition = |n: usize| rules[n].condition.as_ref();
+            let first = match &handles.switching {
+                Some(index) => index.first(condition, &handles.acls, &facts, &mut Vec::new()),
+                None => (0..rules.len()).find(|n| handles.acls.applies(condition(*n), &facts)),
+            };
+            match first.map(|n| rules[n].target) {
+                Some(SwitchingTarget::Backend(backend)) => return backend,
+                None => {}
             }
         }
         proxy.default_backend.unwrap_or(session.frontend)

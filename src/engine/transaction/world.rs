@@ -75,8 +75,9 @@ impl World for Session {
 
     fn server_id(&self) -> Option<u32> {
         let link = self.server.as_ref()?;
+        let name = &link.server.as_ref()?.name;
         let servers = &self.backend().servers;
-        let server = servers.iter().find(|s| s.name == link.server.name)?;
+        let server = servers.iter().find(|s| s.name == *name)?;
         Some(server.numeric_id)
     }
 

@@ -1,0 +1,143 @@
+//! Many rules under similar conditions: the first one that applies, without walking them all.
+//!
+//! A rule such as `use_backend shop if { hdr(host) shop.example.com }` can only apply when its
+//! pattern fits. The patterns of all such rules are compiled into one map for each way of looking at
+//! a request (what is fetched, how it is compared), which answers with the rules that are worth a
+//! look. Those, and the rules that cannot be mapped, are then evaluated in their order, so that the
+//! answer is the one that walking would give.
+
+mod builder;
+mod prefixes;
+mod words;
+
+use std::collections::HashMap;
+
+use aho_corasick::AhoCorasick;
+
+use super::AclSet;
+use super::text::folded;
+use crate::plan::{Condition, Converter, Fetch};
+use crate::sample::converter::convert;
+use crate::sample::{Facts, Value, fetch};
+use prefixes::PrefixMap;
+use words::WordMap;
+
+/// The rules of one family, ready to be asked which of them applies first.
+#[derive(Debug)]
+pub struct RuleIndex {
+    classes: Vec<Class>,
+    /// Rules that are looked at whatever the request is, in order.
+    always: Vec<u32>,
+    /// By rule: a pattern that fits is all that the condition asks for.
+    decided: Vec<bool>,
+}
+
+/// One way of looking at a request, with the patterns that rules compare it with.
+#[derive(Debug)]
+struct Class {
+    fetch: Fetch,
+    converters: Vec<Converter>,
+    ignore_case: bool,
+    map: Map,
+}
+
+/// From a text to rules.
+#[derive(Debug)]
+enum Map {
+    /// Equal texts.
+    Exact(HashMap<Box<[u8]>, Vec<u32>>),
+    /// What the text begins with.
+    Prefix(PrefixMap),
+    /// What the text ends with: the same, backwards.
+    Suffix(PrefixMap),
+    /// What the text contains.
+    Substring(AhoCorasick, Vec<Vec<u32>>),
+    /// What stands in the text between delimiters.
+    Words(WordMap),
+}
+
+impl RuleIndex {
+    /// The first rule that applies. `condition` gives the condition of each rule that the index was
+    /// built from; `worth` is room for the rules to look at.
+    pub fn first<'c>(
+        &self,
+        condition: impl Fn(usize) -> Option<&'c Condition>,
+        acls: &AclSet,
+        facts: &Facts<'_>,
+        worth: &mut Vec<u32>,
+    ) -> Option<usize> {
+        worth.clear();
+        for class in &self.classes {
+            class.collect(facts, worth);
+        }
+        worth.sort_unstable();
+        worth.dedup();
+        let mut mapped = worth.iter().copied().peekable();
+        let mut always = self.always.iter().copied().peekable();
+        loop {
+            let rule = match (mapped.peek(), always.peek()) {
+                (Some(one), Some(other)) if one < other => mapped.next(),
+                (Some(_), None) => mapped.next(),
+                (_, Some(_)) => {
+                    let rule = always.next()? as usize;
+                    if acls.applies(condition(rule), facts) {
+                        return Some(rule);
+                    }
+                    continue;
+                }
+                (None, None) => return None,
+            }? as usize;
+            if self.decided[rule] || acls.applies(condition(rule), facts) {
+                return Some(rule);
+            }
+        }
+    }
+
+    /// How many rules are found by a pattern.
+    pub fn mapped(&self) -> usize {
+        self.decided.len() - self.always.len()
+    }
+}
+
+impl Class {
+    fn collect(&self, facts: &Facts<'_>, worth: &mut Vec<u32>) {
+        let mut visit = |value: Value<'_>| {
+            if let Value::Text(text) = value {
+                self.look_up(text, worth);
+            } else {
+                let mut text = Vec::new();
+                value.write_to(&mut text);
+                self.look_up(&text, worth);
+            }
+            // Every value counts: another one may lead to an earlier rule.
+            false
+        };
+        if self.converters.is_empty() {
+            fetch(&self.fetch, facts, &mut visit);
+        } else {
+            fetch(&self.fetch, facts, &mut |value| {
+                convert(&self.converters, value, &mut visit)
+            });
+        }
+    }
+
+    fn look_up(&self, text: &[u8], worth: &mut Vec<u32>) {
+        folded(text, self.ignore_case, |text| match &self.map {
+            Map::Exact(map) => worth.extend(map.get(text).into_iter().flatten()),
+            Map::Prefix(map) => map.visit(text, |rules| worth.extend(rules)),
+            Map::Suffix(map) => {
+                let reversed: Vec<u8> = text.iter().rev().copied().collect();
+                map.visit(&reversed, |rules| worth.extend(rules));
+            }
+            Map::Substring(automaton, rules) => {
+                for found in automaton.find_overlapping_iter(text) {
+                    worth.extend(&rules[found.pattern().as_usize()]);
+                }
+            }
+            Map::Words(map) => map.visit(text, |rules| worth.extend(rules)),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

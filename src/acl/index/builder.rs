@@ -1,0 +1,221 @@
+//! Which rules can be found by a pattern, and by which one.
+//!
+//! Every alternative of a condition needs one term that must hold and that compares texts; of
+//! several such terms the one whose patterns the fewest rules share is taken. A rule with an
+//! alternative that has none is looked at always.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aho_corasick::AhoCorasick;
+
+use super::prefixes::PrefixMap;
+use super::words::WordMap;
+use super::{Class, Map, RuleIndex};
+use crate::acl::text::{DIRECTORY, DOMAIN, word};
+use crate::plan::{Acl, Condition, Conjunction, Fetch, MatchMethod, Pattern, Polarity, Term};
+
+/// From how many rules on an index is worth its memory, for a family and for each class of it.
+const WORTHWHILE: usize = 4;
+
+/// A pattern, folded, and the class that it belongs to.
+type Keys = Vec<(usize, Box<[u8]>)>;
+
+#[derive(Default)]
+struct Classes<'a> {
+    numbers: HashMap<String, usize>,
+    acls: Vec<&'a Acl>,
+}
+
+impl<'a> Classes<'a> {
+    fn number(&mut self, acl: &'a Acl) -> usize {
+        let name = format!("{:?} {:?} {}", acl.sample, acl.matching, acl.ignore_case);
+        let next = self.acls.len();
+        let number = *self.numbers.entry(name).or_insert(next);
+        if number == next {
+            self.acls.push(acl);
+        }
+        number
+    }
+
+    /// The patterns of a term, when one of them must fit for the term to hold.
+    fn keys(&mut self, term: &Term, acls: &'a [Acl]) -> Option<Keys> {
+        if term.negated {
+            return None;
+        }
+        let mut keys = Keys::new();
+        for id in &term.acls {
+            let acl = acls.get(id.0 as usize)?;
+            // Methods are told apart by case whatever the flags, some patterns of files too.
+            let by_case = acl.sample.fetch == Fetch::Method || !acl.exact_case.is_empty();
+            if acl.patterns.is_empty() || (by_case && acl.ignore_case) {
+                return None;
+            }
+            let class = self.number(acl);
+            for pattern in &acl.patterns {
+                let Pattern::Text(text) = pattern else {
+                    return None;
+                };
+                let mut key: Box<[u8]> = key(acl.matching, text)?.into();
+                if acl.ignore_case {
+                    key.make_ascii_lowercase();
+                }
+                if acl.matching == MatchMethod::Suffix {
+                    key.reverse();
+                }
+                keys.push((class, key));
+            }
+        }
+        Some(keys)
+    }
+}
+
+/// What of a pattern is looked up; `None` when the pattern cannot be.
+fn key(matching: MatchMethod, text: &[u8]) -> Option<&[u8]> {
+    match matching {
+        MatchMethod::Exact | MatchMethod::Prefix | MatchMethod::Suffix => Some(text),
+        // An empty one is contained nowhere.
+        MatchMethod::Substring => (!text.is_empty()).then_some(text),
+        MatchMethod::Directory => single(text, DIRECTORY),
+        MatchMethod::Domain => single(text, DOMAIN),
+        _ => None,
+    }
+}
+
+/// A word without delimiters inside.
+fn single<'t>(text: &'t [u8], delimiters: &[u8]) -> Option<&'t [u8]> {
+    let word = word(text, delimiters);
+    let plain = !word.is_empty() && !word.iter().any(|byte| delimiters.contains(byte));
+    plain.then_some(word)
+}
+
+impl RuleIndex {
+    /// Builds the index of rules under these conditions; `None` when walking them is as good.
+    pub fn new<'c>(
+        conditions: impl Iterator<Item = Option<&'c Condition>> + Clone,
+        acls: &[Acl],
+    ) -> Option<Self> {
+        let rules = conditions.clone().count();
+        if rules < WORTHWHILE {
+            return None;
+        }
+        let mut classes = Classes::default();
+        let mut shared: HashMap<(usize, Box<[u8]>), u32> = HashMap::new();
+        for condition in conditions.clone().flatten() {
+            for term in condition.any.iter().flat_map(|all| &all.all) {
+                for key in classes.keys(term, acls).into_iter().flatten() {
+                    *shared.entry(key).or_default() += 1;
+                }
+            }
+        }
+        // First as if every class were worth it, then without those that are not.
+        let mut worth = vec![true; classes.acls.len()];
+        let mut chosen = choose(conditions.clone(), acls, &mut classes, &shared, &worth);
+        let mut users = vec![0usize; classes.acls.len()];
+        for (class, _) in chosen.iter().flatten().flatten() {
+            users[*class] += 1;
+        }
+        for (class, users) in users.iter().enumerate() {
+            worth[class] = *users >= WORTHWHILE;
+        }
+        if worth.contains(&false) {
+            chosen = choose(conditions.clone(), acls, &mut classes, &shared, &worth);
+        }
+        if chosen.iter().flatten().count() < WORTHWHILE {
+            return None;
+        }
+        let decided = conditions
+            .zip(&chosen)
+            .map(|(condition, keys)| {
+                keys.is_some() && condition.is_some_and(|c| c.any.iter().all(is_single))
+            })
+            .collect();
+        Self::of(&classes, chosen, decided)
+    }
+
+    fn of(classes: &Classes<'_>, chosen: Vec<Option<Keys>>, decided: Vec<bool>) -> Option<Self> {
+        let mut always = Vec::new();
+        let mut maps: Vec<BTreeMap<Box<[u8]>, Vec<u32>>> =
+            vec![BTreeMap::new(); classes.acls.len()];
+        for (rule, keys) in chosen.into_iter().enumerate() {
+            let rule = u32::try_from(rule).ok()?;
+            let Some(keys) = keys else {
+                always.push(rule);
+                continue;
+            };
+            for (class, key) in keys {
+                maps[class].entry(key).or_default().push(rule);
+            }
+        }
+        let mut built = Vec::new();
+        for (acl, keys) in classes.acls.iter().zip(maps) {
+            if keys.is_empty() {
+                continue;
+            }
+            built.push(Class {
+                fetch: acl.sample.fetch.clone(),
+                converters: acl.sample.converters.clone(),
+                // The automaton folds by itself what the others are asked in small letters.
+                ignore_case: acl.ignore_case,
+                map: Map::new(acl.matching, keys)?,
+            });
+        }
+        Some(Self {
+            classes: built,
+            always,
+            decided,
+        })
+    }
+}
+
+impl Map {
+    fn new(matching: MatchMethod, keys: BTreeMap<Box<[u8]>, Vec<u32>>) -> Option<Self> {
+        Some(match matching {
+            MatchMethod::Exact => Self::Exact(keys.into_iter().collect()),
+            MatchMethod::Prefix => Self::Prefix(PrefixMap::new(keys)),
+            MatchMethod::Suffix => Self::Suffix(PrefixMap::new(keys)),
+            MatchMethod::Substring => {
+                let (texts, rules): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+                Self::Substring(AhoCorasick::new(&texts).ok()?, rules)
+            }
+            MatchMethod::Directory => {
+                Self::Words(WordMap::new(DIRECTORY, keys.into_iter().collect()))
+            }
+            MatchMethod::Domain => Self::Words(WordMap::new(DOMAIN, keys.into_iter().collect())),
+            _ => return None,
+        })
+    }
+}
+
+/// The keys of each rule: one of them must fit for the rule to apply.
+fn choose<'a, 'c>(
+    conditions: impl Iterator<Item = Option<&'c Condition>>,
+    acls: &'a [Acl],
+    classes: &mut Classes<'a>,
+    shared: &HashMap<(usize, Box<[u8]>), u32>,
+    worth: &[bool],
+) -> Vec<Option<Keys>> {
+    let mut best = |all: &Conjunction| {
+        let terms = all.all.iter().filter_map(|term| {
+            let keys = classes.keys(term, acls)?;
+            keys.iter().all(|(class, _)| worth[*class]).then(|| {
+                let uses = keys.iter().filter_map(|key| shared.get(key));
+                (uses.map(|n| u64::from(*n)).sum::<u64>(), keys)
+            })
+        });
+        terms.min_by_key(|(uses, _)| *uses).map(|(_, keys)| keys)
+    };
+    let of_rule = |condition: Option<&Condition>| {
+        let condition = condition.filter(|c| c.polarity == Polarity::If)?;
+        let mut keys = Keys::new();
+        for all in &condition.any {
+            keys.extend(best(all)?);
+        }
+        Some(keys)
+    };
+    conditions.map(of_rule).collect()
+}
+
+/// Whether the term that was chosen is all that the alternative asks for.
+fn is_single(all: &Conjunction) -> bool {
+    all.all.len() == 1
+}

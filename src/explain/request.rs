@@ -1,0 +1,628 @@
+//! `hapax explain request`: one request on its way through the rules, without a network.
+//!
+//! What is evaluated is what the engine evaluates: each rule is run alone, by the code that runs
+//! them all, so that its conditions and its effect can be shown. The world around the request is
+//! that of a process that has just started (see [`offline`]).
+
+mod offline;
+mod print;
+mod rules;
+
+use std::net::SocketAddr;
+
+use haproxy_cfg_grammar::Dialect;
+use serde::Serialize;
+
+use crate::acl::AclSet;
+use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage};
+use crate::http1::head::Version;
+use crate::http1::{Framing, Head, Intent, Kind, Policy, Scan, Tolerance};
+use crate::plan::{Condition, Fetch, Mode, Plan, Polarity, Proxy, ProxyId, SwitchingTarget};
+use crate::rewrite::cookies::{self, Lookup};
+use crate::rewrite::forwarded_for;
+use crate::rule::{Effects, with_request};
+use crate::sample::converter::convert;
+use crate::sample::{Content, Facts, Value, fetch};
+use crate::stick_table::Key;
+use offline::Offline;
+pub use print::text;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The frontend that gets it; the only one when not given.
+    pub frontend: Option<String>,
+    /// The request line.
+    pub line: String,
+    /// The headers, as `Name: value`.
+    pub headers: Vec<String>,
+    /// The client.
+    pub source: SocketAddr,
+    /// The address that it connected to; that of the frontend's first listener when not given.
+    pub destination: Option<SocketAddr>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RequestExplanation {
+    /// The frontend.
+    pub frontend: String,
+    /// The client.
+    pub source: SocketAddr,
+    /// The address that it connected to.
+    pub destination: Option<SocketAddr>,
+    /// Every rule that was looked at, in order.
+    pub steps: Vec<Step>,
+    /// Who serves it, when a server does.
+    pub backend: Option<String>,
+    /// What becomes of it, in a sentence.
+    pub outcome: String,
+    /// The head that the server gets, line by line; empty when none gets one.
+    pub request: Vec<String>,
+    /// What happens to the connections afterwards.
+    pub connection: Option<String>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The proxy that has it.
+    pub proxy: String,
+    /// Its keyword, and the rest of it.
+    pub rule: String,
+    /// Whether its condition holds.
+    pub applies: bool,
+    /// The ACLs that decided, in the order of evaluation.
+    pub acls: Vec<AclStep>,
+    /// What it has done.
+    pub effects: Vec<String>,
+}
+
+/// One ACL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AclStep {
+    /// Its name, or what it asks in braces.
+    pub name: String,
+    /// What it asks.
+    pub asks: String,
+    /// The values that it found.
+    pub values: Vec<String>,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Whether the rule wants it not to hold.
+    pub negated: bool,
+}
+
+/// Follows a request through a plan.
+///
+/// # Errors
+/// When there is no such frontend, or the request is none.
+pub fn explain(plan: &Plan, question: &Question) -> Result<RequestExplanation, String> {
+    let frontend = frontend(plan, question.frontend.as_deref())?;
+    let mut walk = Walk::new(plan, frontend, question)?;
+    let outcome = walk.run();
+    let served = matches!(outcome, Outcome::Served(_));
+    Ok(RequestExplanation {
+        frontend: plan.proxy(frontend).name.clone(),
+        source: question.source,
+        destination: walk.world.destination,
+        backend: served.then(|| plan.proxy(walk.backend).name.clone()),
+        outcome: outcome.sentence(plan, frontend, walk.backend),
+        request: if served { walk.lines() } else { Vec::new() },
+        connection: (served && plan.proxy(frontend).mode == Mode::Http)
+            .then(|| walk.connection_words().to_owned()),
+        steps: walk.steps,
+    })
+}
+
+/// The frontend of that name, or the only one.
+fn frontend(plan: &Plan, name: Option<&str>) -> Result<ProxyId, String> {
+    let mut frontends = plan
+        .proxies
+        .iter()
+        .enumerate()
+        .filter(|(_, proxy)| proxy.role.is_frontend());
+    let id = |n: usize| ProxyId(u32::try_from(n).unwrap_or(u32::MAX));
+    match name {
+        Some(name) => frontends
+            .find(|(_, proxy)| proxy.name == name)
+            .map(|(n, _)| id(n))
+            .ok_or_else(|| format!("there is no frontend '{name}'")),
+        None => match (frontends.next(), frontends.next()) {
+            (Some((n, _)), None) => Ok(id(n)),
+            (None, _) => Err("the file has no frontend".to_owned()),
+            _ => Err("which frontend? --frontend NAME".to_owned()),
+        },
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its rules are at their end, for now.
+    Goes,
+    /// A server gets it; the name of the server when it is known.
+    Served(Option<String>),
+    /// The proxy answers.
+    Answered(String),
+    /// The connection is closed.
+    Rejected,
+}
+
+impl Outcome {
+    fn sentence(&self, plan: &Plan, frontend: ProxyId, backend: ProxyId) -> String {
+        match self {
+            Self::Goes => String::new(),
+            Self::Rejected => "the connection is closed".to_owned(),
+            Self::Answered(answer) => format!("{} answers {answer}", plan.proxy(frontend).name),
+            Self::Served(Some(server)) => {
+                format!("server {}/{server} gets it", plan.proxy(backend).name)
+            }
+            Self::Served(None) => format!(
+                "a server of {} gets it, as 'balance' decides",
+                plan.proxy(backend).name
+            ),
+        }
+    }
+}
+
+/// A request under way.
+struct Walk<'a> {
+    plan: &'a Plan,
+    frontend: ProxyId,
+    backend: ProxyId,
+    world: Offline<'a>,
+    source: SocketAddr,
+    acls: Vec<Option<AclSet>>,
+    head: Head,
+    bytes: Vec<u8>,
+    as_proxy: bool,
+    effects: Effects,
+    connection: RequestConnection,
+    policy: Policy,
+    /// As received: what rules do to it does not count.
+    version: Version,
+    length_known: bool,
+    steps: Vec<Step>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(plan: &'a Plan, frontend: ProxyId, question: &Question) -> Result<Self, String> {
+        let mut bytes = question.line.trim_end().as_bytes().to_vec();
+        for header in &question.headers {
+            bytes.extend_from_slice(b"\r\n");
+            bytes.extend_from_slice(header.trim_end().as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n\r\n");
+        let v1_4 = plan.dialect == Dialect::V1_4;
+        let tolerance = Tolerance {
+            accept_invalid: plan.proxy(frontend).options.accept_invalid_http_request,
+            wide_uri: v1_4,
+            rtsp: !v1_4,
+        };
+        let mut head = Head::new(Kind::Request);
+        let scanned = head.scan(&mut bytes, tolerance);
+        if plan.proxy(frontend).mode == Mode::Http && !matches!(scanned, Scan::Complete(_)) {
+            return Err(format!(
+                "'{}' with these headers is no request: write it as 'GET /path HTTP/1.1'",
+                question.line
+            ));
+        }
+        let proxy = plan.proxy(frontend);
+        let target = head.second_word(&bytes);
+        let as_proxy = proxy.options.http_use_proxy_header
+            && target.first().is_some_and(|b| *b != b'/' && *b != b'*');
+        let version = head.request_version(&bytes);
+        let framing = Framing::of_request(&head, &bytes, version, plan.dialect);
+        Ok(Self {
+            plan,
+            frontend,
+            backend: frontend,
+            world: Offline::new(plan, frontend, question.destination),
+            source: question.source,
+            acls: plan.proxies.iter().map(|_| None).collect(),
+            head,
+            bytes,
+            as_proxy,
+            effects: Effects::default(),
+            connection: RequestConnection::default(),
+            policy: Policy::default(),
+            version,
+            length_known: !matches!(framing, Ok(Framing::UntilClose)),
+            steps: Vec::new(),
+        })
+    }
+
+    fn run(&mut self) -> Outcome {
+        let proxy = self.plan.proxy(self.frontend);
+        let http = proxy.mode == Mode::Http;
+        if let Some(rejected) = self.inspect(proxy) {
+            return rejected;
+        }
+        if http {
+            if let Some(answer) = self.monitor(proxy) {
+                return answer;
+            }
+            match self.http_rules(self.frontend, Stage::Frontend) {
+                Outcome::Goes => {}
+                other => return other,
+            }
+        }
+        self.switch(proxy);
+        self.world.backend = self.backend;
+        if http && self.backend != self.frontend {
+            match self.http_rules(self.backend, Stage::Joint) {
+                Outcome::Goes => {}
+                other => return other,
+            }
+        }
+        let backend = self.plan.proxy(self.backend);
+        if !backend.role.is_backend() {
+            return Outcome::Answered("503: no backend is left for it".to_owned());
+        }
+        let server = self.persistence(backend, http);
+        if http {
+            self.leave(proxy, backend);
+        }
+        Outcome::Served(server)
+    }
+
+    /// `tcp-request content`.
+    fn inspect(&mut self, proxy: &Proxy) -> Option<Outcome> {
+        for (n, rule) in proxy.tcp_rules.content.iter().enumerate() {
+            let text = self.rule_text(self.frontend, "tcp-request content", n);
+            if self.step(self.frontend, text, rule.condition.as_ref()) {
+                let rejects = rule.action == crate::plan::TcpAction::Reject;
+                return rejects.then_some(Outcome::Rejected);
+            }
+        }
+        None
+    }
+
+    /// `monitor-uri`, `monitor fail`.
+    fn monitor(&mut self, proxy: &Proxy) -> Option<Outcome> {
+        let uri = proxy.monitor_uri.as_ref()?;
+        if self.head.second_word(&self.bytes) != uri.as_bytes() {
+            return None;
+        }
+        let mut fails = false;
+        for condition in &proxy.monitor_fail {
+            let text = format!(
+                "monitor fail {}",
+                super::condition::condition(condition, &proxy.acls)
+            );
+            fails |= self.step(self.frontend, text, Some(condition));
+        }
+        let answer = if fails { "503" } else { "200" };
+        Some(Outcome::Answered(format!("{answer}: it is 'monitor-uri'")))
+    }
+
+    /// `use_backend`, `default_backend`.
+    fn switch(&mut self, proxy: &Proxy) {
+        if let Some(backend) = self.effects.backend.take() {
+            self.backend = backend;
+            return;
+        }
+        self.backend = proxy.default_backend.unwrap_or(self.frontend);
+        for (n, rule) in proxy.switching.iter().enumerate() {
+            let text = self.rule_text(self.frontend, "use_backend", n);
+            if self.step(self.frontend, text, rule.condition.as_ref()) {
+                let SwitchingTarget::Backend(backend) = rule.target;
+                self.backend = backend;
+                return;
+            }
+        }
+        if proxy.default_backend.is_some() {
+            let text = format!("default_backend {}", self.plan.proxy(self.backend).name);
+            self.step(self.frontend, text, None);
+        }
+    }
+
+    /// Which server the client has to return to.
+    fn persistence(&mut self, backend: &Proxy, http: bool) -> Option<String> {
+        let persistence = &backend.persistence;
+        let mut state = cookies::State {
+            first_wins: self.plan.dialect != Dialect::V1_4,
+            ..cookies::State::default()
+        };
+        let mut forced = backend.options.persist;
+        for rule in &persistence.overrides {
+            let keyword = if rule.force {
+                "force-persist"
+            } else {
+                "ignore-persist"
+            };
+            let words = super::condition::condition(&rule.condition, &backend.acls);
+            if self.step(
+                self.backend,
+                format!("{keyword} {words}"),
+                Some(&rule.condition),
+            ) {
+                forced |= rule.force;
+                state.ignored = !rule.force;
+                break;
+            }
+        }
+        let mut chosen = None;
+        if http && let Some(cookie) = &persistence.cookie {
+            let mut lookup = |value: &[u8]| {
+                let mut found = Lookup::Unknown;
+                for server in &backend.servers {
+                    if server.cookie.as_deref() == Some(value) {
+                        if !server.disabled || forced {
+                            chosen = Some(server.name.clone());
+                            return Lookup::Usable(!server.disabled);
+                        }
+                        found = Lookup::Down;
+                    }
+                }
+                found
+            };
+            let before = self.lines();
+            cookies::request(
+                &mut self.head,
+                &self.bytes,
+                Some(cookie),
+                0,
+                &mut state,
+                &mut lookup,
+                &mut |_, _| false,
+            );
+            let letter = char::from(state.request.letter());
+            let mut effects = self.changes(&before);
+            effects.push(match &chosen {
+                Some(server) => format!("the client is on {server} ({letter})"),
+                None => format!("it names no server that can be used ({letter})"),
+            });
+            self.note(self.backend, format!("cookie {}", cookie.name), effects);
+        }
+        for rule in &persistence.stick {
+            if rule.of_response {
+                continue;
+            }
+            let keyword = match (rule.looks_up, rule.stores) {
+                (true, true) => "on",
+                (true, false) => "match",
+                _ => "store-request",
+            };
+            let table = &self.plan.proxy(rule.table).name;
+            let key = super::condition::sample_text(&rule.key);
+            let text = format!("stick {keyword} {key} table {table}");
+            if self.step(self.backend, text, rule.condition.as_ref()) {
+                let effect = self.key(rule);
+                self.effect(effect);
+            }
+        }
+        chosen
+    }
+
+    /// The key that a stick rule finds, in words.
+    fn key(&mut self, rule: &crate::plan::StickRule) -> String {
+        let of = self.plan.proxy(rule.table).persistence.table.as_ref();
+        let mut found = None;
+        if let Some(of) = of {
+            let facts = self.facts(self.backend);
+            fetch(&rule.key.fetch, &facts, &mut |value| {
+                convert(&rule.key.converters, value, &mut |value| {
+                    found = Key::of(value, of.key).map(|_| shown(value));
+                    true
+                })
+            });
+        }
+        match found {
+            Some(key) => format!("the key is {key}; a table that has just been made knows none"),
+            None => "it finds no key".to_owned(),
+        }
+    }
+
+    /// What is added on the way out.
+    fn leave(&mut self, proxy: &Proxy, backend: &Proxy) {
+        let before = self.lines();
+        let (head, bytes) = (&mut self.head, &self.bytes);
+        let (one, other) = (proxy.forwarded_for.as_ref(), backend.forwarded_for.as_ref());
+        forwarded_for::add(head, bytes, one, other, Some(self.source));
+        let effects = self.changes(&before);
+        if !effects.is_empty() {
+            self.note(self.backend, "option forwardfor".to_owned(), effects);
+        }
+        let before = self.lines();
+        let (head, bytes) = (&mut self.head, &self.bytes);
+        let (one, other) = (proxy.original_to.as_ref(), backend.original_to.as_ref());
+        forwarded_for::add(head, bytes, one, other, self.world.destination);
+        let effects = self.changes(&before);
+        if !effects.is_empty() {
+            self.note(self.backend, "option originalto".to_owned(), effects);
+        }
+        self.look(self.backend, Stage::Joint);
+        let before = self.lines();
+        let facts = self.request_facts();
+        self.connection
+            .finish(&mut self.head, &self.bytes, self.policy, facts);
+        let effects = self.changes(&before);
+        if !effects.is_empty() {
+            self.note(self.backend, "the connection mode".to_owned(), effects);
+        }
+    }
+
+    /// The look at the `Connection` header.
+    fn look(&mut self, id: ProxyId, stage: Stage) {
+        let modes = |id| self.plan.proxy(id).mode_options;
+        self.policy =
+            Policy::of(modes(self.frontend), modes(id), self.plan.dialect).as_proxy(self.as_proxy);
+        let facts = self.request_facts();
+        self.connection
+            .look(&mut self.head, &self.bytes, self.policy, stage, facts);
+    }
+
+    fn request_facts(&self) -> RequestFacts {
+        RequestFacts {
+            version: self.version,
+            length_known: self.length_known,
+            stopping: false,
+        }
+    }
+
+    fn connection_words(&self) -> &'static str {
+        match self.connection.intent() {
+            Intent::KeepAlive => "both connections are kept",
+            Intent::ServerClose => "the server's connection is closed, the client's is kept",
+            Intent::Close => "both connections are closed",
+            Intent::Tunnel => "bytes are relayed unseen",
+        }
+    }
+
+    /// Evaluates a rule's condition and notes it.
+    fn step(&mut self, id: ProxyId, rule: String, condition: Option<&Condition>) -> bool {
+        let (acls, applies) = self.evaluate(id, condition);
+        self.steps.push(Step {
+            proxy: self.plan.proxy(id).name.clone(),
+            rule,
+            applies,
+            acls,
+            effects: Vec::new(),
+        });
+        applies
+    }
+
+    /// Notes something that is no rule.
+    fn note(&mut self, id: ProxyId, rule: String, effects: Vec<String>) {
+        self.steps.push(Step {
+            proxy: self.plan.proxy(id).name.clone(),
+            rule,
+            applies: true,
+            acls: Vec::new(),
+            effects,
+        });
+    }
+
+    /// Adds to what the last rule has done.
+    fn effect(&mut self, effect: String) {
+        if let Some(step) = self.steps.last_mut() {
+            step.effects.push(effect);
+        }
+    }
+
+    /// The ACLs of a condition that are looked at, and whether it holds.
+    fn evaluate(&mut self, id: ProxyId, condition: Option<&Condition>) -> (Vec<AclStep>, bool) {
+        let Some(condition) = condition else {
+            return (Vec::new(), true);
+        };
+        let slot = id.0 as usize;
+        let proxy = self.plan.proxy(id);
+        if self.acls[slot].is_none() {
+            self.acls[slot] = AclSet::compile(&proxy.acls).ok();
+        }
+        let Some(set) = &self.acls[slot] else {
+            return (Vec::new(), false);
+        };
+        let facts = self.facts(id);
+        let mut seen = Vec::new();
+        let any = condition.any.iter().any(|all| {
+            all.all.iter().all(|term| {
+                let holds = term.acls.iter().any(|acl| {
+                    let index = acl.0 as usize;
+                    let holds = set.acl(index, &facts) == crate::acl::Verdict::Holds;
+                    if let Some(acl) = proxy.acls.get(index) {
+                        let asks = super::condition::acl_text(acl);
+                        seen.push(AclStep {
+                            name: if acl.name.is_empty() {
+                                format!("{{ {asks} }}")
+                            } else {
+                                acl.name.clone()
+                            },
+                            asks,
+                            values: values(&acl.sample.fetch, &acl.sample.converters, &facts),
+                            holds,
+                            negated: term.negated,
+                        });
+                    }
+                    holds
+                });
+                holds != term.negated
+            })
+        });
+        (seen, any == (condition.polarity == Polarity::If))
+    }
+
+    fn facts(&self, proxy: ProxyId) -> Facts<'_> {
+        let base = Facts {
+            proxy,
+            dialect: self.plan.dialect,
+            request: None,
+            response: None,
+            content: Content {
+                bytes: &self.bytes,
+                may_grow: false,
+            },
+            source: Some(self.source),
+            as_proxy: self.as_proxy,
+            first_request: true,
+            world: &self.world,
+        };
+        if self.plan.proxy(self.frontend).mode == Mode::Http {
+            with_request(base, &self.head, &self.bytes)
+        } else {
+            base
+        }
+    }
+
+    /// The head as it is now.
+    fn lines(&self) -> Vec<String> {
+        let mut bytes = Vec::new();
+        self.head.write_to(&self.bytes, &mut bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.trim_end_matches(['\r', '\n']).split('\n');
+        lines
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect()
+    }
+
+    /// What is different from before, in words.
+    fn changes(&self, before: &[String]) -> Vec<String> {
+        let now = self.lines();
+        let count = |lines: &[String], line: &String| lines.iter().filter(|l| *l == line).count();
+        let gone = before.iter().filter(|l| count(&now, l) < count(before, l));
+        let new = now.iter().filter(|l| count(before, l) < count(&now, l));
+        gone.map(|line| format!("- {line}"))
+            .chain(new.map(|line| format!("+ {line}")))
+            .collect()
+    }
+
+    /// A rule as `hapax explain` prints it.
+    fn rule_text(&self, id: ProxyId, family: &str, n: usize) -> String {
+        let rules = super::proxy::rules(self.plan, self.plan.proxy(id));
+        let text = rules
+            .iter()
+            .filter(|rule| rule.family == family)
+            .nth(n)
+            .map_or("", |rule| rule.text.as_str());
+        format!("{family} {text}")
+    }
+}
+
+/// The values that a fetch finds; passwords are not shown.
+fn values(of: &Fetch, converters: &[crate::plan::Converter], facts: &Facts<'_>) -> Vec<String> {
+    if matches!(of, Fetch::HttpAuth { .. } | Fetch::HttpAuthGroup { .. }) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    fetch(of, facts, &mut |value| {
+        convert(converters, value, &mut |value| {
+            found.push(shown(value));
+            false
+        })
+    });
+    found
+}
+
+fn shown(value: Value<'_>) -> String {
+    let mut text = Vec::new();
+    value.write_to(&mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    match value {
+        Value::Text(_) => format!("\"{}\"", text.escape_debug()),
+        Value::Bool(true) => "true".to_owned(),
+        Value::Bool(false) => "false".to_owned(),
+        _ => text,
+    }
+}
