@@ -4,8 +4,8 @@
 //! analysers) are byte-exact.
 
 pub mod escape;
-pub mod lifecycle;
 pub mod json;
+pub mod lifecycle;
 pub mod line;
 pub mod syslog;
 pub mod termination;

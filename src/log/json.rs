@@ -38,7 +38,12 @@ pub struct Head<'a> {
 pub fn line(head: &Head<'_>, message: &[u8], fields: Map<String, Value>, out: &mut Vec<u8>) {
     let mut object = fields;
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-    put("time", head.time.to_rfc3339_opts(SecondsFormat::Millis, true).into());
+    put(
+        "time",
+        head.time
+            .to_rfc3339_opts(SecondsFormat::Millis, true)
+            .into(),
+    );
     put("severity", name_of(&SEVERITIES, head.severity.0).into());
     put("facility", name_of(&FACILITIES, head.facility.0).into());
     put("program", head.program.into());
@@ -60,7 +65,12 @@ impl Record<'_> {
             put("client", client.ip().to_string().into());
             put("client_port", client.port().into());
         }
-        put("accepted", self.accepted.to_rfc3339_opts(SecondsFormat::Millis, true).into());
+        put(
+            "accepted",
+            self.accepted
+                .to_rfc3339_opts(SecondsFormat::Millis, true)
+                .into(),
+        );
         put("frontend", self.frontend.into());
         put("backend", self.backend.into());
         if let Some(server) = self.server {
@@ -75,7 +85,13 @@ impl Record<'_> {
             ("total", t.total),
         ];
         let reached = timers.into_iter().filter(|(_, ms)| *ms >= 0);
-        put("timers", reached.map(|(name, ms)| (name.to_owned(), ms.into())).collect::<Map<_, _>>().into());
+        put(
+            "timers",
+            reached
+                .map(|(name, ms)| (name.to_owned(), ms.into()))
+                .collect::<Map<_, _>>()
+                .into(),
+        );
         put("bytes", self.bytes.into());
         let mut letters = self.termination.letters().to_vec();
         letters.extend(http.map(|http| http.cookie_letters).into_iter().flatten());
@@ -130,7 +146,9 @@ impl Record<'_> {
 }
 
 fn numbers<const N: usize>(pairs: [(&str, u32); N]) -> Value {
-    let pairs = pairs.into_iter().map(|(name, n)| (name.to_owned(), Value::from(n)));
+    let pairs = pairs
+        .into_iter()
+        .map(|(name, n)| (name.to_owned(), Value::from(n)));
     Value::Object(pairs.collect())
 }
 

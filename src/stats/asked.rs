@@ -78,7 +78,9 @@ impl Outcome {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Done => "Done.",
-            Self::None => "Nothing has changed: the servers are in that state already, or none was chosen.",
+            Self::None => {
+                "Nothing has changed: the servers are in that state already, or none was chosen."
+            }
             Self::Partial => "Done for some of the servers; others were not found.",
             Self::Error => "Not done: the form was not understood.",
             Self::TooLong => "Not done: too many servers at once. Choose fewer.",

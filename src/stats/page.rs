@@ -104,7 +104,11 @@ impl Page<'_> {
         }
         if !self.hide_version {
             let version = super::info::version(self.dialect);
-            let _ = write!(out, "HAProxy version {version}, released {} &middot; ", super::info::RELEASE_DATE);
+            let _ = write!(
+                out,
+                "HAProxy version {version}, released {} &middot; ",
+                super::info::RELEASE_DATE
+            );
         }
         let _ = writeln!(
             out,
@@ -211,7 +215,11 @@ impl Page<'_> {
         let Some(outcome) = self.asked.outcome else {
             return;
         };
-        let class = if outcome == Outcome::Done { "good" } else { "bad" };
+        let class = if outcome == Outcome::Done {
+            "good"
+        } else {
+            "bad"
+        };
         let _ = writeln!(
             out,
             "<p class=\"said {class}\" role=\"status\">{}</p>",
@@ -227,10 +235,17 @@ impl Page<'_> {
         out.push_str("\">");
         if form {
             out.push_str("<form method=\"post\" action=\"");
-            escape(&self.address(self.asked.only_up, self.asked.no_refresh, ""), out);
+            escape(
+                &self.address(self.asked.only_up, self.asked.no_refresh, ""),
+                out,
+            );
             out.push_str("\" data-name=\"");
             escape(&section.name, out);
-            let _ = write!(out, "\"><input type=\"hidden\" name=\"b\" value=\"#{}\">", section.id);
+            let _ = write!(
+                out,
+                "\"><input type=\"hidden\" name=\"b\" value=\"#{}\">",
+                section.id
+            );
         }
         out.push_str("<h2><a name=\"");
         escape(&section.name, out);
@@ -372,13 +387,21 @@ mod tests {
         assert_eq!(forms(Dialect::V1_8, true), 2);
         // A search in the default URI must stay within it.
         let html = page(Dialect::V1_8, false);
-        assert!(html.contains("action=\"/haproxy\"><input type=\"hidden\" name=\"stats\" value=\"\">"));
+        assert!(
+            html.contains("action=\"/haproxy\"><input type=\"hidden\" name=\"stats\" value=\"\">")
+        );
     }
 
     #[test]
     fn words_that_tools_look_for() {
         let html = page(Dialect::V1_4, false);
-        for word in ["HAProxy version", "pid = ", "uptime = ", "process #1", "Done."] {
+        for word in [
+            "HAProxy version",
+            "pid = ",
+            "uptime = ",
+            "process #1",
+            "Done.",
+        ] {
             assert!(html.contains(word), "{word}");
         }
         assert!(html.ends_with("</html>\n"));

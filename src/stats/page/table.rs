@@ -63,13 +63,21 @@ pub(super) fn table(page: &Page<'_>, section: &Section, form: bool, out: &mut St
             .take_while(|column| column.group == first.group)
             .count();
         // Writing to a String cannot fail.
-        let _ = write!(out, "<th class=\"g\" colspan=\"{width}\">{}</th>", first.group);
+        let _ = write!(
+            out,
+            "<th class=\"g\" colspan=\"{width}\">{}</th>",
+            first.group
+        );
         at += width;
     }
     out.push_str("</tr><tr><th class=\"n\">Name</th><th class=\"n\">Status</th>");
     let mut group = "";
     for column in COLUMNS {
-        let class = if column.group == group { "" } else { " class=\"g\"" };
+        let class = if column.group == group {
+            ""
+        } else {
+            " class=\"g\""
+        };
         group = column.group;
         let _ = write!(out, "<th{class}>{}</th>", column.name);
     }
@@ -185,7 +193,11 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
         (zero, "z"),
         (column.minor, "m"),
     ];
-    let classes: Vec<&str> = classes.iter().filter(|(on, _)| *on).map(|(_, c)| *c).collect();
+    let classes: Vec<&str> = classes
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, c)| *c)
+        .collect();
     out.push_str("<td");
     if !classes.is_empty() {
         let _ = write!(out, " class=\"{}\"", classes.join(" "));
