@@ -16,6 +16,7 @@
 pub mod arguments;
 mod connection;
 pub mod corpus;
+pub mod faults;
 pub mod hapax;
 pub mod load;
 mod log_line;
