@@ -14,12 +14,13 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::socket::setsockopt;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::EngineError;
 use crate::admin;
-use crate::plan::{ListenAddress, Listener, Plan, Proxy, StatsSocket};
+use crate::plan::{ListenAddress, Listener, Mode, Plan, Proxy, StatsSocket};
 
 /// What makes two `bind` lines the same socket. A socket whose key is unchanged is never closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -192,7 +193,7 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
         let socket = tcp(address).map_err(failed("create a socket for", address))?;
         socket
             .set_reuse_port(true)
-            .and_then(|()| prepare(&socket, listener))
+            .and_then(|()| prepare(&socket, proxy, listener))
             .map_err(failed("set the options of", address))?;
         socket
             .bind(&address.into())
@@ -278,7 +279,7 @@ fn tcp(address: SocketAddr) -> io::Result<Socket> {
     )
 }
 
-fn prepare(socket: &Socket, listener: &Listener) -> io::Result<()> {
+fn prepare(socket: &Socket, proxy: &Proxy, listener: &Listener) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit it, which saves a call for each connection.
@@ -293,8 +294,28 @@ fn prepare(socket: &Socket, listener: &Listener) -> io::Result<()> {
         // One flag for both families, whatever its name says.
         socket.set_ip_transparent_v4(true)?;
     }
+    // The answer to a request acknowledges it: accepted sockets send no packet for that alone.
+    let smart = proxy.options.tcp_smart_accept;
+    if smart.unwrap_or(proxy.mode == Mode::Http) {
+        socket.set_tcp_quickack(false)?;
+    }
+    if listener.defer_accept {
+        setsockopt(socket, DeferAccept, &DEFERRED_SECONDS)?;
+    }
     Ok(())
 }
+
+/// How long the system keeps a connection to itself on which nothing comes.
+const DEFERRED_SECONDS: u32 = 60;
+
+nix::sockopt_impl!(
+    /// The listening socket gets connections once there is something to read on them.
+    DeferAccept,
+    Both,
+    nix::libc::IPPROTO_TCP,
+    nix::libc::TCP_DEFER_ACCEPT,
+    u32
+);
 
 /// Binds under another name and renames, so that the file in place is at every moment one that
 /// somebody listens on.
