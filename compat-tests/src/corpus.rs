@@ -12,6 +12,16 @@ pub fn servers() -> PathBuf {
     here().join("corpus/servers")
 }
 
+/// The folder with scenarios of servers that go up and down.
+pub fn transitions() -> PathBuf {
+    here().join("corpus/transitions")
+}
+
+/// The folder with choices of servers.
+pub fn placement() -> PathBuf {
+    here().join("corpus/placement")
+}
+
 /// The folder with the configurations and their verdicts.
 pub fn config() -> PathBuf {
     here().join("corpus/config")

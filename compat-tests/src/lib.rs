@@ -3,6 +3,7 @@
 //! Code map:
 //! - [`wire`]: what crosses the wire, byte by byte; `tests/wire.rs` and the program `wire` use it;
 //! - [`servers`]: balancing, queues and checks; `tests/servers.rs` and the program `servers`;
+//! - [`placement`]: who gets which key, beside a HAProxy; [`haproxy`]: where that is;
 //! - [`verdicts`]: what `-c` says about files; `tests/verdicts.rs` and the program `verdicts`;
 //! - [`ratchet`]: lists of known failures, which may only get shorter;
 //! - [`corpus`]: where recordings and lists lie; [`hapax`]: the binary under test;
@@ -18,8 +19,10 @@ mod connection;
 pub mod corpus;
 pub mod faults;
 pub mod hapax;
+pub mod haproxy;
 pub mod load;
 mod log_line;
+pub mod placement;
 pub mod ports;
 pub mod process;
 pub mod ratchet;

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use crate::replacements::PatternError;
 
-pub use compare::{Failure, ServersRun, SuiteReport, difference};
+pub use compare::{Failure, ServersRun, SuiteReport, Transcripts, difference};
 pub use suite::Transcript;
 
 /// Why suites could not be played at all.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use regex::Regex;
+use serde_json::json;
 use similar::TextDiff;
 
 use super::ServersError;
@@ -33,6 +34,9 @@ pub struct ServersRun {
     /// Cases that are expected to fail, as `suite/case`: it is their passing that surprises.
     pub known: BTreeSet<String>,
 }
+
+/// What happened in cases, by `suite/case`.
+pub type Transcripts = BTreeMap<String, Transcript>;
 
 /// What a suite came to.
 #[derive(Debug)]
@@ -76,9 +80,14 @@ impl Job {
 }
 
 impl ServersRun {
-    /// Plays all chosen cases.
+    /// Plays all chosen cases and compares with the recording.
     pub fn run(&self) -> Result<Vec<SuiteReport>, ServersError> {
-        let mut jobs = self.chosen()?;
+        self.run_beside(&self.recorded()?)
+    }
+
+    /// Plays all chosen cases that are in these transcripts, and compares with them.
+    pub fn run_beside(&self, expected: &Transcripts) -> Result<Vec<SuiteReport>, ServersError> {
+        let mut jobs = self.chosen(|id| expected.get(id).cloned())?;
         let mut surprising: Vec<&mut Job> = jobs.iter_mut().collect();
         for attempt in 0..=self.retry {
             // What surprises may have been late on a busy machine: fewer at once from now on.
@@ -107,6 +116,15 @@ impl ServersRun {
             }
         }
         Ok(reports.into_values().collect())
+    }
+
+    /// Plays all chosen cases, whatever was recorded of them; transcripts by `suite/case`.
+    pub fn transcripts(&self) -> Result<Transcripts, ServersError> {
+        let nothing = || Transcript::Failed("not played".to_owned());
+        let mut jobs = self.chosen(|_| Some(nothing()))?;
+        let mut all: Vec<&mut Job> = jobs.iter_mut().collect();
+        self.play(&mut all, self.jobs)?;
+        Ok(jobs.into_iter().map(|job| (job.id(), job.got)).collect())
     }
 
     fn play(&self, jobs: &mut [&mut Job], at_once: usize) -> Result<(), ServersError> {
@@ -145,14 +163,15 @@ impl ServersRun {
         perform(&job.suite, &job.case, &self.command, &self.golden)
     }
 
-    fn chosen(&self) -> Result<Vec<Job>, ServersError> {
-        let golden = self.corpus.join("golden").join(&self.golden);
-        let suspects = suspects(&golden.join("suspect.list"))?;
+    /// The chosen cases for which there is something to compare with.
+    fn chosen(
+        &self,
+        expected: impl Fn(&str) -> Option<Transcript>,
+    ) -> Result<Vec<Job>, ServersError> {
         let mut jobs = Vec::new();
         for name in self.suite_names()? {
-            let file = format!("{name}.json");
-            let suite = Arc::new(Suite::load(&self.corpus.join("suites").join(&file))?);
-            let mut recorded = Golden::load(&golden.join(&file))?.cases;
+            let file = self.corpus.join(format!("suites/{name}.json"));
+            let suite = Arc::new(Suite::load(&file)?);
             for case in &suite.cases {
                 let id = &case.id;
                 let chosen = self.cases.is_empty() || self.cases.iter().any(|r| r.is_match(id));
@@ -160,15 +179,15 @@ impl ServersRun {
                     .versions
                     .as_ref()
                     .is_none_or(|versions| versions.contains(&self.golden));
-                if !chosen || !meant || suspects.contains(&format!("{name}/{id}")) {
+                if !chosen || !meant {
                     continue;
                 }
-                if let Some(Recorded::Stable { out }) = recorded.remove(id) {
+                if let Some(expected) = expected(&format!("{name}/{id}")) {
                     jobs.push(Job {
                         name: name.clone(),
                         suite: Arc::clone(&suite),
                         case: Arc::clone(case),
-                        expected: Transcript::Played(out),
+                        expected,
                         got: Transcript::Failed("not played".to_owned()),
                     });
                 }
@@ -177,8 +196,49 @@ impl ServersRun {
         Ok(jobs)
     }
 
-    fn suite_names(&self) -> Result<Vec<String>, ServersError> {
+    /// What was recorded and is worth comparing with.
+    fn recorded(&self) -> Result<Transcripts, ServersError> {
         let folder = self.corpus.join("golden").join(&self.golden);
+        let suspects = suspects(&folder.join("suspect.list"))?;
+        let mut recorded = Transcripts::new();
+        for name in self.suite_names()? {
+            let file = folder.join(format!("{name}.json"));
+            if !file.exists() {
+                continue;
+            }
+            for (id, case) in Golden::load(&file)?.cases {
+                let id = format!("{name}/{id}");
+                if let (Recorded::Stable { out }, false) = (case, suspects.contains(&id)) {
+                    recorded.insert(id, Transcript::Played(out));
+                }
+            }
+        }
+        Ok(recorded)
+    }
+
+    /// Writes the recording of a suite.
+    pub fn record(&self, suite: &str, transcripts: &Transcripts) -> Result<(), ServersError> {
+        let mut cases = Vec::new();
+        for (id, transcript) in transcripts {
+            if let (Some((name, id)), Transcript::Played(out)) = (id.split_once('/'), transcript)
+                && name == suite
+            {
+                cases.push(format!("  {}: {}", json!(id), json!({ "out": out })));
+            }
+        }
+        let text = format!(
+            "{{\n \"suite\": {},\n \"version\": {},\n \"cases\": {{\n{}\n }}\n}}\n",
+            json!(suite),
+            json!(self.golden),
+            cases.join(",\n")
+        );
+        let folder = self.corpus.join("golden").join(&self.golden);
+        std::fs::write(folder.join(format!("{suite}.json")), text)?;
+        Ok(())
+    }
+
+    fn suite_names(&self) -> Result<Vec<String>, ServersError> {
+        let folder = self.corpus.join("suites");
         let unreadable = |source| ServersError::File {
             path: folder.clone(),
             source,
