@@ -188,7 +188,7 @@ impl Walk<'_> {
 
     /// Runs rules by the code that runs them all.
     fn run_alone(&mut self, id: ProxyId, alone: &plan::HttpRules) -> Option<Outcome> {
-        let Ok(compiled) = HttpRules::compile(alone) else {
+        let Ok(compiled) = HttpRules::compile(alone, &[]) else {
             return None;
         };
         let before = self.lines();
