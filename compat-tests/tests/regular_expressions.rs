@@ -30,8 +30,8 @@ async fn play() {
         "global\n    nbthread 1\n    stats socket {socket}\n\
          defaults\n    mode http\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n\
          frontend www\n    bind 127.0.0.1:{port}\n    log 127.0.0.1:{log} local0\n    option httplog\n    \
-         redirect location /greedy if {{ path_reg ^/(?=((a|aa)+)+$)x }}\n    \
-         redirect location /plain if {{ path_reg ^/(a+)+$ }}\n    redirect location /other\n",
+         redirect location /greedy if {{ path_reg ^/(?=((a|aa)+)+$)a }}\n    \
+         redirect location /plain if {{ path_reg ^/(b+)+$ }}\n    redirect location /other\n",
         socket = folder.path().join(SOCKET).display(),
     );
     std::fs::write(folder.path().join(FILE), text).expect("written");
@@ -46,7 +46,7 @@ async fn play() {
     let hopeless = format!("/{}!", "a".repeat(4000));
     assert!(ask(port, &hopeless).contains("\r\nLocation: /other\r\n"));
     // The pattern without a look ahead runs on the other matcher, to the end.
-    let fair = format!("/{}", "a".repeat(4000));
+    let fair = format!("/{}", "b".repeat(4000));
     assert!(ask(port, &fair).contains("\r\nLocation: /plain\r\n"));
     assert!(ask(port, "/").contains("\r\nLocation: /other\r\n"));
 
@@ -57,7 +57,7 @@ async fn play() {
         let mut datagram = [0; 4096];
         let length = syslog.recv(&mut datagram).expect("a line");
         let line = String::from_utf8_lossy(&datagram[..length]).into_owned();
-        if line.contains("Proxy www: searching for '^/(?=((a|aa)+)+$)x' was given up") {
+        if line.contains("Proxy www: searching for '^/(?=((a|aa)+)+$)a' was given up") {
             // local0, warning.
             assert!(line.starts_with("<132>"), "{line}");
             given_up += 1;
