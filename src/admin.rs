@@ -7,6 +7,7 @@ pub(crate) mod cli;
 pub(crate) mod clients;
 pub(crate) mod command;
 mod line;
+pub(crate) mod page;
 pub(crate) mod socket;
 
 pub use socket::SocketError;

@@ -4,6 +4,7 @@
 //! analysers) are byte-exact.
 
 pub mod escape;
+pub mod json;
 pub mod lifecycle;
 pub mod line;
 pub mod syslog;

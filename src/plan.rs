@@ -51,7 +51,7 @@ pub use http_rules::{
     Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
 };
 pub use listener::{ListenAddress, Listener};
-pub use log::{Facility, LogAddress, LogFormat, LogTarget, Severity};
+pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{
     AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, KeyType, PersistRule, Persistence,

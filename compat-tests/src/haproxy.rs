@@ -14,7 +14,7 @@ pub fn installed() -> Option<ProxyCommand> {
     let found = FOLDERS
         .iter()
         .map(|folder| Path::new(folder).join("haproxy"))
-        .find(|binary| is_2_6(binary));
+        .find(is_2_6);
     assert!(
         found.is_some() || std::env::var_os("HAPAX_REQUIRE_HAPROXY").is_none(),
         "there is no HAProxy 2.6, and HAPAX_REQUIRE_HAPROXY asks for it"

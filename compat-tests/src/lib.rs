@@ -17,6 +17,7 @@
 pub mod arguments;
 mod connection;
 pub mod corpus;
+pub mod faults;
 pub mod hapax;
 pub mod haproxy;
 pub mod load;

@@ -6,7 +6,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::report::Report;
 use super::{Health, Status};
-use crate::plan::Severity;
+use crate::plan::{Role, Severity};
 
 /// The proxy has no server left.
 pub const EMERGENCY: Severity = Severity(0);
@@ -148,8 +148,8 @@ pub fn change(
 }
 
 /// The line of a backend that has lost its last server.
-pub fn none_left(backend: &str, dialect: Dialect) -> String {
-    let word = if dialect == Dialect::V1_4 || dialect == Dialect::V1_8 {
+pub fn none_left(backend: &str, role: Role) -> String {
+    let word = if role == Role::Listen {
         "proxy"
     } else {
         "backend"

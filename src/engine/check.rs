@@ -106,6 +106,10 @@ async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
         let ip = agent.addr.or_else(|| server.address().ip);
         let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let target = SocketAddr::new(ip, agent.port);
+        if server.agent_is_paused() {
+            tokio::time::sleep(agent.inter).await;
+            continue;
+        }
         let said = Box::pin(conversation::ask(target, &agent.send, until)).await;
         if let Some(saying) = agent::parse(&said) {
             backend.agent_says(&server, &saying);
@@ -132,7 +136,7 @@ async fn watch(checked: Checked) {
             () = sleep_until(due) => {}
         }
         // A server in maintenance is left alone.
-        if !server.is_in_maintenance() {
+        if !server.is_in_maintenance() && !server.checks_are_paused() {
             // A conversation is large, and rare.
             let report = Box::pin(checked.converse()).await;
             checked.backend.checked(server, report);

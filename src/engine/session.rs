@@ -581,9 +581,10 @@ impl Session {
             INFO
         };
         let global = &self.generation.plan.global;
+        let fields = || record.fields(line.http.as_ref());
         self.worker
             .log
-            .send(&proxy.log_targets, global, severity, &text);
+            .send_with(&proxy.log_targets, global, severity, &text, fields);
     }
 
     /// The line of a session without a log format, written when it begins.

@@ -2,14 +2,18 @@
 //! counted.
 
 use std::cell::RefCell;
+use std::io::{Stderr, Stdout};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::Local;
+use chrono::{DateTime, Local};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Map, Value};
 
-use crate::log::syslog;
-use crate::plan::{Global, LogAddress, LogTarget, Severity};
+use crate::log::{json, syslog};
+use crate::plan::{Global, LogAddress, LogFrame, LogTarget, Severity};
 
 /// Lines that could not be sent, in the whole process.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -20,12 +24,27 @@ pub(crate) fn dropped() -> u64 {
 }
 
 /// The sockets of one thread, opened when first needed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sender {
     v4: RefCell<Option<UdpSocket>>,
     v6: RefCell<Option<UdpSocket>>,
     unix: RefCell<Option<UnixDatagram>>,
+    stdout: Stdout,
+    stderr: Stderr,
     line: RefCell<Vec<u8>>,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self {
+            v4: RefCell::default(),
+            v6: RefCell::default(),
+            unix: RefCell::default(),
+            stdout: std::io::stdout(),
+            stderr: std::io::stderr(),
+            line: RefCell::default(),
+        }
+    }
 }
 
 impl Sender {
@@ -37,24 +56,26 @@ impl Sender {
         severity: Severity,
         text: &[u8],
     ) {
+        self.send_with(targets, global, severity, text, Map::new);
+    }
+
+    /// The same for a text whose parts have names, which only some targets want to know.
+    pub(crate) fn send_with(
+        &self,
+        targets: &[LogTarget],
+        global: &Global,
+        severity: Severity,
+        text: &[u8],
+        fields: impl Fn() -> Map<String, Value>,
+    ) {
         let mut line = self.line.borrow_mut();
+        let now = Local::now();
         for target in targets {
             let Some(severity) = syslog::level(target, severity) else {
                 continue;
             };
             line.clear();
-            syslog::frame(
-                target.facility,
-                severity,
-                Local::now(),
-                global.log_send_hostname.as_deref(),
-                &global.log_tag,
-                std::process::id(),
-                &mut line,
-            );
-            line.extend_from_slice(text);
-            line.truncate(syslog::MAX_LINE - 1);
-            line.push(b'\n');
+            write(target, global, severity, now, text, &fields, &mut line);
             if !self.transmit(&target.address, &line) {
                 DROPPED.fetch_add(1, Ordering::Relaxed);
             }
@@ -87,6 +108,85 @@ impl Sender {
                 slot.as_ref()
                     .is_some_and(|socket| socket.send_to(line, path).is_ok())
             }
+            LogAddress::Stdout => print(self.stdout.as_fd(), line),
+            LogAddress::Stderr => print(self.stderr.as_fd(), line),
         }
+    }
+}
+
+/// What a target gets.
+fn write(
+    target: &LogTarget,
+    global: &Global,
+    severity: Severity,
+    now: DateTime<Local>,
+    text: &[u8],
+    fields: impl Fn() -> Map<String, Value>,
+    line: &mut Vec<u8>,
+) {
+    if target.frame == LogFrame::Json {
+        let head = json::Head {
+            time: now,
+            severity,
+            facility: target.facility,
+            program: &global.log_tag,
+            pid: std::process::id(),
+        };
+        json::line(&head, text, fields(), line);
+        // An object that is cut is none.
+        line.push(b'\n');
+        return;
+    }
+    let host = global.log_send_hostname.as_deref();
+    let frame = syslog::Frame {
+        facility: target.facility,
+        severity,
+        time: now,
+        host,
+        tag: &global.log_tag,
+        pid: std::process::id(),
+    };
+    match target.frame {
+        LogFrame::Rfc5424 => frame.rfc5424(line),
+        LogFrame::Short => frame.short(line),
+        LogFrame::Raw | LogFrame::Json => {}
+        LogFrame::Rfc3164 => frame.rfc3164(line),
+    }
+    line.extend_from_slice(text);
+    line.truncate(target.len as usize - 1);
+    line.push(b'\n');
+}
+
+/// Longest write to a pipe that goes as a whole or not at all.
+const PIPE_BUF: usize = 4096;
+
+/// Prints without ever waiting for whoever reads.
+fn print(to: BorrowedFd<'_>, line: &[u8]) -> bool {
+    for piece in line.chunks(PIPE_BUF) {
+        let mut ready = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let writable = poll(&mut ready, Some(&now)).is_ok_and(|n| n > 0)
+            && ready[0].revents().contains(PollFlags::OUT);
+        if !writable || rustix::io::write(to, piece).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_sleeps_costs_lines_and_no_time() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let line = [b'x'; 1000];
+        let sent = (0..1000).filter(|_| print(writer.as_fd(), &line)).count();
+        assert!((15..=70).contains(&sent), "{sent}");
+        drop(reader);
     }
 }

@@ -11,6 +11,7 @@ mod reply;
 mod request;
 mod response;
 mod rules;
+mod statistics;
 mod sticking;
 mod switching;
 mod tarpit;
@@ -153,6 +154,8 @@ pub(crate) struct Transaction {
     captured: cookies::Captured,
     /// The log line was written when the response began.
     logged: bool,
+    /// What stands in the log in place of a server.
+    server_word: Option<&'static str>,
     /// What has gone wrong with a message.
     pub(crate) incident: Option<Incident>,
     method: Method,
@@ -210,6 +213,7 @@ impl Default for Transaction {
             session_id: None,
             captured: cookies::Captured::default(),
             logged: false,
+            server_word: None,
             incident: None,
             method: Method::default(),
             version: Version::default(),
@@ -319,6 +323,7 @@ impl Transaction {
         self.session_id = None;
         self.captured.clear();
         self.logged = false;
+        self.server_word = None;
         self.incident = None;
         self.status = -1;
         self.request_line.clear();
@@ -545,7 +550,8 @@ impl Transaction {
 
     /// Name of the server for the log.
     pub(crate) fn server_name(&self) -> Option<&str> {
-        self.server.as_ref().map(|server| server.name.as_str())
+        let server = self.server.as_ref().map(|server| server.name.as_str());
+        server.or(self.server_word)
     }
 
     /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept;
 use super::buffer::{Pool, PoolUse};
+use super::control::{Control, Reloads};
 use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
@@ -70,6 +71,10 @@ pub(crate) struct Shared {
     pub(crate) cli: Arc<Gate>,
     /// The same, one by one.
     pub(crate) clients: Arc<Clients>,
+    /// The way to the control thread.
+    pub(crate) control: Control,
+    /// What is known about reloads.
+    pub(crate) reloads: Reloads,
     /// Where the workers take their orders.
     pub(crate) orders: OnceLock<Vec<UnboundedSender<Command>>>,
 }

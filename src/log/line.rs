@@ -242,10 +242,11 @@ impl Record<'_> {
         let [cause, stage] = self.termination.letters().map(char::from);
         let [third, fourth] = http.cookie_letters.map(char::from);
         let quote = if v1_4 { "\"" } else { "" };
+        let early = if self.early && !v1_4 { "+" } else { "" };
         let _ = write!(
             out,
-            "\" {} {} \"{empty}\" \"{empty}\" {port} {} \"{}\" \"{}\" \"{}\" \
-             {} {} {} {} {} {quote}{cause}{stage}{third}{fourth}{quote}",
+            "\" {} {early}{} \"{empty}\" \"{empty}\" {port} {} \"{}\" \"{}\" \"{}\" \
+             {} {} {} {} {early}{} {quote}{cause}{stage}{third}{fourth}{quote}",
             http.status,
             self.bytes,
             at.timestamp_subsec_millis(),
@@ -290,6 +291,10 @@ impl Record<'_> {
                 }
                 out.push(b'"');
             }
+        }
+        // Since 1.5 the place of the response's headers is kept when there are none.
+        if !v1_4 && http.captured.wanted.1 == 0 {
+            out.push(b' ');
         }
     }
 

@@ -2,43 +2,76 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, Datelike, Local, Timelike};
+use chrono::{DateTime, Datelike, Local, SecondsFormat, Timelike};
 
 use crate::plan::{Facility, LogTarget, Severity};
-
-/// Longest line that is sent, frame included. The rest is cut, as HAProxy does.
-pub const MAX_LINE: usize = 1024;
 
 /// The severity that a target gives to a line, or `None` when it does not want it.
 pub fn level(target: &LogTarget, severity: Severity) -> Option<Severity> {
     (severity <= target.max_level).then(|| severity.max(target.min_level))
 }
 
-/// Appends what stands before the text: `<PRI>Mmm dd hh:mm:ss [host ]tag[pid]: `.
-pub fn frame(
-    facility: Facility,
-    severity: Severity,
-    time: DateTime<Local>,
-    host: Option<&str>,
-    tag: &str,
-    pid: u32,
-    out: &mut Vec<u8>,
-) {
-    let priority = u16::from(facility.0) * 8 + u16::from(severity.0);
-    // Writing to a Vec cannot fail.
-    let _ = write!(
-        out,
-        "<{priority}>{} {:>2} {:02}:{:02}:{:02} ",
-        MONTHS[time.month0() as usize % 12],
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
-    );
-    if let Some(host) = host {
-        let _ = write!(out, "{host} ");
+/// What stands before the text.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// For whom.
+    pub facility: Facility,
+    /// How bad.
+    pub severity: Severity,
+    /// When.
+    pub time: DateTime<Local>,
+    /// The host, when it is to be named.
+    pub host: Option<&'a str>,
+    /// Who writes.
+    pub tag: &'a str,
+    /// The process.
+    pub pid: u32,
+}
+
+impl Frame<'_> {
+    fn priority(&self) -> u16 {
+        u16::from(self.facility.0) * 8 + u16::from(self.severity.0)
     }
-    let _ = write!(out, "{tag}[{pid}]: ");
+
+    /// Appends `<PRI>Mmm dd hh:mm:ss [host ]tag[pid]: `.
+    pub fn rfc3164(&self, out: &mut Vec<u8>) {
+        let time = &self.time;
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            out,
+            "<{}>{} {:>2} {:02}:{:02}:{:02} ",
+            self.priority(),
+            MONTHS[time.month0() as usize % 12],
+            time.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+        );
+        if let Some(host) = self.host {
+            let _ = write!(out, "{host} ");
+        }
+        let _ = write!(out, "{}[{}]: ", self.tag, self.pid);
+    }
+
+    /// Appends `<PRI>1 time host tag pid - - `, with `-` for what is not known.
+    pub fn rfc5424(&self, out: &mut Vec<u8>) {
+        let time = self.time.to_rfc3339_opts(SecondsFormat::Secs, false);
+        let host = self.host.filter(|host| !host.is_empty()).unwrap_or("-");
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            out,
+            "<{}>1 {time} {host} {} {} - - ",
+            self.priority(),
+            self.tag,
+            self.pid
+        );
+    }
+
+    /// Appends `<severity>`, as systemd reads it.
+    pub fn short(&self, out: &mut Vec<u8>) {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "<{}>", self.severity.0);
+    }
 }
 
 /// English month names, whatever the locale.
@@ -55,15 +88,20 @@ mod tests {
     fn frames() {
         let time = Local.with_ymd_and_hms(2026, 2, 3, 4, 5, 6).unwrap();
         let mut out = Vec::new();
-        frame(
-            Facility(16),
-            Severity(6),
+        let frame = Frame {
+            facility: Facility(16),
+            severity: Severity(6),
             time,
-            None,
-            "haproxy",
-            42,
-            &mut out,
-        );
+            host: None,
+            tag: "haproxy",
+            pid: 42,
+        };
+        frame.rfc3164(&mut out);
         assert_eq!(out, b"<134>Feb  3 04:05:06 haproxy[42]: ");
+        out.clear();
+        frame.rfc5424(&mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("<134>1 2026-02-03T04:05:06"), "{text}");
+        assert!(text.ends_with(" - haproxy 42 - - "), "{text}");
     }
 }

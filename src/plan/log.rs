@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use haproxy_cfg_grammar::keywords::log::LogFrame;
 use serde::Serialize;
 
 /// Where log lines go.
@@ -13,6 +14,10 @@ pub enum LogAddress {
     Udp(SocketAddr),
     /// A Unix datagram socket.
     Unix(PathBuf),
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
 }
 
 /// Syslog facility, as its number in RFC 3164 (0 to 23).
@@ -28,6 +33,10 @@ pub struct Severity(pub u8);
 pub struct LogTarget {
     /// Where.
     pub address: LogAddress,
+    /// Longest line, in bytes, frame and line end included. Default 1024.
+    pub len: u32,
+    /// What stands around the text.
+    pub frame: LogFrame,
     /// The facility of every line.
     pub facility: Facility,
     /// Lines less severe than this are not sent. Default debug.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use haproxy_cfg_grammar::keywords::log::LogTarget as LogSyntax;
+use haproxy_cfg_grammar::keywords::log::{LogAddress as AddressSyntax, LogTarget as LogSyntax};
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::value::address::{Host, Network, Port};
 use haproxy_cfg_grammar::value::criterion::Needs;
@@ -34,8 +34,6 @@ pub(super) struct Draft {
     pub(super) switching: Vec<(Word, Option<Condition>)>,
     /// `use-server` in file order: the name, and the condition.
     pub(super) use_server: Vec<(Word, Condition)>,
-    /// `log global` stands here (or was inherited).
-    pub(super) log_global: bool,
     /// ACLs by name.
     pub(super) acl_names: HashMap<String, Vec<AclId>>,
     /// What the criterion of each ACL needs, by its index.
@@ -219,11 +217,16 @@ pub(super) fn log_target(
     target: &LogSyntax,
     environment: &Environment,
 ) -> Result<LogTarget, Diagnostic> {
-    let port = match target.address.port {
+    let endpoint = match &target.address {
+        AddressSyntax::Socket(endpoint) => endpoint,
+        AddressSyntax::Stdout => return Ok(log_target_at(LogAddress::Stdout, target)),
+        AddressSyntax::Stderr => return Ok(log_target_at(LogAddress::Stderr, target)),
+    };
+    let port = match endpoint.port {
         Port::Fixed(port) if port != 0 => port,
         _ => 514,
     };
-    let address = match &target.address.host {
+    let address = match &endpoint.host {
         Host::Unix(path) => LogAddress::Unix(path.into()),
         Host::Any => LogAddress::Udp((std::net::Ipv4Addr::UNSPECIFIED, port).into()),
         Host::V4(ip) => LogAddress::Udp((*ip, port).into()),
@@ -235,12 +238,18 @@ pub(super) fn log_target(
             LogAddress::Udp((ip, port).into())
         }
     };
-    Ok(LogTarget {
+    Ok(log_target_at(address, target))
+}
+
+fn log_target_at(address: LogAddress, target: &LogSyntax) -> LogTarget {
+    LogTarget {
         address,
+        len: target.len,
+        frame: target.frame,
         facility: Facility(target.facility),
         max_level: Severity(target.level),
         min_level: Severity(target.min_level),
-    })
+    }
 }
 
 /// The content of a file that the configuration names.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use haproxy_cfg_grammar::keywords::errors::ErrorKind;
 use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Text};
-use haproxy_cfg_grammar::keywords::log::LogStatement;
+use haproxy_cfg_grammar::keywords::log::{LogAddress, LogStatement, LogTarget};
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
@@ -77,7 +77,7 @@ impl Needs {
                 self.settings(&template.server.settings);
             }
             Statement::Dispatch(endpoint) => self.host(&endpoint.host),
-            Statement::Log(LogStatement::Target(target)) => self.host(&target.address.host),
+            Statement::Log(LogStatement::Target(target)) => self.log_target(target),
             Statement::Error(error) if error.kind == ErrorKind::File => {
                 self.files.insert(error.value.shown());
             }
@@ -120,12 +120,18 @@ impl Needs {
             GlobalStatement::Text(Text::Group, word) => {
                 self.groups.insert(word.shown());
             }
-            GlobalStatement::Log(target) => self.host(&target.address.host),
+            GlobalStatement::Log(target) => self.log_target(target),
             GlobalStatement::StatsSocket(socket) => {
                 self.users.extend(socket.user.iter().map(|w| w.shown()));
                 self.groups.extend(socket.group.iter().map(|w| w.shown()));
             }
             _ => {}
+        }
+    }
+
+    fn log_target(&mut self, target: &LogTarget) {
+        if let LogAddress::Socket(endpoint) = &target.address {
+            self.host(&endpoint.host);
         }
     }
 

@@ -41,7 +41,6 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         default_backend: None,
         switching: Vec::new(),
         use_server: Vec::new(),
-        log_global: false,
         acl_names: HashMap::new(),
         acl_needs: Vec::new(),
         acl_spans: Vec::new(),
@@ -144,7 +143,6 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
         to.persistence.rdp_cookie = from.persistence.rdp_cookie.clone();
         draft.default_server = Arc::clone(&defaults.default_server);
     }
-    draft.log_global = defaults.log_global;
     draft.mistaken = defaults.mistaken;
     draft.provenance.inherited = Arc::clone(&defaults.provenance.inherited);
     draft
@@ -236,7 +234,12 @@ fn apply(
             draft.note("source", span);
         }
         Statement::Log(LogStatement::Global) => {
-            draft.log_global = true;
+            // 1.4 replaces what there was, later versions add to it.
+            if dialect == Dialect::V1_4 {
+                draft.proxy.log_targets.clear();
+            }
+            let targets = drafts.global.log_targets.iter().cloned();
+            draft.proxy.log_targets.extend(targets);
             draft.note("log", span);
         }
         Statement::Log(LogStatement::Target(target)) => {
@@ -252,7 +255,6 @@ fn apply(
             draft.note("log", span);
         }
         Statement::NoLog => {
-            draft.log_global = false;
             draft.proxy.log_targets.clear();
             draft.note("log", span);
         }

@@ -9,7 +9,7 @@ use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span};
 
 use super::draft::{Draft, Drafts};
 use super::{http_only, identity};
-use crate::plan::{CheckMethod, Global, LogFormat, Mode, Role, TransparentSource};
+use crate::plan::{CheckMethod, LogFormat, Mode, Role, TransparentSource};
 
 /// Checks every proxy.
 pub(super) fn check(drafts: &mut Drafts<'_>) {
@@ -25,13 +25,13 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
             continue;
         }
         if draft.proxy.disabled {
-            logs(draft, &drafts.global, dialect, &mut Vec::new());
+            logs(draft, dialect, &mut Vec::new());
             continue;
         }
         let known = diagnostics.len();
         listeners(draft, dialect, &mut diagnostics);
         http_only::check(draft, dialect, &mut diagnostics);
-        logs(draft, &drafts.global, dialect, &mut diagnostics);
+        logs(draft, dialect, &mut diagnostics);
         checks(draft, &mut diagnostics);
         timeouts(draft, &mut diagnostics);
         for diagnostic in diagnostics.iter_mut().skip(known) {
@@ -107,10 +107,7 @@ fn listeners(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnost
     }
 }
 
-fn logs(draft: &mut Draft, global: &Global, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
-    if draft.log_global {
-        draft.proxy.log_targets = global.log_targets.clone();
-    }
+fn logs(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
     let proxy = &mut draft.proxy;
     let captures = &proxy.captures;
     let captured = captures.cookie.is_some()

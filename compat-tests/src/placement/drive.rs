@@ -86,7 +86,7 @@ fn until_it_listens(port: u16) -> io::Result<()> {
         match TcpStream::connect(("127.0.0.1", port)) {
             Ok(_) => return Ok(()),
             Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
         }
     }
 }

@@ -6,8 +6,9 @@ use haproxy_cfg_grammar::Dialect;
 
 use crate::admin::command::{Answer, Command, Context};
 use crate::admin::line::number;
+use crate::engine::generation::Handles;
 use crate::engine::live::{Backend, Server};
-use crate::plan::AccessLevel;
+use crate::plan::{AccessLevel, Proxy};
 
 /// Shows a weight.
 pub(crate) const GET_WEIGHT: Command = Command {
@@ -60,11 +61,29 @@ pub(crate) const SET_SERVER: Command = Command {
 };
 
 /// A server with its backend.
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The backend.
-    pub(super) backend: Arc<Backend>,
+    pub(crate) backend: Arc<Backend>,
     /// The server.
-    pub(super) server: Arc<Server>,
+    pub(crate) server: Arc<Server>,
+}
+
+/// Finds a server of a proxy, by name or as `#` and its number.
+pub(crate) fn in_backend(proxy: &Proxy, handles: &Handles, name: &str) -> Option<Found> {
+    let mut servers = proxy.servers.iter().zip(&handles.servers);
+    let (_, live) = servers.find(|(plan, _)| is(name, &plan.name, plan.numeric_id))?;
+    Some(Found {
+        backend: Arc::clone(&handles.backend),
+        server: Arc::clone(live),
+    })
+}
+
+/// Whether a name, or `#` and a number, is meant.
+fn is(wanted: &str, name: &str, id: u32) -> bool {
+    match wanted.strip_prefix('#') {
+        Some(wanted) => number(wanted) == i64::from(id),
+        None => wanted == name,
+    }
 }
 
 /// Finds `backend/server`, each by name or as `#` and its number.
@@ -73,25 +92,13 @@ pub(super) fn find(context: &Context<'_>, name: Option<&&str>) -> Result<Found, 
         return Err(Answer::line("Require 'backend/server'."));
     };
     let generation = &context.generation;
-    let is = |wanted: &str, name: &str, id: u32| match wanted.strip_prefix('#') {
-        Some(wanted) => number(wanted) == i64::from(id),
-        None => wanted == name,
-    };
     let mut proxies = generation.plan.proxies.iter().zip(generation.all_handles());
     let found = proxies
         .find(|(proxy, _)| proxy.role.is_backend() && is(backend, &proxy.name, proxy.numeric_id));
     let Some((proxy, handles)) = found else {
         return Err(Answer::line("No such backend."));
     };
-    let mut servers = proxy.servers.iter().zip(&handles.servers);
-    let found = servers.find(|(plan, _)| is(server, &plan.name, plan.numeric_id));
-    let Some((_, live)) = found else {
-        return Err(Answer::line("No such server."));
-    };
-    Ok(Found {
-        backend: Arc::clone(&handles.backend),
-        server: Arc::clone(live),
-    })
+    in_backend(proxy, handles, server).ok_or_else(|| Answer::line("No such server."))
 }
 
 fn get_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {

@@ -177,7 +177,7 @@ impl Backend {
             let line = log::change(named, news, reason, effects.left, plan.dialect);
             let lost = effects
                 .none_left
-                .then(|| log::none_left(&proxy.name, plan.dialect));
+                .then(|| log::none_left(&proxy.name, proxy.role));
             (line, lost)
         });
         let Some(((severity, line), lost)) = told else {

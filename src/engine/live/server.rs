@@ -29,6 +29,8 @@ pub(crate) struct Server {
     index: AtomicU32,
     /// Sessions that hold a slot on it.
     pub(super) sessions: AtomicU32,
+    checks_paused: AtomicBool,
+    agent_paused: AtomicBool,
     /// Most sessions at once.
     pub(crate) peak: Peak,
     /// Requests that wait for it alone.
@@ -128,6 +130,8 @@ impl Server {
             settings: ArcSwap::from_pointee(server.clone()),
             index: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
+            checks_paused: AtomicBool::new(false),
+            agent_paused: AtomicBool::new(false),
             peak: Peak::default(),
             waiting: AtomicU32::new(0),
             queue_peak: Peak::default(),
@@ -158,6 +162,26 @@ impl Server {
             due: Mutex::new(None),
             hurry: Notify::new(),
         }
+    }
+
+    /// Lets its checks rest, or go on. Answers whether that is news.
+    pub(crate) fn pause_checks(&self, pause: bool) -> bool {
+        self.checks_paused.swap(pause, Ordering::Relaxed) != pause
+    }
+
+    /// Whether its checks rest.
+    pub(crate) fn checks_are_paused(&self) -> bool {
+        self.checks_paused.load(Ordering::Relaxed)
+    }
+
+    /// The same for its agent.
+    pub(crate) fn pause_agent(&self, pause: bool) -> bool {
+        self.agent_paused.swap(pause, Ordering::Relaxed) != pause
+    }
+
+    /// Whether its agent is left alone.
+    pub(crate) fn agent_is_paused(&self) -> bool {
+        self.agent_paused.load(Ordering::Relaxed)
     }
 
     /// Sessions that hold a slot on it.

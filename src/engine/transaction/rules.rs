@@ -4,7 +4,7 @@ use super::{End, Next, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::session::Session;
 use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as Look};
-use crate::http1::{Head, Policy};
+use crate::http1::{Head, Method, Policy};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, ProxyId};
 use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
@@ -110,7 +110,7 @@ impl Transaction {
                 .rules
                 .request(moment, &mut self.request, bytes, &mut between, &mut effects)
         };
-        self.method = crate::http1::Method::from_token(self.request.first_word(bytes));
+        self.method = Method::from_token(self.request.first_word(bytes));
         self.request_allowed = effects.allowed;
         if let Some(backend) = effects.backend
             && look == Look::Frontend
@@ -119,7 +119,8 @@ impl Transaction {
             self.switched = true;
         }
         match verdict {
-            Verdict::Pass | Verdict::Statistics => Ok(None),
+            Verdict::Pass => Ok(None),
+            Verdict::Statistics => self.statistics(session, id).await.map(Some),
             Verdict::Deny => {
                 self.incident = Some(Incident::RequestDenied);
                 Err(refused(ErrorStatus::S403))
@@ -197,6 +198,10 @@ fn statistics<'p>(
     let page = proxy.stats.as_ref()?;
     let target = request.head.second_word(request.bytes);
     if !target.starts_with(&page.uri) {
+        return None;
+    }
+    let method = Method::from_token(request.head.first_word(request.bytes));
+    if !matches!(method, Method::Get | Method::Head | Method::Post) {
         return None;
     }
     let mut scratch = Vec::new();

@@ -1,0 +1,154 @@
+//! What the form of the statistics page does.
+
+use std::sync::Arc;
+
+use haproxy_cfg_grammar::Dialect;
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::cli::server::{Found, in_backend};
+use crate::check::agent::Saying;
+use crate::engine::generation::{Generation, Handles};
+use crate::engine::roster::Whom;
+use crate::engine::worker::{Command, Shared};
+use crate::plan::Proxy;
+use crate::stats::{Action, Outcome};
+
+/// Does what a form asks for.
+pub(crate) fn act(shared: &Shared, generation: &Generation, form: &Action) -> Outcome {
+    let v1_4 = generation.plan.dialect == Dialect::V1_4;
+    let (Some(backend), Some(action)) = (&form.backend, &form.action) else {
+        return Outcome::None;
+    };
+    let Some(deed) = deed(action, v1_4) else {
+        return Outcome::Error;
+    };
+    let Some((proxy, handles)) = backend_of(generation, backend) else {
+        return Outcome::Error;
+    };
+    if form.servers.is_empty() {
+        return Outcome::None;
+    }
+    let mut done = 0;
+    for name in &form.servers {
+        let Some(found) = in_backend(proxy, handles, name) else {
+            return if done == 0 {
+                Outcome::Error
+            } else {
+                Outcome::Partial
+            };
+        };
+        if deed.apply(shared, &found) {
+            done += 1;
+        }
+    }
+    match done {
+        0 => Outcome::None,
+        n if n < form.servers.len() => Outcome::Partial,
+        _ => Outcome::Done,
+    }
+}
+
+fn backend_of<'g>(generation: &'g Generation, name: &str) -> Option<(&'g Proxy, &'g Handles)> {
+    let id = name.strip_prefix('#').map(str::parse::<u32>);
+    let mut proxies = generation.plan.proxies.iter().zip(generation.all_handles());
+    proxies.find(|(proxy, _)| {
+        let meant = match &id {
+            Some(id) => Ok(proxy.numeric_id) == *id,
+            None => proxy.name == name,
+        };
+        proxy.role.is_backend() && meant
+    })
+}
+
+/// What is done to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Maintain,
+    Use,
+    /// 1.4's soft stop and start.
+    Weight(bool),
+    Ready,
+    Drain,
+    Checks(bool),
+    Health {
+        up: bool,
+        stopping: bool,
+    },
+    AgentChecks(bool),
+    Agent(bool),
+    Shutdown,
+}
+
+fn deed(action: &str, v1_4: bool) -> Option<Deed> {
+    Some(match (action, v1_4) {
+        ("disable", _) | ("maint", false) => Deed::Maintain,
+        ("enable", _) => Deed::Use,
+        ("stop", true) => Deed::Weight(false),
+        ("start", true) => Deed::Weight(true),
+        ("ready" | "start", false) => Deed::Ready,
+        ("drain" | "stop", false) => Deed::Drain,
+        ("dhlth", false) => Deed::Checks(false),
+        ("ehlth", false) => Deed::Checks(true),
+        ("hrunn", false) => Deed::Health {
+            up: true,
+            stopping: false,
+        },
+        ("hnolb", false) => Deed::Health {
+            up: true,
+            stopping: true,
+        },
+        ("hdown", false) => Deed::Health {
+            up: false,
+            stopping: false,
+        },
+        ("dagent", false) => Deed::AgentChecks(false),
+        ("eagent", false) => Deed::AgentChecks(true),
+        ("arunn", false) => Deed::Agent(true),
+        ("adown", false) => Deed::Agent(false),
+        ("shutdown", false) => Deed::Shutdown,
+        _ => return None,
+    })
+}
+
+impl Deed {
+    /// Does it. Answers whether that has changed anything.
+    fn apply(self, shared: &Shared, found: &Found) -> bool {
+        let (backend, server) = (&found.backend, &found.server);
+        let before = (server.is_in_maintenance(), server.state().to_string());
+        match self {
+            Self::Maintain => backend.set_maintenance(server, true),
+            Self::Use => backend.set_maintenance(server, false),
+            Self::Weight(on) => {
+                let weight = if on { server.weights().1 } else { 0 };
+                backend.set_weight(server, weight);
+                return true;
+            }
+            Self::Ready => {
+                backend.set_drain(server, false);
+                backend.set_maintenance(server, false);
+            }
+            Self::Drain => {
+                backend.set_maintenance(server, false);
+                backend.set_drain(server, true);
+            }
+            Self::Health { up, stopping } => backend.set_health(server, up, stopping),
+            Self::Shutdown => {
+                // Nobody waits for the number of sessions.
+                let (reply, _) = unbounded_channel();
+                shared
+                    .tell_workers(|| Command::End(Whom::Server(Arc::clone(server)), reply.clone()));
+                return true;
+            }
+            Self::Checks(on) => return server.pause_checks(!on),
+            Self::AgentChecks(on) => return server.pause_agent(!on),
+            Self::Agent(up) => backend.agent_says(
+                server,
+                &Saying {
+                    up: Some(up),
+                    ..Saying::default()
+                },
+            ),
+        }
+        before != (server.is_in_maintenance(), server.state().to_string())
+    }
+}

@@ -1,0 +1,396 @@
+//! The statistics page as an answer. Manual 1.4, section 4.2 "stats uri" and following.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use haproxy_cfg_grammar::Dialect;
+use tokio::time::Instant;
+
+use super::{End, Next, Transaction};
+use crate::admin;
+use crate::engine::deadline::{after, earlier};
+use crate::engine::live::Counter;
+use crate::engine::session::Session;
+use crate::engine::statistics;
+use crate::http1::head::Version;
+use crate::http1::{Body, Method};
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::{Proxy, ProxyId, StatsPage};
+use crate::stats::{Action, Asked, Field, Form, Outcome, Page, Row, SectionOfPage, csv, typed};
+
+impl Transaction {
+    /// Answers with the page of a proxy.
+    pub(super) async fn statistics(
+        &mut self,
+        session: &mut Session,
+        id: ProxyId,
+    ) -> Result<Next, End> {
+        let generation = std::sync::Arc::clone(&session.generation);
+        let proxy = generation.proxy(id);
+        let Some(page) = &proxy.stats else {
+            return Ok(Next::Close);
+        };
+        let v1_4 = generation.plan.dialect == Dialect::V1_4;
+        self.server_word = Some("<STATS>");
+        let asked = {
+            let bytes = self.up.buffer.bytes();
+            let target = self.request.second_word(bytes);
+            let suffix = target.get(page.uri.as_bytes().len()..).unwrap_or(&[]);
+            Asked::read(&String::from_utf8_lossy(suffix))
+        };
+        let admin = self.is_admin(session, id, page);
+        let is_form = self.method == Method::Post && (v1_4 || self.body_length() != Some(0));
+        let message = if is_form {
+            let outcome = self.receive_form(session, admin).await;
+            see_other(page, &asked, outcome, v1_4)
+        } else {
+            let answer = self.page(session, proxy, page, &asked, admin);
+            self.with_head(session, page, &asked, answer)
+        };
+        session
+            .frontend_handles()
+            .frontend
+            .counters
+            .count(session.worker.index, Counter::Intercepted);
+        self.finish_page(session, message, if is_form { 303 } else { 200 })
+            .await
+    }
+
+    /// `stats admin`: whether one of the conditions holds.
+    fn is_admin(&self, session: &Session, id: ProxyId, page: &StatsPage) -> bool {
+        if page.admin.is_empty() {
+            return false;
+        }
+        let facts = self.request_facts(session, id);
+        let acls = &session.generation.handles(id).acls;
+        let mut conditions = page.admin.iter();
+        conditions.any(|condition| acls.applies(Some(condition), &facts))
+    }
+
+    /// What `Content-Length` says; `None` for a chunked body.
+    fn body_length(&self) -> Option<u64> {
+        match self.body {
+            Body::Done => Some(0),
+            Body::Length(n) => Some(n),
+            Body::Chunked(_) | Body::UntilClose => None,
+        }
+    }
+
+    /// Receives a form, and does what it asks for when that is allowed.
+    async fn receive_form(&mut self, session: &mut Session, admin: bool) -> Outcome {
+        if !admin || !self.comes_from_here() {
+            return Outcome::Denied;
+        }
+        let tune = &session.generation.plan.global.tune;
+        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let head = self.request.received_len();
+        let length = self.body_length().and_then(|n| usize::try_from(n).ok());
+        let Some(needed) = length.and_then(|n| n.checked_add(head)) else {
+            return Outcome::Error;
+        };
+        if needed > limit {
+            return Outcome::TooLong;
+        }
+        if self.expects_continue() {
+            self.say_continue(session).await;
+        }
+        self.receive_body(session, needed, limit).await;
+        let bytes = self.up.buffer.bytes();
+        let body = bytes.get(head..needed.min(bytes.len())).unwrap_or(&[]);
+        let form = Action::read(&String::from_utf8_lossy(body));
+        admin::page::act(&session.worker.shared, &session.generation, &form)
+    }
+
+    /// Whether a form was sent from the page itself, as far as the browser says: another site must
+    /// not switch servers in the name of whoever visits it. Programs that are no browsers say
+    /// nothing.
+    fn comes_from_here(&self) -> bool {
+        let bytes = self.up.buffer.bytes();
+        let header = |name: &[u8]| {
+            let line = self.request.find(bytes, name, None)?;
+            Some(self.request.value(bytes, line).trim_ascii())
+        };
+        if let Some(site) = header(b"Sec-Fetch-Site") {
+            return matches!(site, b"same-origin" | b"none");
+        }
+        let Some(origin) = header(b"Origin") else {
+            return true;
+        };
+        let authority = origin.splitn(2, |b| *b == b':').nth(1);
+        let authority = authority.and_then(|rest| rest.strip_prefix(b"//"));
+        authority.is_some_and(|authority| header(b"Host") == Some(authority))
+    }
+
+    fn expects_continue(&self) -> bool {
+        let bytes = self.up.buffer.bytes();
+        self.version == Version::Http11
+            && self
+                .request
+                .find(bytes, b"Expect", None)
+                .is_some_and(|line| {
+                    let value = self.request.value(bytes, line).trim_ascii();
+                    value.eq_ignore_ascii_case(b"100-continue")
+                })
+    }
+
+    async fn say_continue(&mut self, session: &mut Session) {
+        self.down.head = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        let limit = after(session.worker.now(), session.proxy().timeouts.client);
+        poll_fn(|cx| {
+            while self.down.is_pending() && !session.client.write_closed {
+                let sent = self
+                    .down
+                    .poll_send(cx, &mut session.client, &session.worker, false);
+                if sent.is_pending() {
+                    return session.deadline.poll(cx, limit);
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Receives until so many bytes are there, or nothing more comes.
+    async fn receive_body(&mut self, session: &mut Session, needed: usize, limit: usize) {
+        let timeouts = &session.generation.proxy(session.frontend).timeouts;
+        let (whole, client) = (timeouts.http_request, timeouts.client);
+        let whole = after(session.worker.now(), whole);
+        poll_fn(|cx| {
+            while self.up.buffer.len() < needed && !session.client.read_closed {
+                let buffer = &mut self.up.buffer;
+                if session
+                    .client
+                    .poll_fill(cx, buffer, &session.worker, limit)
+                    .is_pending()
+                {
+                    let at = earlier(whole, after(session.client.active, client));
+                    return session.deadline.poll(cx, at);
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// The body of the answer.
+    fn page(
+        &self,
+        session: &Session,
+        proxy: &Proxy,
+        page: &StatsPage,
+        asked: &Asked,
+        admin: bool,
+    ) -> String {
+        let plan = &session.generation.plan;
+        let dialect = plan.dialect;
+        let sections = sections(session, proxy, page, asked);
+        let rows = || sections.iter().flat_map(|section| &section.rows);
+        match asked.form {
+            Form::Csv => {
+                let mut text = String::with_capacity(4096);
+                csv::header(dialect, &mut text);
+                for row in rows() {
+                    csv::row(row, dialect, &mut text);
+                }
+                text
+            }
+            Form::Json if dialect != Dialect::V1_4 => {
+                let rows: Vec<Row> = rows().cloned().collect();
+                typed::rows_json(&rows)
+            }
+            Form::Json | Form::Html => {
+                let info = statistics::info(&session.worker.shared, plan);
+                let node = page.show_node.as_ref();
+                let node = node.map(|own| own.clone().unwrap_or_else(|| info.node.clone()));
+                let description = page.show_desc.as_ref();
+                let description =
+                    description.and_then(|own| own.clone().or_else(|| info.description.clone()));
+                let page = Page {
+                    dialect,
+                    uri: &String::from_utf8_lossy(page.uri.as_bytes()),
+                    asked,
+                    info: &info,
+                    refresh: page.refresh.map(|refresh| refresh.as_secs()),
+                    hide_version: page.hide_version,
+                    node: node.as_deref(),
+                    description: description.as_deref(),
+                    legends: page.show_legends,
+                    admin,
+                };
+                page.html(&sections)
+            }
+        }
+    }
+
+    /// Puts a head before the body of an answer. 1.4 speaks HTTP/1.0 here; later versions say how
+    /// long the body is by its chunks.
+    fn with_head(
+        &self,
+        session: &Session,
+        page: &StatsPage,
+        asked: &Asked,
+        body: String,
+    ) -> Message {
+        let dialect = session.generation.plan.dialect;
+        let v1_4 = dialect == Dialect::V1_4;
+        let is_head = self.method == Method::Head;
+        let chunked = !v1_4 && self.version == Version::Http11;
+        let keeps = chunked
+            && self.connection.intent().keeps_client()
+            && self.body_length() == Some(0)
+            && !session.client.read_closed;
+        let kind = match asked.form {
+            Form::Csv => "text/plain",
+            Form::Json if !v1_4 => "application/json",
+            Form::Json | Form::Html => "text/html",
+        };
+        let mut head = String::with_capacity(256 + body.len());
+        head.push_str(if v1_4 { "HTTP/1.0" } else { "HTTP/1.1" });
+        head.push_str(" 200 OK\r\nCache-Control: no-cache\r\n");
+        if !keeps {
+            head.push_str("Connection: close\r\n");
+        }
+        head.push_str("Content-Type: ");
+        head.push_str(kind);
+        head.push_str("\r\n");
+        if let Some(refresh) = page.refresh.filter(|_| !asked.no_refresh) {
+            head.push_str("Refresh: ");
+            head.push_str(&refresh.as_secs().to_string());
+            head.push_str("\r\n");
+        }
+        if chunked && !is_head {
+            head.push_str("Transfer-Encoding: chunked\r\n");
+        }
+        head.push_str("\r\n");
+        if !is_head {
+            if chunked {
+                head.push_str(&format!("{:x}\r\n", body.len()));
+            }
+            head.push_str(&body);
+            if chunked {
+                head.push_str("\r\n0\r\n\r\n");
+            }
+        }
+        Message {
+            bytes: head.into_bytes(),
+            keeps,
+        }
+    }
+
+    /// Sends an answer, counts and logs it.
+    async fn finish_page(
+        &mut self,
+        session: &mut Session,
+        message: Message,
+        status: i32,
+    ) -> Result<Next, End> {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let counts = if v1_4 {
+            // 1.4 writes the line when it is all over.
+            crate::log::Counts::default()
+        } else {
+            session.counts()
+        };
+        let len = self.request.received_len();
+        self.up.buffer.consume(len);
+        if !v1_4 {
+            session.close_server(true);
+        }
+        self.reply(session, message.bytes, status, message.keeps)
+            .await;
+        if !v1_4 {
+            // It counts as a server that has answered at once.
+            let now = session.worker.now();
+            self.timing.assigned = self.timing.received;
+            self.timing.connected = self.timing.received;
+            self.timing.answered = self.timing.received.map(|_| now);
+        }
+        let cause = if v1_4 { Cause::Proxy } else { Cause::Local };
+        let termination = Termination::new(cause, Stage::Request);
+        self.account(session, termination);
+        self.log(session, termination, counts);
+        Ok(if message.keeps && !session.client.write_closed {
+            Next::Request
+        } else {
+            Next::Close
+        })
+    }
+}
+
+/// An answer of the proxy's own.
+struct Message {
+    bytes: Vec<u8>,
+    keeps: bool,
+}
+
+/// The answer to a form: back to the page, which says how it went.
+fn see_other(page: &StatsPage, asked: &Asked, outcome: Outcome, v1_4: bool) -> Message {
+    let version = if v1_4 { "HTTP/1.0" } else { "HTTP/1.1" };
+    let mut text = format!(
+        "{version} 303 See Other\r\nCache-Control: no-cache\r\nContent-Type: text/plain\r\n\
+         Connection: close\r\nLocation: {};st={}",
+        String::from_utf8_lossy(page.uri.as_bytes()),
+        outcome.code(),
+    );
+    if !v1_4 {
+        for (wanted, suffix) in [(asked.only_up, ";up"), (asked.no_refresh, ";norefresh")] {
+            if wanted {
+                text.push_str(suffix);
+            }
+        }
+        text.push_str("\r\nContent-length: 0");
+    }
+    text.push_str("\r\n\r\n");
+    Message {
+        bytes: text.into_bytes(),
+        keeps: false,
+    }
+}
+
+/// What the page shows: the proxies in its scope.
+fn sections(session: &Session, own: &Proxy, page: &StatsPage, asked: &Asked) -> Vec<SectionOfPage> {
+    let generation = &session.generation;
+    let now = Instant::now();
+    let mut sections = Vec::new();
+    for (index, proxy) in generation.plan.proxies.iter().enumerate() {
+        let in_scope = page.scope.is_empty()
+            || page.scope.iter().any(|name| match name.as_bytes() {
+                b"." => std::ptr::eq(proxy, own),
+                name => name == proxy.name.as_bytes(),
+            });
+        let searched = asked
+            .scope
+            .as_ref()
+            .is_none_or(|text| proxy.name.contains(text));
+        if proxy.disabled || !in_scope || !searched {
+            continue;
+        }
+        let mut rows = statistics::proxy_rows(generation, ProxyId(index as u32), now);
+        if asked.only_up {
+            rows.retain(|row| !is_down(row));
+        }
+        if !page.show_legends {
+            // Whoever may see the page need not know what is behind the proxy.
+            for row in &mut rows {
+                for field in [Field::Addr, Field::Cookie, Field::Algo] {
+                    row[field] = crate::stats::Value::None;
+                }
+            }
+        }
+        sections.push(SectionOfPage {
+            name: proxy.name.clone(),
+            id: proxy.numeric_id.into(),
+            description: proxy.description.clone(),
+            rows,
+        });
+    }
+    sections
+}
+
+/// A server that is down is left out of `;up`.
+fn is_down(row: &Row) -> bool {
+    row.kind == crate::stats::Kind::Server
+        && ["DOWN", "MAINT"]
+            .iter()
+            .any(|state| row.text(Field::Status).starts_with(state))
+}
