@@ -20,7 +20,8 @@ use super::exchange;
 use super::generation::{Generation, Handles};
 use super::live::{Entered, Server, Slot};
 use super::roster::Card;
-use super::socket::Socket;
+use super::socket::{Socket, SpliceError};
+use super::splice::Pipe;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
@@ -41,6 +42,10 @@ pub(crate) struct Accepted {
     /// Its places in process and frontend.
     pub(crate) entered: (Entered, Entered),
 }
+
+/// This socket is none that the system can splice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unspliceable;
 
 /// One side of a session: a socket and what is known about it.
 #[derive(Debug)]
@@ -118,6 +123,47 @@ impl Side {
             Poll::Pending => {
                 buffer.release(&worker.pool);
                 Poll::Pending
+            }
+        }
+    }
+
+    /// Moves bytes into a pipe, as [`Side::poll_fill`] does into a buffer.
+    pub(crate) fn poll_splice_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        wanted: usize,
+        worker: &Worker,
+    ) -> Poll<Result<usize, Unspliceable>> {
+        match ready!(self.socket.poll_splice_in(cx, pipe, wanted)) {
+            Ok(0) => self.read_closed = true,
+            Ok(n) => {
+                self.taken += n as u64;
+                self.active = worker.now();
+                self.received = self.active;
+                return Poll::Ready(Ok(n));
+            }
+            Err(SpliceError::Unsupported) => return Poll::Ready(Err(Unspliceable)),
+            Err(SpliceError::Broken) => self.break_off(),
+        }
+        Poll::Ready(Ok(0))
+    }
+
+    /// Sends what is in a pipe, as [`Side::poll_send`] does what is in a buffer.
+    pub(crate) fn poll_splice_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        worker: &Worker,
+    ) -> Poll<usize> {
+        match ready!(self.socket.poll_splice_out(cx, pipe)) {
+            Ok(n) => {
+                self.active = worker.now();
+                Poll::Ready(n)
+            }
+            Err(_) => {
+                self.break_off();
+                Poll::Ready(0)
             }
         }
     }

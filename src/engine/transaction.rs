@@ -23,11 +23,12 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::accounting::Incident;
-use super::buffer::Pool;
 use super::connect;
-use super::exchange::{Exchange, Flow, Outcome, Response};
+use super::exchange::{Exchange, Outcome, Response};
+use super::flow::Flow;
 use super::live::Server;
 use super::session::{Line, Session, millis};
+use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::line::HttpCaptures;
@@ -293,9 +294,9 @@ impl End {
 
 impl Transaction {
     /// Makes ready for another request, keeping allocations.
-    pub(crate) fn reset(&mut self, pool: &Pool) {
-        self.up.reset(pool);
-        self.down.reset(pool);
+    pub(crate) fn reset(&mut self, worker: &Worker) {
+        self.up.reset(worker);
+        self.down.reset(worker);
         self.timing = Timing::default();
         self.retries = 0;
         self.redispatched = false;

@@ -30,6 +30,7 @@ use super::live::{Gate, Registry};
 use super::poller;
 use super::roster::{Card, Roster, Whom};
 use super::spare::Spares;
+use super::splice::{Pipe, Pipes};
 use super::syslog;
 use super::transaction::Transaction;
 use crate::admin::clients::Clients;
@@ -98,6 +99,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
     pub(crate) pool: Rc<Pool>,
+    /// Pipes for bodies that are spliced.
+    pub(crate) pipes: Pipes,
     /// Sockets to be connected again.
     pub(crate) spares: Spares,
     /// The sessions.
@@ -156,6 +159,7 @@ impl Worker {
         Self {
             index,
             pool: Rc::new(Pool::new(bufsize)),
+            pipes: Pipes::new(Arc::clone(&shared.registry.pipes)),
             spares: Spares::default(),
             roster: Roster::default(),
             log: syslog::Sender::default(),
@@ -182,6 +186,16 @@ impl Worker {
         Arc::clone(self.generation.borrow_mut().load())
     }
 
+    /// A pipe, unless `maxpipes` are in use.
+    pub(crate) fn take_pipe(&self) -> Option<Pipe> {
+        let generation = self.generation();
+        let global = &generation.plan.global;
+        self.pipes.take(match global.maxpipes {
+            0 => global.maxconn / 4,
+            limit => limit,
+        })
+    }
+
     /// A transaction, blank.
     pub(crate) fn take_transaction(&self) -> Box<Transaction> {
         self.transactions.borrow_mut().pop().unwrap_or_default()
@@ -191,7 +205,7 @@ impl Worker {
     pub(crate) fn give_transaction(&self, mut transaction: Box<Transaction>) {
         let mut kept = self.transactions.borrow_mut();
         if kept.len() < KEPT_TRANSACTIONS {
-            transaction.reset(&self.pool);
+            transaction.reset(self);
             kept.push(transaction);
         }
     }

@@ -142,7 +142,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     Keyword {
         ignored_in: FRONTEND,
         arguments: "header name",
-        status: Status::Accepted,
         accepts: &["http-send-name-header X-Server"],
         refuses: &["http-send-name-header"],
         ..Keyword::new("http-send-name-header", DLB, |a| {
