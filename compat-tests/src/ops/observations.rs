@@ -45,8 +45,11 @@ impl Stage<'_> {
                     last = cell(column).map(str::to_owned);
                 }
             }
-            let fits = last.as_deref().map(|value| pattern.is_match(value));
-            if fits.transpose().map_err(Box::new)?.unwrap_or(false) {
+            let fits = match &last {
+                Some(value) => pattern.is_match(value).map_err(Box::new)?,
+                None => false,
+            };
+            if fits {
                 return Ok(());
             }
             pause(30);
