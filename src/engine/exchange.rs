@@ -191,6 +191,9 @@ impl Exchange {
                 moved = true;
             }
         }
+        if self.response == Response::Awaited && cuts_off(session) {
+            transaction.down.pass_on();
+        }
         if self.response == Response::Begun
             && transaction.down.body.is_done()
             && !transaction.up.body.is_done()
@@ -300,6 +303,12 @@ impl Exchange {
             {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
+            if cuts_off(session) {
+                return match down.is_pending() {
+                    true => None,
+                    false => failed(Cause::ServerAbort, Stage::Data, None),
+                };
+            }
             if server.read_closed {
                 return failed(Cause::ServerAbort, Stage::Headers, Some(ErrorStatus::S502));
             }
@@ -395,6 +404,13 @@ impl Exchange {
         let status = (by_server && !begun).then_some(ErrorStatus::S504);
         Poll::Ready(Some(Outcome::Failed(termination, status)))
     }
+}
+
+/// Whether the client is left with what has come of an answer because the server has reset the
+/// connection. HAProxy 1.8 does that, where others answer 502.
+fn cuts_off(session: &Session) -> bool {
+    let side = session.server.as_ref().map(|link| &link.side);
+    side.is_some_and(|side| side.broken) && session.generation.plan.dialect == Dialect::V1_8
 }
 
 /// When bytes go from socket to socket, from the client and from the server.

@@ -96,6 +96,11 @@ impl Flow {
         Ok(())
     }
 
+    /// Lets all leave that has come.
+    pub(crate) fn pass_on(&mut self) {
+        self.scheduled = self.buffer.len();
+    }
+
     /// Whether something may leave.
     pub(crate) fn is_pending(&self) -> bool {
         self.has_bytes() || self.pipe.is_some()

@@ -18,6 +18,7 @@ use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
 use super::exchange;
 use super::generation::{Generation, Handles};
+use super::idle::Idle;
 use super::live::{Entered, Server, Slot};
 use super::roster::Card;
 use super::socket::{Socket, SpliceError};
@@ -248,6 +249,8 @@ pub(crate) struct Link {
     pub(crate) slot: Option<Slot>,
     /// It has served a request before this one.
     pub(crate) reused: bool,
+    /// It has asked for a password: whose it was shown may be known of the connection.
+    pub(crate) personal: bool,
     /// Where the server was when it was connected to.
     pub(crate) at: ServerAddress,
     /// Ready when the server's sessions are to end.
@@ -290,6 +293,10 @@ pub(crate) struct Session {
     pub(crate) peer: Option<SocketAddr>,
     /// The server.
     pub(crate) server: Option<Link>,
+    /// The server that the next request goes to, if it may choose and that one has room.
+    pub(crate) preferred: Option<Arc<Server>>,
+    /// The server whose connection was left to others.
+    pub(crate) lent: Option<Arc<Server>>,
     /// The timer.
     pub(crate) deadline: Deadline,
     /// When the request, or the connection for the first, began.
@@ -321,6 +328,8 @@ pub(crate) async fn run(
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
         server: None,
+        preferred: None,
+        lent: None,
         deadline: Deadline::new(Rc::clone(&card)),
         card,
         started: now,
@@ -361,6 +370,7 @@ async fn http(session: &mut Session) {
         first = false;
     }
     session.close_server(true);
+    session.close_lent();
     buffer.clear(&session.worker.pool);
 }
 
@@ -532,6 +542,27 @@ impl Session {
                 Some(address) => self.worker.spares.keep(address, link.side.socket),
                 None => link.side.socket.reset_on_close(),
             }
+        }
+    }
+
+    /// Leaves the connection to the server to whoever asks that server next.
+    pub(crate) fn lend_server(&mut self) {
+        let Some(link) = self.server.take() else {
+            return;
+        };
+        let timeouts = &self.backend().timeouts;
+        let idle = timeouts.http_keep_alive.or(timeouts.http_request);
+        // 1.8 does not let it outlive the client.
+        if self.generation.plan.dialect == Dialect::V1_8 {
+            self.lent.clone_from(&link.server);
+        }
+        Idle::put(&self.worker, link, self.card.id, idle.unwrap_or(LENT_FOR));
+    }
+
+    /// Ends the connection that was left to others, if none of them has used it.
+    pub(crate) fn close_lent(&mut self) {
+        if let Some(server) = self.lent.take() {
+            self.worker.idle.close_own(&server, self.card.id);
         }
     }
 
@@ -717,6 +748,9 @@ pub(crate) struct Line<'a> {
     /// For HTTP.
     pub(crate) http: Option<HttpPart<'a>>,
 }
+
+/// How long a connection to a server is kept for others, unless a timeout says so.
+const LENT_FOR: Duration = Duration::from_secs(60);
 
 const INFO: Severity = Severity(6);
 const ERR: Severity = Severity(3);
