@@ -59,7 +59,6 @@ fn compare(dialect: Dialect, version: &str) {
             }
         }
     }
-    println!("{compared} requests compared");
     assert!(
         differences.is_empty(),
         "{} differ:\n{}",
