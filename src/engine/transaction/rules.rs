@@ -12,6 +12,7 @@ use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, ProxyId};
 use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
 use crate::sample::{Content, Facts, Message, http};
+use crate::userlist;
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
 struct Connection<'a> {
@@ -217,7 +218,10 @@ fn statistics<'p>(
     let known =
         http::credentials(request, as_proxy, &mut scratch).is_some_and(|(name, password)| {
             let pair = [name, b":", password].concat();
-            page.auth.iter().any(|user| user.as_bytes() == pair)
+            let users = page.auth.iter();
+            users.fold(false, |known, user| {
+                known | userlist::same(user.as_bytes(), &pair)
+            })
         });
     let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
     Some(Statistics {
