@@ -17,6 +17,7 @@ mod deadline;
 mod exchange;
 mod flow;
 pub(crate) mod generation;
+mod idle;
 mod listening;
 pub(crate) mod live;
 mod oversight;

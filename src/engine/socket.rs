@@ -257,6 +257,16 @@ impl Socket {
         known || matches!(self.peek(), Err(Errno::AGAIN))
     }
 
+    /// Lets the poller look after a connection that nobody waits for. `false` when it cannot be
+    /// watched, or is not quiet.
+    pub(crate) fn rest(&mut self) -> bool {
+        let Ok(watch) = self.watch(Direction::Read) else {
+            return false;
+        };
+        poller::release(watch);
+        !poller::is_ready(watch, Direction::Read)
+    }
+
     /// Sends a FIN; receiving goes on.
     pub(crate) fn shutdown_write(&self) {
         // The peer may be gone already, which comes to the same.

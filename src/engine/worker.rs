@@ -25,6 +25,7 @@ use super::accept;
 use super::buffer::{Pool, PoolUse};
 use super::control::{Control, Reloads};
 use super::generation::Generation;
+use super::idle::Idle;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
 use super::poller;
@@ -103,6 +104,8 @@ pub(crate) struct Worker {
     pub(crate) pipes: Pipes,
     /// Sockets to be connected again.
     pub(crate) spares: Spares,
+    /// Server connections that any client may use.
+    pub(crate) idle: Idle,
     /// The sessions.
     pub(crate) roster: Roster,
     /// Log sockets.
@@ -161,6 +164,7 @@ impl Worker {
             pool: Rc::new(Pool::new(bufsize)),
             pipes: Pipes::new(Arc::clone(&shared.registry.pipes)),
             spares: Spares::default(),
+            idle: Idle::default(),
             roster: Roster::default(),
             log: syslog::Sender::default(),
             held: Cell::new(0),
@@ -224,6 +228,12 @@ impl Worker {
         };
         let task = self.tracker.spawn_local(ticking);
         card.served_by(task.abort_handle());
+    }
+
+    /// Closes what is only kept to save work: descriptors have run out.
+    pub(crate) fn spare_descriptors(&self) {
+        self.spares.clear();
+        self.idle.clear();
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.

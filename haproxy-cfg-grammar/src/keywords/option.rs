@@ -241,7 +241,7 @@ pub const FLAGS: &[Keyword] = &[
     row!("nolinger", Nolinger, DFLB, NOWHERE),
     row!("persist", Persist, DLB, FRONTEND),
     later(
-        accepted(row!("prefer-last-server", PreferLastServer, DLB, FRONTEND)),
+        row!("prefer-last-server", PreferLastServer, DLB, FRONTEND),
         version::V1_5,
     ),
     row!("redispatch", Redispatch, DLB, FRONTEND),

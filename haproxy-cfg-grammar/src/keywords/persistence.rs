@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, DLB, FLB, FRONTEND, LB};
@@ -154,7 +154,6 @@ pub const PERSISTENCE: &[Keyword] = &[
         ignored_in: FRONTEND,
         since: version::V1_8,
         arguments: "never | safe | aggressive | always",
-        status: Status::Accepted,
         accepts: &["http-reuse safe"],
         refuses: &["http-reuse", "http-reuse sometimes"],
         ..Keyword::new("http-reuse", DLB, http_reuse)
