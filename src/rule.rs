@@ -59,6 +59,8 @@ pub struct Effects {
     pub allowed: bool,
     /// A rule has set the backend.
     pub backend: Option<ProxyId>,
+    /// The statistics page has taken the request over, and refuses it perhaps.
+    pub statistics: bool,
 }
 
 /// What one run over a request goes by.
@@ -73,6 +75,9 @@ pub struct Moment<'p, 'f> {
     /// The request is one for the statistics page: its rules are in the place of `http-request`.
     pub statistics: Option<Statistics<'p>>,
 }
+
+/// The realm of a statistics page that names none.
+pub const PAGE_REALM: &[u8] = b"HAProxy Statistics";
 
 /// What guards a statistics page.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +159,9 @@ impl HttpRules {
             Some(page) => [&rules.http_request[..], page.rules],
             None => [&rules.http_request[..], &[]],
         };
-        for family in families {
+        for (which, family) in families.into_iter().enumerate() {
+            let of_page = moment.statistics.is_some() && (v1_4 || which == 1);
+            effects.statistics = of_page && !v1_4;
             for rule in family {
                 let facts = with_request(base, head, bytes);
                 if !acls.applies(rule.condition.as_ref(), &facts) {
@@ -169,6 +176,7 @@ impl HttpRules {
                     HttpRequestAction::Deny => return Verdict::Deny,
                     HttpRequestAction::Auth { realm: wanted } => {
                         let wanted = wanted.as_ref().map(|text| text.as_bytes());
+                        let wanted = wanted.or(of_page.then_some(PAGE_REALM));
                         if !v1_4 {
                             return Verdict::Authenticate(wanted);
                         }

@@ -7,7 +7,7 @@ use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as 
 use crate::http1::{Head, Method, Policy};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, ProxyId};
-use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
+use crate::rule::{Between, Effects, Moment, PAGE_REALM, ResponseVerdict, Statistics, Verdict, with_request};
 use crate::sample::{Content, Facts, Message, http};
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
@@ -112,6 +112,9 @@ impl Transaction {
         };
         self.method = Method::from_token(self.request.first_word(bytes));
         self.request_allowed = effects.allowed;
+        if effects.statistics {
+            self.server_word = Some(STATISTICS);
+        }
         if let Some(backend) = effects.backend
             && look == Look::Frontend
         {
@@ -176,6 +179,9 @@ impl Transaction {
     }
 }
 
+/// What a log line shows in place of a server for the statistics page.
+pub(super) const STATISTICS: &str = "<STATS>";
+
 /// The end of a request that a rule refuses.
 fn refused(status: ErrorStatus) -> End {
     End::new(Termination::new(Cause::Proxy, Stage::Request), Some(status))
@@ -214,6 +220,6 @@ fn statistics<'p>(
     Some(Statistics {
         rules: &page.http_request,
         challenge: (!page.auth.is_empty() && !known)
-            .then_some(Some(realm.unwrap_or(b"HAProxy Statistics"))),
+            .then_some(Some(realm.unwrap_or(PAGE_REALM))),
     })
 }

@@ -6,6 +6,7 @@ use std::task::Poll;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::rules::STATISTICS;
 use super::{End, Next, Transaction};
 use crate::admin;
 use crate::engine::deadline::{after, earlier};
@@ -31,7 +32,7 @@ impl Transaction {
             return Ok(Next::Close);
         };
         let v1_4 = generation.plan.dialect == Dialect::V1_4;
-        self.server_word = Some("<STATS>");
+        self.server_word = Some(STATISTICS);
         let asked = {
             let bytes = self.up.buffer.bytes();
             let target = self.request.second_word(bytes);
