@@ -176,7 +176,7 @@ impl HttpRules {
                     HttpRequestAction::Deny => return Verdict::Deny,
                     HttpRequestAction::Auth { realm: wanted } => {
                         let wanted = wanted.as_ref().map(|text| text.as_bytes());
-                        let wanted = wanted.or(of_page.then_some(PAGE_REALM));
+                        let wanted = wanted.or_else(|| of_page.then_some(PAGE_REALM));
                         if !v1_4 {
                             return Verdict::Authenticate(wanted);
                         }

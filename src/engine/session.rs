@@ -18,9 +18,11 @@ use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
 use super::exchange;
 use super::generation::{Generation, Handles};
+use super::idle::Idle;
 use super::live::{Entered, Server, Slot};
 use super::roster::Card;
-use super::socket::Socket;
+use super::socket::{Socket, SpliceError};
+use super::splice::Pipe;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
@@ -66,6 +68,10 @@ impl Farewell {
         }
     }
 }
+
+/// This socket is none that the system can splice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unspliceable;
 
 /// One side of a session: a socket and what is known about it.
 #[derive(Debug)]
@@ -143,6 +149,47 @@ impl Side {
             Poll::Pending => {
                 buffer.release(&worker.pool);
                 Poll::Pending
+            }
+        }
+    }
+
+    /// Moves bytes into a pipe, as [`Side::poll_fill`] does into a buffer.
+    pub(crate) fn poll_splice_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        wanted: usize,
+        worker: &Worker,
+    ) -> Poll<Result<usize, Unspliceable>> {
+        match ready!(self.socket.poll_splice_in(cx, pipe, wanted)) {
+            Ok(0) => self.read_closed = true,
+            Ok(n) => {
+                self.taken += n as u64;
+                self.active = worker.now();
+                self.received = self.active;
+                return Poll::Ready(Ok(n));
+            }
+            Err(SpliceError::Unsupported) => return Poll::Ready(Err(Unspliceable)),
+            Err(SpliceError::Broken) => self.break_off(),
+        }
+        Poll::Ready(Ok(0))
+    }
+
+    /// Sends what is in a pipe, as [`Side::poll_send`] does what is in a buffer.
+    pub(crate) fn poll_splice_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        worker: &Worker,
+    ) -> Poll<usize> {
+        match ready!(self.socket.poll_splice_out(cx, pipe)) {
+            Ok(n) => {
+                self.active = worker.now();
+                Poll::Ready(n)
+            }
+            Err(_) => {
+                self.break_off();
+                Poll::Ready(0)
             }
         }
     }
@@ -238,6 +285,8 @@ pub(crate) struct Link {
     pub(crate) slot: Option<Slot>,
     /// It has served a request before this one.
     pub(crate) reused: bool,
+    /// It has asked for a password: whose it was shown may be known of the connection.
+    pub(crate) personal: bool,
     /// Where the server was when it was connected to.
     pub(crate) at: ServerAddress,
     /// Ready when the server's sessions are to end.
@@ -280,6 +329,10 @@ pub(crate) struct Session {
     pub(crate) peer: Option<SocketAddr>,
     /// The server.
     pub(crate) server: Option<Link>,
+    /// The server that the next request goes to, if it may choose and that one has room.
+    pub(crate) preferred: Option<Arc<Server>>,
+    /// The server whose connection was left to others.
+    pub(crate) lent: Option<Arc<Server>>,
     /// The timer.
     pub(crate) deadline: Deadline,
     /// When the request, or the connection for the first, began.
@@ -313,6 +366,8 @@ pub(crate) async fn run(
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
         server: None,
+        preferred: None,
+        lent: None,
         deadline: Deadline::new(Rc::clone(&card)),
         card,
         started: now,
@@ -354,6 +409,7 @@ async fn http(session: &mut Session) {
         first = false;
     }
     session.close_server(true);
+    session.close_lent();
     buffer.clear(&session.worker.pool);
 }
 
@@ -530,6 +586,27 @@ impl Session {
         }
     }
 
+    /// Leaves the connection to the server to whoever asks that server next.
+    pub(crate) fn lend_server(&mut self) {
+        let Some(link) = self.server.take() else {
+            return;
+        };
+        let timeouts = &self.backend().timeouts;
+        let idle = timeouts.http_keep_alive.or(timeouts.http_request);
+        // 1.8 does not let it outlive the client.
+        if self.generation.plan.dialect == Dialect::V1_8 {
+            self.lent.clone_from(&link.server);
+        }
+        Idle::put(&self.worker, link, self.card.id, idle.unwrap_or(LENT_FOR));
+    }
+
+    /// Ends the connection that was left to others, if none of them has used it.
+    pub(crate) fn close_lent(&mut self) {
+        if let Some(server) = self.lent.take() {
+            self.worker.idle.close_own(&server, self.card.id);
+        }
+    }
+
     /// Ends the connection to the client. Should the client have more to say, the system answers
     /// with a RST, as it does for HAProxy.
     pub(crate) fn close_client(&mut self) {
@@ -690,6 +767,9 @@ pub(crate) struct Line<'a> {
     /// For HTTP.
     pub(crate) http: Option<HttpPart<'a>>,
 }
+
+/// How long a connection to a server is kept for others, unless a timeout says so.
+const LENT_FOR: Duration = Duration::from_secs(60);
 
 const INFO: Severity = Severity(6);
 const ERR: Severity = Severity(3);

@@ -431,6 +431,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         maxconn: plan.global.maxconn,
         hard_maxconn: plan.global.maxconn,
         maxpipes: plan.global.maxpipes,
+        pipes: (registry.pipes.used(), registry.pipes.free()),
         connections,
         total_connections: counters.get(Counter::Sessions),
         total_requests: counters.get(Counter::Requests),

@@ -263,11 +263,31 @@ impl Body {
         matches!(self, Self::Length(_) | Self::Chunked(_))
     }
 
-    /// How many bytes of data come next, whatever they are.
-    pub fn data(self) -> u64 {
+    /// How many bytes come next that need not be looked at.
+    pub fn opaque(self) -> u64 {
         match self {
             Self::Length(missing) | Self::Chunked(Chunk::Data(missing)) => missing,
-            _ => 0,
+            Self::UntilClose => u64::MAX,
+            Self::Done | Self::Chunked(_) => 0,
+        }
+    }
+
+    /// Takes in bytes that were not looked at: no more than [`Body::opaque`] says.
+    pub fn skip(&mut self, n: u64) {
+        match self {
+            Self::Length(missing) => {
+                *missing = missing.saturating_sub(n);
+                if *missing == 0 {
+                    *self = Self::Done;
+                }
+            }
+            Self::Chunked(Chunk::Data(missing)) => {
+                *missing = missing.saturating_sub(n);
+                if *missing == 0 {
+                    *self = Self::Chunked(Chunk::DataEnd);
+                }
+            }
+            Self::Done | Self::UntilClose | Self::Chunked(_) => {}
         }
     }
 
@@ -492,9 +512,7 @@ mod tests {
         ] {
             let mut body = Body::new(Framing::Chunked);
             let result = body.advance(text.as_bytes());
-            let result = result
-                .map(|n| (n, body.is_done()))
-                .map_err(|bad| bad.sound);
+            let result = result.map(|n| (n, body.is_done())).map_err(|bad| bad.sound);
             assert_eq!(result, expected, "{text:?}");
         }
     }

@@ -24,6 +24,8 @@ pub struct Info {
     pub hard_maxconn: u32,
     /// `maxpipes`.
     pub maxpipes: u32,
+    /// Pipes in use, and empty ones that are kept.
+    pub pipes: (u32, u32),
     /// Client connections.
     pub connections: u32,
     /// Client connections since the start.
@@ -89,8 +91,8 @@ impl Info {
             add("CumReq", &self.total_requests);
             add("Maxpipes", &self.maxpipes);
         }
-        add("PipesUsed", &0);
-        add("PipesFree", &0);
+        add("PipesUsed", &self.pipes.0);
+        add("PipesFree", &self.pipes.1);
         if !v1_4 {
             let rates = [
                 ["ConnRate", "ConnRateLimit", "MaxConnRate"],
