@@ -489,7 +489,7 @@ mod tests {
             ("0\n\n", Ok((3, true))),
             ("5\r\nhello\r\n0\r\n\r\nGET", Ok((15, true))),
             ("5;x=y\nhello\n0\nT: 1\r\n\nmore", Ok((21, true))),
-            ("3 \t;x\r\nabc\r\n0\r\n\r\n", Ok((18, true))),
+            ("3 \t;x\r\nabc\r\n0\r\n\r\n", Ok((17, true))),
             ("a\r\n12345", Ok((8, false))),
             // A line is taken whole or not at all.
             ("5\r\nhello\r\n1", Ok((10, false))),
