@@ -454,6 +454,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         failed_reloads: shared.reloads.failures(),
         draining: shared.reloads.still_draining(),
         dropped_logs: super::syslog::dropped(),
+        given_up_searches: crate::regular_expression::given_up(),
     }
 }
 
