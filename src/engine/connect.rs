@@ -110,7 +110,7 @@ pub(crate) async fn connect(
         }
         session.close_server(true);
         session.close_lent();
-        if slot.server.settings().maxconn > 0 {
+        if slot.server.maxconn.get() > 0 {
             session.worker.idle.make_room(&slot.server);
         }
         let server = Arc::clone(&slot.server);
