@@ -437,8 +437,8 @@ async fn attempt(
         .and_then(|settings| settings.source.as_ref());
     let source = source.or_else(|| session.backend().source.as_ref());
     let plain = !alive && patience.is_none() && source.is_none();
-    // The request goes along with the packet that ends the handshake.
-    let smart = session.backend().options.tcp_smart_connect == Some(true);
+    // A request that is at hand goes along with the packet that ends the handshake.
+    let smart = session.backend().options.tcp_smart_connect != Some(false);
     let kind = Start {
         plain,
         quiet: smart && transaction.up.is_pending(),
@@ -461,7 +461,7 @@ async fn attempt(
     let mut side = Side::new(socket, session.worker.now());
     side.nolinger = session.backend().options.nolinger;
     session.card.server.replace(server.clone());
-    session.server = Some(Link {
+    session.server = Some(Box::new(Link {
         side,
         at: server
             .as_ref()
@@ -473,7 +473,7 @@ async fn attempt(
         reused: false,
         personal: false,
         spare: plain.then_some(address),
-    });
+    }));
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {

@@ -6,6 +6,7 @@ use std::io::{Stderr, Stdout};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Local};
@@ -114,6 +115,12 @@ impl Sender {
     }
 }
 
+/// The number of this process. The first line is written by the process that stays.
+fn pid() -> u32 {
+    static PID: OnceLock<u32> = OnceLock::new();
+    *PID.get_or_init(std::process::id)
+}
+
 /// What a target gets.
 fn write(
     target: &LogTarget,
@@ -130,7 +137,7 @@ fn write(
             severity,
             facility: target.facility,
             program: &global.log_tag,
-            pid: std::process::id(),
+            pid: pid(),
         };
         json::line(&head, text, fields(), line);
         // An object that is cut is none.
@@ -144,7 +151,7 @@ fn write(
         time: now,
         host,
         tag: &global.log_tag,
-        pid: std::process::id(),
+        pid: pid(),
     };
     match target.frame {
         LogFrame::Rfc5424 => frame.rfc5424(line),
