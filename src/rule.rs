@@ -6,7 +6,7 @@
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::acl::AclSet;
+use crate::acl::{AclSet, RuleIndex};
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
 use crate::regular_expression::BadRegex;
@@ -18,6 +18,8 @@ use crate::sample::{Facts, Message};
 pub struct HttpRules {
     request_lines: LineRules,
     response_lines: LineRules,
+    block: Option<RuleIndex>,
+    redirects: Option<RuleIndex>,
     acts_on_requests: bool,
     acts_on_responses: bool,
 }
@@ -59,6 +61,8 @@ pub struct Effects {
     pub allowed: bool,
     /// A rule has set the backend.
     pub backend: Option<ProxyId>,
+    /// No rule before those of the statistics page has refused a request for it.
+    pub at_statistics: bool,
 }
 
 /// What one run over a request goes by.
@@ -92,14 +96,19 @@ pub trait Between {
 }
 
 impl HttpRules {
-    /// Compiles the rules of a proxy.
+    /// Compiles the rules of a proxy with these ACLs.
     ///
     /// # Errors
     /// What is wrong with a regular expression.
-    pub fn compile(rules: &plan::HttpRules) -> Result<Self, BadRegex> {
+    pub fn compile(rules: &plan::HttpRules, acls: &[plan::Acl]) -> Result<Self, BadRegex> {
         Ok(Self {
             request_lines: LineRules::compile(&rules.request_lines)?,
             response_lines: LineRules::compile(&rules.response_lines)?,
+            block: RuleIndex::new(rules.block.iter().map(Some), acls),
+            redirects: RuleIndex::new(
+                rules.redirects.iter().map(|rule| rule.condition.as_ref()),
+                acls,
+            ),
             acts_on_requests: !(rules.block.is_empty()
                 && rules.http_request.is_empty()
                 && rules.request_lines.is_empty()
@@ -139,22 +148,24 @@ impl HttpRules {
             }
             return Verdict::Pass;
         }
-        if rules
-            .block
-            .iter()
-            .any(|condition| acls.applies(Some(condition), &with_request(base, head, bytes)))
-        {
-            return Verdict::Deny;
+        if !rules.block.is_empty() {
+            let facts = with_request(base, head, bytes);
+            let block = self.block.as_ref();
+            if RuleIndex::find(block, &rules.block, Some, acls, &facts).is_some() {
+                return Verdict::Deny;
+            }
         }
         // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
-        // are looked at, and decide at once.
+        // are looked at, and decide at once. Rules over lines may still refuse a request for the
+        // statistics page then; `redirect` has no say in either.
         let mut realm = moment.statistics.and_then(|page| page.challenge);
         let families = match moment.statistics {
             Some(page) if v1_4 => [page.rules, &[]],
             Some(page) => [&rules.http_request[..], page.rules],
             None => [&rules.http_request[..], &[]],
         };
-        for family in families {
+        for (n, family) in families.into_iter().enumerate() {
+            effects.at_statistics = moment.statistics.is_some() && (v1_4 || n == 1);
             for rule in family {
                 let facts = with_request(base, head, bytes);
                 if !acls.applies(rule.condition.as_ref(), &facts) {
@@ -179,13 +190,8 @@ impl HttpRules {
                 break;
             }
         }
-        if !v1_4 {
-            if let Some(realm) = realm {
-                return Verdict::Authenticate(realm);
-            }
-            if moment.statistics.is_some() {
-                return Verdict::Statistics;
-            }
+        if !v1_4 && let Some(realm) = realm {
+            return Verdict::Authenticate(realm);
         }
         if !self.request_lines.is_empty() {
             let outcome = self
@@ -216,11 +222,14 @@ impl HttpRules {
         if moment.statistics.is_some() {
             return Verdict::Statistics;
         }
-        rules
-            .redirects
-            .iter()
-            .find(|rule| acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)))
-            .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
+        RuleIndex::find(
+            self.redirects.as_ref(),
+            &rules.redirects,
+            |rule| rule.condition.as_ref(),
+            acls,
+            &with_request(base, head, bytes),
+        )
+        .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
     }
 
     /// Runs the rules of one proxy over a response. `base` has no response in it.

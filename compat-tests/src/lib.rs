@@ -3,12 +3,14 @@
 //! Code map:
 //! - [`wire`]: what crosses the wire, byte by byte; `tests/wire.rs` and the program `wire` use it;
 //! - [`servers`]: balancing, queues and checks; `tests/servers.rs` and the program `servers`;
+//! - [`ops`]: command line, signals, statistics, logs; `tests/ops.rs` and the program `ops`;
 //! - [`placement`]: who gets which key, beside a HAProxy; [`haproxy`]: where that is;
 //! - [`verdicts`]: what `-c` says about files; `tests/verdicts.rs` and the program `verdicts`;
 //! - [`ratchet`]: lists of known failures, which may only get shorter;
 //! - [`corpus`]: where recordings and lists lie; [`hapax`]: the binary under test;
 //! - `connection`: one socket of a scripted peer; `text`: placeholders in suites;
 //! - `log_line`, [`replacements`]: what differs from run to run;
+//! - [`exposition`]: reads metrics, strictly; `tests/metrics.rs` uses it;
 //! - [`process`]: a running proxy; [`ports`]: free ones; [`load`]: many requests at once;
 //! - [`arguments`]: command lines of the programs here.
 //!
@@ -17,11 +19,13 @@
 pub mod arguments;
 mod connection;
 pub mod corpus;
+pub mod exposition;
 pub mod faults;
 pub mod hapax;
 pub mod haproxy;
 pub mod load;
 mod log_line;
+pub mod ops;
 pub mod placement;
 pub mod ports;
 pub mod process;

@@ -27,6 +27,7 @@ use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, ServerAddress, Severity};
+use crate::regular_expression;
 use crate::sample::fetch::v4;
 
 /// A connection that has just been accepted.
@@ -615,6 +616,28 @@ impl Session {
     /// Milliseconds since the session or request began.
     pub(crate) fn elapsed(&self, at: Instant) -> i64 {
         millis(at.saturating_duration_since(self.started))
+    }
+
+    /// A rule's pattern that PCRE has given up on is worth a line in the log: whoever wrote it should
+    /// know, and who sends such requests, too.
+    pub(crate) fn report_hopeless_pattern(&self) {
+        const WARNING: Severity = Severity(4);
+        let Some(found) = regular_expression::last_given_up() else {
+            return;
+        };
+        let proxy = self.proxy();
+        let text = format!(
+            "Proxy {}: searching for '{}' was given up: {} ({} times so far).",
+            proxy.name,
+            found.pattern,
+            found.reason,
+            regular_expression::given_up(),
+        );
+        let global = &self.generation.plan.global;
+        let targets = &proxy.log_targets;
+        self.worker
+            .log
+            .send(targets, global, WARNING, text.as_bytes());
     }
 
     /// Writes the log line of a session or request, unless options say not to.

@@ -40,8 +40,8 @@ impl Default for Sender {
         Self {
             udp: RefCell::default(),
             unix: RefCell::default(),
-            stdout: std::io::stdout(),
-            stderr: std::io::stderr(),
+            stdout: io::stdout(),
+            stderr: io::stderr(),
             line: RefCell::default(),
         }
     }
@@ -126,8 +126,13 @@ impl Sender {
             }
         };
         let socket = &sockets[place].1;
-        // The first error may be about the line before: nobody listened then.
-        socket.send(line).is_ok() || socket.send(line).is_ok()
+        match socket.send(line) {
+            // That is about the line before: nobody listened then.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                socket.send(line).is_ok()
+            }
+            result => result.is_ok(),
+        }
     }
 }
 

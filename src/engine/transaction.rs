@@ -241,6 +241,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
         Ok(next) => next,
         Err(end) => end.conclude(session, transaction).await,
     };
+    session.report_hopeless_pattern();
     if next == Next::Close {
         session.close_server(!transaction.parts_gently);
         session.close_client();

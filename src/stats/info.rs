@@ -52,6 +52,8 @@ pub struct Info {
     pub draining: u64,
     /// Log lines that could not be sent.
     pub dropped_logs: u64,
+    /// Searches for regular expressions that would have taken too long.
+    pub given_up_searches: u64,
 }
 
 /// One line: its name and what it says.
@@ -132,6 +134,7 @@ impl Info {
             add("FailedReloads", &self.failed_reloads);
             add("DrainingGenerations", &self.draining);
             add("DroppedLogs", &self.dropped_logs);
+            add("GivenUpRegexes", &self.given_up_searches);
         }
         lines
     }

@@ -1,5 +1,8 @@
 //! The rules of both proxies in motion: facts for them, and what their verdicts do.
 
+use haproxy_cfg_grammar::Dialect;
+
+use super::statistics::STATISTICS;
 use super::{End, Next, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::session::Session;
@@ -84,7 +87,7 @@ impl Transaction {
         };
         let mut effects = Effects {
             allowed: self.request_allowed,
-            backend: None,
+            ..Effects::default()
         };
         let bytes = self.up.buffer.bytes();
         let verdict = {
@@ -110,6 +113,7 @@ impl Transaction {
                 .rules
                 .request(moment, &mut self.request, bytes, &mut between, &mut effects)
         };
+        session.report_hopeless_pattern();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.request_allowed = effects.allowed;
         if let Some(backend) = effects.backend
@@ -117,6 +121,10 @@ impl Transaction {
         {
             super::switching::enter(session, backend);
             self.switched = true;
+        }
+        // 1.4 says that the page answers only when it does.
+        if effects.at_statistics && plan.dialect != Dialect::V1_4 {
+            self.server_word = Some(STATISTICS);
         }
         match verdict {
             Verdict::Pass => Ok(None),
@@ -168,6 +176,7 @@ impl Transaction {
                 self.down.buffer.bytes(),
                 &mut allowed,
             );
+            session.report_hopeless_pattern();
             if verdict != ResponseVerdict::Pass {
                 return verdict;
             }
