@@ -13,7 +13,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use super::deadline::after;
 use super::idle::Wanted;
 use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
-use super::session::{ConnectError, Life, Link, Session, Side};
+use super::session::{ConnectError, Farewell, Life, Link, Session, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
 use super::transaction::Transaction;
@@ -110,7 +110,7 @@ pub(crate) async fn connect(
         }
         session.close_server(true);
         session.close_lent();
-        if slot.server.settings().maxconn > 0 {
+        if slot.server.maxconn.get() > 0 {
             session.worker.idle.make_room(&slot.server);
         }
         let server = Arc::clone(&slot.server);
@@ -459,7 +459,8 @@ async fn attempt(
         let _ = net::sockopt::set_tcp_user_timeout(socket.fd(), millis);
     }
     let mut side = Side::new(socket, session.worker.now());
-    side.nolinger = session.backend().options.nolinger;
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    side.farewell = Farewell::new(session.backend().options.nolinger, v1_4, false);
     session.card.server.replace(server.clone());
     session.server = Some(Box::new(Link {
         side,
