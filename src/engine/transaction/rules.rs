@@ -10,7 +10,9 @@ use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as 
 use crate::http1::{Head, Method, Policy};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, ProxyId};
-use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
+use crate::rule::{
+    Between, Effects, Moment, PAGE_REALM, ResponseVerdict, Statistics, Verdict, with_request,
+};
 use crate::sample::{Content, Facts, Message, http};
 use crate::userlist;
 
@@ -226,7 +228,6 @@ fn statistics<'p>(
     let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
     Some(Statistics {
         rules: &page.http_request,
-        challenge: (!page.auth.is_empty() && !known)
-            .then_some(Some(realm.unwrap_or(b"HAProxy Statistics"))),
+        challenge: (!page.auth.is_empty() && !known).then_some(Some(realm.unwrap_or(PAGE_REALM))),
     })
 }
