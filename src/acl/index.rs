@@ -25,7 +25,7 @@ use crate::sample::{Facts, Value, fetch};
 pub struct RuleIndex {
     classes: Vec<Class>,
     /// Rules that share a pattern, by what else they ask: those on many paths of one host.
-    nested: Vec<RuleIndex>,
+    nested: Vec<Self>,
     /// Rules that are looked at whatever the request is, in order.
     always: Vec<u32>,
     /// By rule: a pattern that fits is all that the condition asks for. Nested ones leave it to the
