@@ -95,10 +95,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "sites-10000",
         about: "64 clients, both connections kept, 100 hosts with 100 paths each, a use_backend rule for each of both",
-        mode: Mode::KeepAlive,
-        clients: 64,
-        body: 100,
         rules: 10_000,
+        ..SMALL
     },
     Scenario {
         name: "tcp-relay",
