@@ -105,6 +105,7 @@ pub(crate) async fn connect(
                 link.reused = true;
                 link.side.active = session.worker.now();
             }
+            session.count_reuse(transaction.server.as_deref());
             transaction.timing.connected = Some(session.worker.now());
             return Ok(());
         }
@@ -195,6 +196,7 @@ async fn connect_directly(
             link.reused = true;
             link.side.active = session.worker.now();
         }
+        session.count_reuse(None);
         transaction.timing.connected = Some(session.worker.now());
         return Ok(());
     }
@@ -448,6 +450,7 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
+    session.count_attempt(server.as_deref());
     let socket = start(address, kind, origin, &session.worker)?;
     if alive {
         // A socket that cannot be kept alive works all the same.
