@@ -219,7 +219,8 @@ impl Checked {
         let settings = self.server.settings();
         let ip = self.check.addr.or(settings.address.ip);
         let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        SocketAddr::new(ip, self.check.port)
+        let port = settings.check.as_ref().map_or(self.check.port, |c| c.port);
+        SocketAddr::new(ip, port)
     }
 
     /// Where it comes from.

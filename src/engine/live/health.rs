@@ -423,10 +423,6 @@ impl Backend {
         let Some(up) = saying.up else {
             return;
         };
-        let before = std::mem::replace(&mut server.record.lock().agent_down, !up);
-        if before != up {
-            return;
-        }
         let words = [b"via agent : ", &saying.said[..]].concat();
         let news = if up {
             News::Up
@@ -437,12 +433,36 @@ impl Backend {
         };
         let status = if up { Status::L7Ok } else { Status::L7Wrong };
         let report = Report::new(status).saying(&words);
-        self.turn(server, news, Reason::Check(&report));
+        if std::mem::replace(&mut server.record.lock().agent_down, !up) == up {
+            self.turn(server, news, Reason::Check(&report));
+        }
+    }
+
+    /// Says in place of its agent whether a server is up.
+    pub(crate) fn set_agent(self: &Arc<Self>, server: &Arc<Server>, up: bool) {
+        if std::mem::replace(&mut server.record.lock().agent_down, !up) != up {
+            return;
+        }
+        let news = if up {
+            News::Up
+        } else {
+            News::Down {
+                was_stopping: false,
+            }
+        };
+        self.turn(server, news, Reason::Administrator);
     }
 
     /// Gives a server another weight.
     pub(crate) fn set_weight(self: &Arc<Self>, server: &Arc<Server>, weight: u32) {
-        server.record.lock().weight = weight;
+        let late = self.dialect() == Dialect::V1_8;
+        {
+            let mut record = server.record.lock();
+            let before = std::mem::replace(&mut record.weight, weight);
+            if late && record.maintenance {
+                record.weight_before.get_or_insert(before);
+            }
+        }
         self.update(server, Instant::now());
     }
 
@@ -454,6 +474,7 @@ impl Backend {
             if std::mem::replace(&mut record.maintenance, maintenance) == maintenance {
                 return;
             }
+            record.weight_before = None;
             if !maintenance && record.follows.is_none() {
                 // Up, until the first check says otherwise.
                 record.health.level = record.health.rise;
