@@ -332,12 +332,13 @@ async fn obtain(
     let redispatch = session.backend().options.redispatch && !transaction.is_forced();
     let since = transaction.timing.received.unwrap_or(session.started);
     let mut left: Option<Arc<Server>> = None;
+    let mut full: Option<Arc<Server>> = None;
     loop {
         let choice = backend.choose(Ask {
             only: only.as_deref(),
             preferred: preferred.as_deref(),
             faithful: transaction.is_forced(),
-            avoid: left.as_deref().or(failed),
+            avoid: left.as_deref().or(full.as_deref()).or(failed),
             hash: transaction.hash,
             since,
         });
@@ -349,7 +350,11 @@ async fn obtain(
             }
             Choice::Full(server) if redispatch && only.is_some() => {
                 only = None;
-                left = Some(server);
+                // That counts at once, even where the way leads back to the same server.
+                session.count_retry(&server, true);
+                transaction.redispatched = true;
+                transaction.lose_persistence();
+                full = Some(server);
                 continue;
             }
             Choice::Full(server) => {
