@@ -17,7 +17,7 @@ mod reader;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use crate::configuration::Origin;
+use crate::configuration::{Origin, Written};
 use crate::engine::control::Outcome;
 use crate::engine::signals::{Control, Waiting, die_of};
 use crate::engine::{
@@ -36,6 +36,8 @@ use reader::Reader;
 pub struct Options {
     /// Where the plan was read, to be read again.
     pub origin: Origin,
+    /// What is known of the files beside the plan.
+    pub written: Written,
     /// Detach from the terminal (`-D`, `daemon`; not with `-db` or `-d`).
     pub daemon: bool,
     /// `-p`, or `pidfile`; `None` when no pid is to be written.
@@ -72,7 +74,7 @@ pub enum StartError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Another process listens on an address of the plan.
-    #[error("cannot {0}; to take over from a running process, name it: -sf PID")]
+    #[error("{0}; to take over from a running process, name it: -sf PID")]
     Running(ListenError),
     /// One of the steps between binding and serving.
     #[error("cannot {step}: {cause}")]
@@ -188,7 +190,14 @@ pub fn run(
         }
     });
     let reader = Reader::new(options.origin, keeper);
-    let life = Life::new(engine, reader, notifier, sender, &mut report);
+    let life = Life::new(
+        engine,
+        reader,
+        options.written,
+        notifier,
+        sender,
+        &mut report,
+    );
     match life.run(&messages) {
         Ended::Killed(signal) => die_of(signal),
         Ended::Finished => {}

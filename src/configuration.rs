@@ -1,10 +1,13 @@
 //! One way from file names to a plan, for every verb, for starting and for reloading.
 
+use std::net::SocketAddr;
+
 use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, Parsed, Severity, SourceSet, parse};
 
 use crate::boot::environment;
 use crate::plan::Plan;
+use crate::report;
 use crate::resolve::{self, Environment, Provenance};
 
 /// A configuration that was read, with everything found out about it.
@@ -20,6 +23,28 @@ pub struct Configuration {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// What is kept of a configuration in service, beside its plan, for those who ask about it.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// The files.
+    pub sources: SourceSet,
+    /// Where the values came from.
+    pub provenance: Provenance,
+    /// What was said about the files, in HAProxy's line format.
+    pub messages: String,
+}
+
+impl Configuration {
+    /// What is kept beside the plan.
+    pub fn written(&self) -> Written {
+        Written {
+            sources: self.document.sources.clone(),
+            provenance: self.provenance.clone(),
+            messages: report::haproxy_lines(&self.diagnostics, &self.document.sources),
+        }
+    }
+}
+
 /// What the command line puts in place of values of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -31,6 +56,8 @@ pub struct Overrides {
     pub no_splice: bool,
     /// `-m`; `None` when not given.
     pub memory_mb: Option<u32>,
+    /// `--metrics`: one more address to those of the file.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where a configuration is read from, at the start and again at every reload.
@@ -127,6 +154,8 @@ fn resolve(
     let mut plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
     if let Some(plan) = &mut plan {
         plan.global.nosplice |= overrides.no_splice;
+        let metrics = &mut plan.global.metrics;
+        metrics.extend(overrides.metrics.filter(|own| !metrics.contains(own)));
     }
     Configuration {
         document: parsed.document,

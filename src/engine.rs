@@ -20,6 +20,7 @@ pub(crate) mod generation;
 mod idle;
 mod listening;
 pub(crate) mod live;
+pub(crate) mod metrics;
 mod oversight;
 mod poller;
 mod reload;
@@ -35,8 +36,10 @@ mod syslog;
 mod transaction;
 pub(crate) mod worker;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
@@ -50,7 +53,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, SocketError};
 use crate::plan::{Plan, ProxyId, Severity, StatsSocket};
-use control::{Control, Question, Reloads, Reply};
+use control::{Control, FrontendOrder, Question, Reloads, Reply};
 use generation::Generation;
 use listening::Place;
 pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
@@ -112,6 +115,7 @@ pub struct Engine {
     /// Ends the health checks of the generation in service.
     checks: CancellationToken,
     sockets: Vec<Socket>,
+    metrics: Vec<Metrics>,
     listening: Sockets,
     opener: Box<dyn Opener>,
     number: u64,
@@ -121,6 +125,8 @@ pub struct Engine {
     retired: Vec<Retired>,
     draining: bool,
     paused: bool,
+    /// Frontends that an administrator has disabled, by name.
+    disabled: BTreeSet<String>,
 }
 
 /// A statistics socket.
@@ -134,11 +140,20 @@ struct Socket {
     stop: CancellationToken,
 }
 
+/// Where metrics are served.
+#[derive(Debug)]
+struct Metrics {
+    address: SocketAddr,
+    /// Ends serving.
+    stop: CancellationToken,
+}
+
 /// Listening sockets opened for a plan, before privileges are dropped and threads are started.
 #[derive(Debug, Default)]
 pub struct Listeners {
     sockets: Sockets,
     stats: Vec<(StatsSocket, UnixListener)>,
+    metrics: Vec<(SocketAddr, TcpListener)>,
     workers: usize,
 }
 
@@ -164,9 +179,12 @@ impl Listeners {
         sockets.extend(Local.open(plan, &missing, workers)?);
         let sought = &plan.global.stats_sockets;
         let stats = Local.open_stats(plan, sought)?;
+        let addresses = &plan.global.metrics;
+        let metrics = Local.open_metrics(plan, addresses)?;
         Ok(Self {
             sockets,
             stats: sought.iter().cloned().zip(stats).collect(),
+            metrics: addresses.iter().copied().zip(metrics).collect(),
             workers,
         })
     }
@@ -232,6 +250,7 @@ impl Engine {
             workers,
             aside: Aside::start()?,
             sockets: Vec::new(),
+            metrics: Vec::new(),
             checks: CancellationToken::new(),
             listening: Sockets::new(),
             opener,
@@ -240,11 +259,15 @@ impl Engine {
             retired: Vec::new(),
             draining: false,
             paused: false,
+            disabled: BTreeSet::new(),
         };
         let plan = engine.plan();
         engine.hand_out(&plan, listeners.sockets);
         for (socket, listener) in listeners.stats {
             engine.add_socket(socket, listener);
+        }
+        for (address, listener) in listeners.metrics {
+            engine.add_metrics(address, listener);
         }
         engine.start_checks();
         Ok(engine)
@@ -258,10 +281,11 @@ impl Engine {
     pub fn apply(&mut self, plan: Plan) -> Result<Applied, EngineError> {
         let plan = Arc::new(plan);
         // Everything that can fail comes first.
-        let wanted = listening::wanted(&plan);
+        let mut wanted = listening::wanted(&plan);
         if wanted.is_empty() {
             return Err(EngineError::NoListener);
         }
+        wanted.retain(|_, (id, _)| !self.disabled.contains(&plan.proxies[*id].name));
         let change = reload::compare(self.listening.keys(), wanted.keys());
         let opened = self.opener.open(&plan, &change.open, self.workers.len())?;
         for (key, sockets) in &self.listening {
@@ -274,6 +298,10 @@ impl Engine {
         let sought = plan.global.stats_sockets.iter();
         let sought: Vec<StatsSocket> = sought.filter(|s| !present(s)).cloned().collect();
         let stats = self.opener.open_stats(&plan, &sought)?;
+        let served = |address: &SocketAddr| self.metrics.iter().any(|m| m.address == *address);
+        let addresses = plan.global.metrics.iter();
+        let addresses: Vec<SocketAddr> = addresses.filter(|a| !served(a)).copied().collect();
+        let metrics = self.opener.open_metrics(&plan, &addresses)?;
         let next = Generation::new(self.number + 1, Arc::clone(&plan), &self.shared.registry)?;
 
         let old = self.shared.current.swap(Arc::new(next));
@@ -301,6 +329,7 @@ impl Engine {
         opened.extend(self.take_back(&before, &plan));
         self.hand_out(&plan, opened);
         self.unpause();
+        self.note_reopened(&plan);
         self.sockets.retain(|socket| {
             let kept = plan.global.stats_sockets.contains(&socket.settings);
             if !kept {
@@ -310,6 +339,16 @@ impl Engine {
         });
         for (socket, listener) in sought.into_iter().zip(stats) {
             self.add_socket(socket, listener);
+        }
+        self.metrics.retain(|metrics| {
+            let kept = plan.global.metrics.contains(&metrics.address);
+            if !kept {
+                metrics.stop.cancel();
+            }
+            kept
+        });
+        for (address, listener) in addresses.into_iter().zip(metrics) {
+            self.add_metrics(address, listener);
         }
         self.shared.registry.forget_unused();
         self.start_checks();
@@ -326,6 +365,15 @@ impl Engine {
         };
         self.serve_socket(&socket);
         self.sockets.push(socket);
+    }
+
+    fn add_metrics(&mut self, address: SocketAddr, listener: TcpListener) {
+        let stop = CancellationToken::new();
+        let shared = Arc::clone(&self.shared);
+        self.aside.spawn(stop.clone(), move || {
+            admin::metrics::serve(shared, listener)
+        });
+        self.metrics.push(Metrics { address, stop });
     }
 
     /// Checks the servers of the generation in service, and no others any more.
@@ -433,6 +481,11 @@ impl Engine {
         Arc::clone(&self.shared.current.load().plan)
     }
 
+    /// The number of the generation in service.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Client connections at this moment.
     pub fn connections(&self) -> u32 {
         self.shared.registry.process.now()
@@ -483,6 +536,10 @@ impl Engine {
                 socket.stop.cancel();
             }
         }
+        // Whoever takes over serves them on the same address.
+        for metrics in self.metrics.drain(..) {
+            metrics.stop.cancel();
+        }
         self.checks.cancel();
         let mut threads = Vec::new();
         for worker in &mut self.workers {
@@ -527,9 +584,9 @@ impl Engine {
     /// Has the statistics say that frontends listen, or do not.
     fn show_paused(&self, paused: bool) {
         let generation = self.shared.current.load();
-        for index in 0..generation.plan.proxies.len() {
-            let frontend = &generation.handles(ProxyId(index as u32)).frontend;
-            frontend.paused.store(paused, Ordering::Relaxed);
+        for (proxy, handles) in generation.plan.proxies.iter().zip(generation.all_handles()) {
+            let paused = paused || self.disabled.contains(&proxy.name);
+            handles.frontend.paused.store(paused, Ordering::Relaxed);
         }
     }
 
@@ -568,12 +625,71 @@ impl Engine {
         }
         let plan = self.plan();
         let missing: Vec<ListenerKey> = listening::wanted(&plan)
-            .into_keys()
+            .into_iter()
+            .filter(|(_, (id, _))| !self.is_closed(ProxyId(*id as u32)))
+            .map(|(key, _)| key)
             .filter(|key| !self.listening.contains_key(key))
             .collect();
         let opened = self.opener.open(&plan, &missing, self.workers.len())?;
         self.hand_out(&plan, opened);
         self.unpause();
+        Ok(())
+    }
+
+    /// Whether an administrator has closed a frontend of the plan in service.
+    fn is_closed(&self, id: ProxyId) -> bool {
+        let generation = self.shared.current.load();
+        let stopped = &generation.handles(id).frontend.stopped;
+        self.disabled.contains(&generation.proxy(id).name) || stopped.load(Ordering::Relaxed)
+    }
+
+    /// A new plan opens what was shut down, and forgets what it does not have.
+    fn note_reopened(&mut self, plan: &Plan) {
+        self.disabled
+            .retain(|name| plan.proxies.iter().any(|proxy| proxy.name == *name));
+        for handles in self.shared.current.load().all_handles() {
+            handles.frontend.stopped.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Closes a frontend of the plan in service, or opens it again. A frontend that is disabled
+    /// stays so over reloads, by its name.
+    ///
+    /// # Errors
+    /// The first socket that cannot be opened; it stays closed then.
+    pub fn order_frontend(&mut self, id: ProxyId, order: FrontendOrder) -> Result<(), EngineError> {
+        let generation = self.shared.current.load_full();
+        let frontend = &generation.handles(id).frontend;
+        let proxy = generation.proxy(id);
+        match order {
+            FrontendOrder::Disable => {
+                self.stop_listening(id);
+                self.disabled.insert(proxy.name.clone());
+                frontend.paused.store(true, Ordering::Relaxed);
+            }
+            FrontendOrder::Shutdown => {
+                let keys = proxy.listeners.iter().map(ListenerKey::of);
+                let keys: Vec<ListenerKey> = keys.collect();
+                self.stop_listening(id);
+                self.opener.remove(&keys);
+                frontend.stopped.store(true, Ordering::Relaxed);
+            }
+            FrontendOrder::Enable => {
+                let plan = &generation.plan;
+                if !self.paused && !self.draining {
+                    let keys: Vec<ListenerKey> = listening::wanted(plan)
+                        .into_iter()
+                        .filter(|(_, (owner, _))| *owner == id.0 as usize)
+                        .map(|(key, _)| key)
+                        .filter(|key| !self.listening.contains_key(key))
+                        .collect();
+                    let opened = self.opener.open(plan, &keys, self.workers.len())?;
+                    self.hand_out(plan, opened);
+                }
+                self.disabled.remove(&proxy.name);
+                frontend.paused.store(self.paused, Ordering::Relaxed);
+            }
+        }
         Ok(())
     }
 

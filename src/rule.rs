@@ -61,8 +61,8 @@ pub struct Effects {
     pub allowed: bool,
     /// A rule has set the backend.
     pub backend: Option<ProxyId>,
-    /// The statistics page has taken the request over, and refuses it perhaps.
-    pub statistics: bool,
+    /// No rule before those of the statistics page has refused a request for it.
+    pub at_statistics: bool,
 }
 
 /// What one run over a request goes by.
@@ -159,16 +159,17 @@ impl HttpRules {
             }
         }
         // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
-        // are looked at, and decide at once.
+        // are looked at, and decide at once. Rules over lines may still refuse a request for the
+        // statistics page then; `redirect` has no say in either.
         let mut realm = moment.statistics.and_then(|page| page.challenge);
         let families = match moment.statistics {
             Some(page) if v1_4 => [page.rules, &[]],
             Some(page) => [&rules.http_request[..], page.rules],
             None => [&rules.http_request[..], &[]],
         };
-        for (which, family) in families.into_iter().enumerate() {
-            let of_page = moment.statistics.is_some() && (v1_4 || which == 1);
-            effects.statistics = of_page && !v1_4;
+        for (n, family) in families.into_iter().enumerate() {
+            let of_page = moment.statistics.is_some() && (v1_4 || n == 1);
+            effects.at_statistics = of_page;
             for rule in family {
                 let facts = with_request(base, head, bytes);
                 if !acls.applies(rule.condition.as_ref(), &facts) {
@@ -194,13 +195,8 @@ impl HttpRules {
                 break;
             }
         }
-        if !v1_4 {
-            if let Some(realm) = realm {
-                return Verdict::Authenticate(realm);
-            }
-            if moment.statistics.is_some() {
-                return Verdict::Statistics;
-            }
+        if !v1_4 && let Some(realm) = realm {
+            return Verdict::Authenticate(realm);
         }
         if !self.request_lines.is_empty() {
             let outcome = self

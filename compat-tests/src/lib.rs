@@ -10,6 +10,7 @@
 //! - [`corpus`]: where recordings and lists lie; [`hapax`]: the binary under test;
 //! - `connection`: one socket of a scripted peer; `text`: placeholders in suites;
 //! - `log_line`, [`replacements`]: what differs from run to run;
+//! - [`exposition`]: reads metrics, strictly; `tests/metrics.rs` uses it;
 //! - [`process`]: a running proxy; [`ports`]: free ones; [`load`]: many requests at once;
 //! - [`arguments`]: command lines of the programs here.
 //!
@@ -18,6 +19,7 @@
 pub mod arguments;
 mod connection;
 pub mod corpus;
+pub mod exposition;
 pub mod faults;
 pub mod hapax;
 pub mod haproxy;

@@ -6,7 +6,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::generation::{Generation, Handles};
-use super::live::{Counter, Counters, Pace};
+use super::live::{Counter, Counters, Pace, Phase};
 use super::worker::Shared;
 use crate::plan::{
     ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
@@ -19,10 +19,11 @@ pub(crate) fn rows(generation: &Generation, now: Instant) -> Vec<Row> {
     let plan = &generation.plan;
     let mut rows = Vec::new();
     for (index, proxy) in plan.proxies.iter().enumerate() {
-        if proxy.disabled {
+        let id = ProxyId(index as u32);
+        let frontend = &generation.handles(id).frontend;
+        if proxy.disabled || frontend.stopped.load(Ordering::Relaxed) {
             continue;
         }
-        let id = ProxyId(index as u32);
         rows.extend(proxy_rows(generation, id, now));
     }
     rows
@@ -30,26 +31,47 @@ pub(crate) fn rows(generation: &Generation, now: Instant) -> Vec<Row> {
 
 /// The rows of one proxy.
 pub(crate) fn proxy_rows(generation: &Generation, id: ProxyId, now: Instant) -> Vec<Row> {
+    each_row(generation, id, now).collect()
+}
+
+/// The same, one by one.
+pub(crate) fn each_row(
+    generation: &Generation,
+    id: ProxyId,
+    now: Instant,
+) -> impl Iterator<Item = Row> {
+    let proxy = generation.proxy(id);
     let collector = Collector {
         generation,
         plan: &generation.plan,
-        proxy: generation.proxy(id),
+        proxy,
         handles: generation.handles(id),
         id,
         now,
     };
-    let mut rows = Vec::new();
-    if collector.proxy.role.is_frontend() {
-        rows.push(collector.frontend());
-        if collector.proxy.options.socket_stats {
-            rows.extend((0..collector.proxy.listeners.len()).map(|n| collector.listener(n)));
-        }
-    }
-    if collector.proxy.role.is_backend() {
-        rows.extend((0..collector.proxy.servers.len()).map(|n| collector.server(n)));
-        rows.push(collector.backend());
-    }
-    rows
+    let (front, back) = (proxy.role.is_frontend(), proxy.role.is_backend());
+    let listeners = front && proxy.options.socket_stats;
+    let listeners = if listeners { proxy.listeners.len() } else { 0 };
+    let servers = if back { proxy.servers.len() } else { 0 };
+    let frontend = front.then_some(Of::Frontend);
+    let listeners = (0..listeners).map(Of::Listener);
+    let servers = (0..servers).map(Of::Server);
+    let all = frontend.into_iter().chain(listeners).chain(servers);
+    all.chain(back.then_some(Of::Backend))
+        .map(move |of| match of {
+            Of::Frontend => collector.frontend(),
+            Of::Listener(index) => collector.listener(index),
+            Of::Server(index) => collector.server(index),
+            Of::Backend => collector.backend(),
+        })
+}
+
+/// What a row of a proxy is about.
+enum Of {
+    Frontend,
+    Listener(usize),
+    Server(usize),
+    Backend,
 }
 
 struct Collector<'a> {
@@ -84,7 +106,7 @@ impl Collector<'_> {
         let sessions = frontend.sessions.now();
         row.set(Field::Scur, sessions);
         row.set(Field::Smax, frontend.sessions.peak().get());
-        row.set(Field::Slim, self.proxy.maxconn);
+        row.set(Field::Slim, self.handles.frontend.maxconn.get());
         counts(
             &mut row,
             counters,
@@ -120,11 +142,17 @@ impl Collector<'_> {
     fn frontend_status(&self, sessions: u32) -> &'static str {
         if self.handles.frontend.paused.load(Ordering::Relaxed) {
             "STOP"
-        } else if self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn {
+        } else if self.is_full(sessions) {
             "FULL"
         } else {
             "OPEN"
         }
+    }
+
+    /// Whether a frontend, or a listener of it, has as many sessions as it may have.
+    fn is_full(&self, sessions: u32) -> bool {
+        let limit = self.handles.frontend.maxconn.get();
+        limit != 0 && sessions >= limit
     }
 
     fn listener(&self, index: usize) -> Row {
@@ -136,7 +164,7 @@ impl Collector<'_> {
         let sessions = live.sessions.now();
         row.set(Field::Scur, sessions);
         row.set(Field::Smax, live.sessions.peak().get());
-        row.set(Field::Slim, self.proxy.maxconn);
+        row.set(Field::Slim, self.handles.frontend.maxconn.get());
         counts(
             &mut row,
             &live.counters,
@@ -151,7 +179,7 @@ impl Collector<'_> {
             ],
         );
         row.set(Field::Dses, 0_u32);
-        let full = self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn;
+        let full = self.is_full(sessions);
         row.set(Field::Status, if full { "FULL" } else { "OPEN" });
         row.set(
             Field::Addr,
@@ -175,7 +203,8 @@ impl Collector<'_> {
         row.set(Field::Qmax, live.queue_peak.get());
         row.set(Field::Scur, live.sessions());
         row.set(Field::Smax, live.peak.get());
-        row.set(Field::Slim, (server.maxconn != 0).then_some(server.maxconn));
+        let limit = live.maxconn.get();
+        row.set(Field::Slim, (limit != 0).then_some(limit));
         counts(
             &mut row,
             counters,
@@ -204,10 +233,10 @@ impl Collector<'_> {
         row.set(Field::RateMax, counters.peak(Pace::Sessions));
         self.health(&mut row, index);
         self.responses(&mut row, counters);
-        row.set(Field::Addr, address(server.address));
+        row.set(Field::Addr, address(live.address()));
         row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
-        self.times(&mut row);
+        self.times(&mut row, counters);
         row
     }
 
@@ -309,7 +338,7 @@ impl Collector<'_> {
         let cookie = self.proxy.persistence.cookie.as_ref();
         row.set(Field::Cookie, cookie.map(|cookie| text(&cookie.name)));
         self.idle(&mut row, counters);
-        self.times(&mut row);
+        self.times(&mut row, counters);
         row
     }
 
@@ -335,9 +364,14 @@ impl Collector<'_> {
         row[Field::Lastsess] = idle.map_or(Value::Signed(-1), Value::Number);
     }
 
-    fn times(&self, row: &mut Row) {
-        for field in [Field::Qtime, Field::Ctime, Field::Rtime, Field::Ttime] {
-            row.set(field, 0_u32);
+    fn times(&self, row: &mut Row, counters: &Counters) {
+        for (field, phase) in [
+            (Field::Qtime, Phase::Queue),
+            (Field::Ctime, Phase::Connect),
+            (Field::Rtime, Phase::Response),
+            (Field::Ttime, Phase::Total),
+        ] {
+            row.set(field, counters.mean(phase));
         }
     }
 }
@@ -372,11 +406,13 @@ fn mode(mode: Mode) -> &'static str {
 }
 
 fn address(address: ServerAddress) -> String {
-    let ip = address
+    let mut ip = address
         .ip
         .map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    if ip.contains(':') {
+        ip = format!("[{ip}]");
+    }
     match address.port {
-        ServerPort::Fixed(port) if ip.contains(':') => format!("[{ip}]:{port}"),
         ServerPort::Fixed(port) => format!("{ip}:{port}"),
         ServerPort::Mapped(offset) => format!("{ip}:{offset:+}"),
     }
@@ -416,7 +452,6 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
     let counters = &registry.counters;
     let sessions = (
         counters.rate(Pace::Sessions, now),
-        0,
         counters.peak(Pace::Sessions),
     );
     let descriptors = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
@@ -428,15 +463,15 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         memory_limit: plan.global.memory_mb.unwrap_or(0).into(),
         descriptors,
         sockets: descriptors,
-        maxconn: plan.global.maxconn,
+        maxconn: registry.maxconn.get(),
         hard_maxconn: plan.global.maxconn,
         maxpipes: plan.global.maxpipes,
         pipes: (registry.pipes.used(), registry.pipes.free()),
         connections,
         total_connections: counters.get(Counter::Sessions),
         total_requests: counters.get(Counter::Requests),
-        connection_rate: sessions,
-        session_rate: sessions,
+        connection_rate: (sessions.0, registry.connection_rate.limit.get(), sessions.1),
+        session_rate: (sessions.0, registry.session_rate.limit.get(), sessions.1),
         tasks: u64::from(connections) + 1,
         idle: 100,
         node: plan.global.node.clone().unwrap_or_else(host_name),

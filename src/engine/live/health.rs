@@ -218,7 +218,7 @@ impl Backend {
             let (Some(backend), Some(follower)) = (backend.upgrade(), follower.upgrade()) else {
                 continue;
             };
-            let before = (follower.is_up(), follower.takes_clients());
+            let before = (follower.is_up(), follower.took_clients());
             follower.refresh();
             let after = (follower.is_up(), follower.takes_clients());
             if before == after || follower.is_in_maintenance() {
@@ -227,6 +227,7 @@ impl Backend {
             // Undone, so that the change is seen where it is told.
             follower.set_up(before.0);
             let news = match after {
+                (true, true) if before.0 => News::Resumed,
                 (true, true) => News::Up,
                 (true, false) => News::Stopping,
                 (false, _) => News::Down {
@@ -263,6 +264,8 @@ impl Backend {
         let (change, moved, health, was_stopping) = {
             let mut record = server.record.lock();
             let before = record.health;
+            // Since 1.5 another result is news, even where it moves nothing.
+            let other = dialect != Dialect::V1_4 && record.report.status != report.status;
             let change = if report.status.passes() {
                 record.health.pass(report.status == Status::L7Conditional)
             } else {
@@ -274,7 +277,7 @@ impl Backend {
             record.report = report.clone();
             (
                 change,
-                before != record.health,
+                before != record.health || other,
                 record.health,
                 before.stopping,
             )
@@ -316,7 +319,8 @@ impl Backend {
         }
         let news = match change {
             Change::None | Change::Moved => return,
-            Change::Up | Change::Resumed => News::Up,
+            Change::Up => News::Up,
+            Change::Resumed => News::Resumed,
             Change::Down => News::Down { was_stopping },
             Change::Stopping => News::Stopping,
         };
@@ -419,10 +423,6 @@ impl Backend {
         let Some(up) = saying.up else {
             return;
         };
-        let before = std::mem::replace(&mut server.record.lock().agent_down, !up);
-        if before != up {
-            return;
-        }
         let words = [b"via agent : ", &saying.said[..]].concat();
         let news = if up {
             News::Up
@@ -433,12 +433,36 @@ impl Backend {
         };
         let status = if up { Status::L7Ok } else { Status::L7Wrong };
         let report = Report::new(status).saying(&words);
-        self.turn(server, news, Reason::Check(&report));
+        if std::mem::replace(&mut server.record.lock().agent_down, !up) == up {
+            self.turn(server, news, Reason::Check(&report));
+        }
+    }
+
+    /// Says in place of its agent whether a server is up.
+    pub(crate) fn set_agent(self: &Arc<Self>, server: &Arc<Server>, up: bool) {
+        if std::mem::replace(&mut server.record.lock().agent_down, !up) != up {
+            return;
+        }
+        let news = if up {
+            News::Up
+        } else {
+            News::Down {
+                was_stopping: false,
+            }
+        };
+        self.turn(server, news, Reason::Administrator);
     }
 
     /// Gives a server another weight.
     pub(crate) fn set_weight(self: &Arc<Self>, server: &Arc<Server>, weight: u32) {
-        server.record.lock().weight = weight;
+        let late = self.dialect() == Dialect::V1_8;
+        {
+            let mut record = server.record.lock();
+            let before = std::mem::replace(&mut record.weight, weight);
+            if late && record.maintenance {
+                record.weight_before.get_or_insert(before);
+            }
+        }
         self.update(server, Instant::now());
     }
 
@@ -450,6 +474,7 @@ impl Backend {
             if std::mem::replace(&mut record.maintenance, maintenance) == maintenance {
                 return;
             }
+            record.weight_before = None;
             if !maintenance && record.follows.is_none() {
                 // Up, until the first check says otherwise.
                 record.health.level = record.health.rise;

@@ -1,5 +1,8 @@
 //! The rules of both proxies in motion: facts for them, and what their verdicts do.
 
+use haproxy_cfg_grammar::Dialect;
+
+use super::statistics::STATISTICS;
 use super::{End, Next, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::session::Session;
@@ -11,6 +14,7 @@ use crate::rule::{
     Between, Effects, Moment, PAGE_REALM, ResponseVerdict, Statistics, Verdict, with_request,
 };
 use crate::sample::{Content, Facts, Message, http};
+use crate::userlist;
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
 struct Connection<'a> {
@@ -86,8 +90,7 @@ impl Transaction {
         };
         let mut effects = Effects {
             allowed: self.request_allowed,
-            backend: None,
-            statistics: false,
+            ..Effects::default()
         };
         let bytes = self.up.buffer.bytes();
         let verdict = {
@@ -116,14 +119,15 @@ impl Transaction {
         session.report_hopeless_pattern();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.request_allowed = effects.allowed;
-        if effects.statistics {
-            self.server_word = Some(STATISTICS);
-        }
         if let Some(backend) = effects.backend
             && look == Look::Frontend
         {
             super::switching::enter(session, backend);
             self.switched = true;
+        }
+        // 1.4 says that the page answers only when it does.
+        if effects.at_statistics && plan.dialect != Dialect::V1_4 {
+            self.server_word = Some(STATISTICS);
         }
         match verdict {
             Verdict::Pass => Ok(None),
@@ -184,9 +188,6 @@ impl Transaction {
     }
 }
 
-/// What a log line shows in place of a server for the statistics page.
-pub(super) const STATISTICS: &str = "<STATS>";
-
 /// The end of a request that a rule refuses.
 fn refused(status: ErrorStatus) -> End {
     End::new(Termination::new(Cause::Proxy, Stage::Request), Some(status))
@@ -219,7 +220,10 @@ fn statistics<'p>(
     let known =
         http::credentials(request, as_proxy, &mut scratch).is_some_and(|(name, password)| {
             let pair = [name, b":", password].concat();
-            page.auth.iter().any(|user| user.as_bytes() == pair)
+            let users = page.auth.iter();
+            users.fold(false, |known, user| {
+                known | userlist::same(user.as_bytes(), &pair)
+            })
         });
     let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
     Some(Statistics {

@@ -6,7 +6,6 @@ use std::task::Poll;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use super::rules::STATISTICS;
 use super::{End, Next, Transaction};
 use crate::admin;
 use crate::engine::deadline::{after, earlier};
@@ -18,6 +17,9 @@ use crate::http1::{Body, Method};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Proxy, ProxyId, StatsPage};
 use crate::stats::{Action, Asked, Field, Form, Outcome, Page, Row, SectionOfPage, csv, typed};
+
+/// What stands in the log in place of a server that the page has answered for.
+pub(super) const STATISTICS: &str = "<STATS>";
 
 impl Transaction {
     /// Answers with the page of a proxy.
@@ -33,6 +35,8 @@ impl Transaction {
         };
         let v1_4 = generation.plan.dialect == Dialect::V1_4;
         self.server_word = Some(STATISTICS);
+        // The page is a server that answers at once.
+        self.connecting = true;
         let asked = {
             let bytes = self.up.buffer.bytes();
             let target = self.request.second_word(bytes);
