@@ -8,6 +8,7 @@ use super::session::Session;
 use super::transaction::Transaction;
 use haproxy_cfg_grammar::Dialect;
 
+use crate::http1::connection_header::Stage as Look;
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::Mode;
 
@@ -148,8 +149,10 @@ impl Session {
 pub(crate) enum Incident {
     /// The request is invalid, or did not come whole.
     BadRequest,
-    /// A rule has refused the request.
-    RequestDenied,
+    /// A rule of the frontend, or one of the backend, has refused the request.
+    RequestDenied(Look),
+    /// A rule has held the client and then refused the request.
+    Tarpit(Look),
     /// A rule has refused the connection after a look at what came.
     ContentRejected,
     /// A rule has refused the response.
@@ -186,8 +189,12 @@ impl Transaction {
             _ => {}
         }
         match self.incident {
-            Some(Incident::RequestDenied) => {
-                session.count_denied(session.backend != session.frontend)
+            Some(Incident::RequestDenied(look)) => session.count_refused(look),
+            Some(Incident::Tarpit(look)) => {
+                session.count_refused(look);
+                if session.generation.plan.dialect == Dialect::V1_4 {
+                    session.count_front(Counter::RequestErrors, 1);
+                }
             }
             Some(Incident::ContentRejected) => session.count_denied(true),
             Some(Incident::BadRequest) => session.count_front(Counter::RequestErrors, 1),
@@ -235,6 +242,17 @@ impl Session {
         if self.proxy().mode == Mode::Http {
             let counters = &self.frontend_handles().frontend.counters;
             counters.count(self.worker.index, status);
+        }
+    }
+
+    /// A rule of one side has refused a request. 1.4 counts it on that side, later versions on all.
+    fn count_refused(&self, look: Look) {
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        if v1_4 && look == Look::Joint {
+            self.count_listener(Counter::DeniedRequests, 1);
+            self.count_back(None, Counter::DeniedRequests, 1);
+        } else {
+            self.count_denied(look == Look::Joint);
         }
     }
 
