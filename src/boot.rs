@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 
 use crate::configuration::Origin;
+use crate::engine::control::Outcome;
 use crate::engine::signals::{Control, Waiting, die_of};
 use crate::engine::{
     Applied, Engine, EngineError, ListenError, Listeners, Local, Opener, nobody_listens,
@@ -93,12 +94,11 @@ impl StartError {
 }
 
 /// What the control thread is told.
-#[derive(Debug)]
 enum Message {
     /// By a signal.
     Control(Control),
-    /// By another process.
-    Question(Question, mpsc::Sender<Answer>),
+    /// By another process, or on the statistics socket.
+    Question(Question, Box<dyn FnOnce(Answer) + Send>),
     /// By the workers: the last session has ended.
     Drained,
 }
@@ -174,6 +174,19 @@ pub fn run(
         })?,
         Err(error) => tracing::warn!(%error, "other processes cannot ask this one"),
     }
+    engine.asks({
+        let sender = sender.clone();
+        move |question, reply| {
+            let reply = Box::new(move |answer: Answer| {
+                reply(Outcome {
+                    done: answer.done,
+                    text: answer.text,
+                });
+            });
+            // Without a control thread the process is ending, and the asker with it.
+            let _ = sender.send(Message::Question(question, reply));
+        }
+    });
     let reader = Reader::new(options.origin, keeper);
     let life = Life::new(engine, reader, notifier, sender, &mut report);
     match life.run(&messages) {

@@ -12,6 +12,7 @@ mod buffer;
 mod capture;
 mod check;
 mod connect;
+pub mod control;
 mod deadline;
 mod exchange;
 pub(crate) mod generation;
@@ -46,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, SocketError};
 use crate::plan::{Plan, ProxyId, Severity, StatsSocket};
+use control::{Control, Question, Reloads, Reply};
 use generation::Generation;
 use listening::Place;
 pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
@@ -212,6 +214,8 @@ impl Engine {
             registry,
             cli: Arc::default(),
             clients: Arc::default(),
+            control: Control::default(),
+            reloads: Reloads::default(),
             orders: OnceLock::new(),
         });
         let workers = (0..listeners.workers)
@@ -276,6 +280,8 @@ impl Engine {
         self.retired.push(Retired::new(self.number, started, &old));
         drop(old);
         self.number += 1;
+        self.shared.reloads.applied(self.number);
+        self.shared.reloads.draining(self.retired.len());
         let applied = Applied {
             generation: self.number,
             opened: change.open.len(),
@@ -427,6 +433,16 @@ impl Engine {
     /// Client connections at this moment.
     pub fn connections(&self) -> u32 {
         self.shared.registry.process.now()
+    }
+
+    /// Says where questions to the control thread go.
+    pub fn asks(&self, control: impl Fn(Question, Reply) + Send + Sync + 'static) {
+        self.shared.control.set(Box::new(control));
+    }
+
+    /// Notes that a reload changed nothing.
+    pub fn not_reloaded(&self) {
+        self.shared.reloads.failed();
     }
 
     /// Clients of the statistics sockets at this moment.

@@ -171,7 +171,9 @@ impl StickTable {
         if self.nopurge.load(Ordering::Relaxed) || (self.no_small_purge && batch == 0) {
             return false;
         }
-        let batch = batch + u32::from(!self.no_small_purge) + (self.len() - size);
+        // Other workers remove entries meanwhile: the table may have shrunk since the look above.
+        let surplus = self.len().saturating_sub(size);
+        let batch = batch + u32::from(!self.no_small_purge) + surplus;
         for _ in 0..batch {
             let oldest = self
                 .shards

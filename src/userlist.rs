@@ -1,5 +1,7 @@
 //! Users, passwords and groups. Manual 1.4, section 3.4.
 
+use yescrypt::{PasswordVerifier as _, Yescrypt};
+
 use crate::plan::{Password, User, Userlist};
 
 /// The user of that name.
@@ -16,9 +18,19 @@ pub fn fits(password: &Password, given: &[u8]) -> bool {
     match password {
         Password::None => false,
         Password::Plain(expected) => same(expected, given),
-        Password::Crypt(expected) => std::str::from_utf8(expected)
-            .is_ok_and(|expected| pwhash::unix::verify(given, expected)),
+        Password::Crypt(expected) => {
+            std::str::from_utf8(expected).is_ok_and(|expected| fits_hash(expected, given))
+        }
     }
+}
+
+/// Whether a password has that hash, in one of the forms of crypt(3): DES, `$1$` MD5, `$2b$` bcrypt,
+/// `$5$` SHA-256, `$6$` SHA-512, `$y$` yescrypt. In any other form nothing has.
+fn fits_hash(expected: &str, given: &[u8]) -> bool {
+    if expected.starts_with("$y$") {
+        return Yescrypt::default().verify_password(given, expected).is_ok();
+    }
+    pwhash::unix::verify(given, expected)
 }
 
 /// Whether a user belongs to a group of which the name satisfies a test.
@@ -52,8 +64,22 @@ mod tests {
             (Password::Crypt("abHVJvUOCU7Cs".into()), "secret-des", true),
             (Password::Crypt("abHVJvUOCU7Cs".into()), "secret", false),
             (Password::Crypt("$9$nothing".into()), "secret", false),
+            (Password::Crypt(BCRYPT.into()), "open-sesame", true),
+            (Password::Crypt(BCRYPT.into()), "open-sesamf", false),
+            (Password::Crypt(YESCRYPT.into()), "open-sesame", true),
+            (Password::Crypt(YESCRYPT.into()), "open-sesamf", false),
+            (
+                Password::Crypt("$y$j9T$abcdefghijklmnop$".into()),
+                "",
+                false,
+            ),
+            (Password::Crypt("$y$j9T$abcdefghijklmnop".into()), "", false),
+            (Password::Crypt("$y$".into()), "", false),
         ] {
             assert_eq!(fits(&password, given.as_bytes()), expected, "{password:?}");
         }
     }
+
+    const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO";
+    const YESCRYPT: &str = "$y$j9T$abcdefghijklmnop$6S9Q1k6fvwNqMXok6b6Grr6htOkfOdZhxJhjBsKUuBB";
 }

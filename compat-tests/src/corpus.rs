@@ -7,6 +7,21 @@ pub fn wire() -> PathBuf {
     here().join("corpus/wire")
 }
 
+/// The folder with the suites about servers and their recordings.
+pub fn servers() -> PathBuf {
+    here().join("corpus/servers")
+}
+
+/// The folder with scenarios of servers that go up and down.
+pub fn transitions() -> PathBuf {
+    here().join("corpus/transitions")
+}
+
+/// The folder with choices of servers.
+pub fn placement() -> PathBuf {
+    here().join("corpus/placement")
+}
+
 /// The folder with the configurations and their verdicts.
 pub fn config() -> PathBuf {
     here().join("corpus/config")

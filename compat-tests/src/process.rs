@@ -87,6 +87,11 @@ impl Proxy {
         Ok(true)
     }
 
+    /// How it ended, once it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

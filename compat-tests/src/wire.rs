@@ -5,16 +5,15 @@
 //! what was recorded from HAProxy.
 //!
 //! Code map, in the order of a run:
-//! - `suite`: the files; `text`: placeholders in them;
+//! - `suite`: the files;
 //! - `ports`: what stands behind the placeholders;
 //! - `stage`: one run of a suite and what its peers share; `client`, `origin`: the peers;
-//!   `connection`: one socket of them; `framing`: where messages end;
+//!   `framing`: where messages end;
 //! - `normalise`: ports, dates and timers out of the results;
 //! - `compare`: results against recordings, with another try for what failed; `report`: for people.
 
 mod client;
 mod compare;
-mod connection;
 mod framing;
 mod normalise;
 mod origin;
@@ -22,7 +21,6 @@ mod ports;
 mod report;
 mod stage;
 mod suite;
-pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,6 +28,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::process::ProxyCommand;
+use crate::replacements::PatternError;
 
 pub use compare::{Leniency, SuiteReport, WireRun};
 pub use report::difference;
@@ -55,13 +54,8 @@ pub enum WireError {
         source: serde_json::Error,
     },
     /// A `normalise` pattern of a suite is wrong.
-    #[error("pattern {pattern:?}: {source}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        source: Box<fancy_regex::Error>,
-    },
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// A script does what makes no sense.
     #[error("case {case}: {what}")]
     Script {

@@ -11,6 +11,9 @@ use compat_tests::process::ProxyCommand;
 use compat_tests::wire::{Outcome, Suite, Transcript, play};
 use serde_json::{Value, json};
 
+#[path = "examples/content.rs"]
+mod content;
+
 #[test]
 fn keep_alive_keeps_both_connections() {
     let seen = exchange("mode-keep-alive.cfg", &[], two_requests("fe_8080"));
@@ -214,7 +217,10 @@ fn tcp_relay_passes_half_closes_on() {
 
 #[test]
 fn every_example_is_tested() {
-    let tested = include_str!("examples.rs");
+    let tested = concat!(
+        include_str!("examples.rs"),
+        include_str!("examples/content.rs")
+    );
     for entry in std::fs::read_dir(folder()).expect("there are examples") {
         let name = entry
             .expect("readable")
@@ -281,6 +287,7 @@ fn play_example(example: &str, args: &[&str], cases: Vec<Value>) -> BTreeMap<Str
         "cases": cases,
         "origin": [[{"each": [{"send": response("%c.%n|")}]}]],
         "window": 200,
+        "files": {PAGE: std::fs::read_to_string(folder().join(PAGE)).expect("a page")},
     });
     let suite = Suite::from_json(&path, suite.to_string()).expect("a well-formed suite");
     let command = ProxyCommand {
@@ -300,6 +307,7 @@ fn with_places(line: &str) -> String {
     let place = match line.split_whitespace().next() {
         Some("bind") => "fe_",
         Some("server") => "s",
+        Some("errorfile") => return line.replace("examples/", "{dir}/"),
         Some("log") if line.contains(ADDRESS) => return line.replace(":514", ":{log}"),
         _ => return line.to_owned(),
     };
@@ -358,6 +366,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 
+const PAGE: &str = "maintenance.http";
 const ADDRESS: &str = "127.0.0.1:";
 const REQUEST_1: &str = "GET /~case~/1 HTTP/1.1\r\nHost: example.test\r\n\r\n";
 const REQUEST_2: &str = "GET /~case~/2 HTTP/1.1\r\nHost: example.test\r\n\r\n";

@@ -16,7 +16,7 @@ use crate::plan::AccessLevel;
 pub(crate) struct Command {
     /// The words that it begins with.
     pub(crate) words: &'static str,
-    /// Whether 1.4 has it, too.
+    /// Whether 1.4 has it, too. hapax's own are there in every dialect, and listed in its own.
     pub(crate) since: Dialect,
     /// What a client must be allowed to do.
     pub(crate) level: AccessLevel,
@@ -103,12 +103,15 @@ pub(crate) const COMMANDS: &[Command] = &[
     cli::server::ENABLE_SERVER,
     cli::show_sess::SHUTDOWN_SESSION,
     cli::show_sess::SHUTDOWN_SESSIONS,
+    cli::reload::RELOAD,
+    cli::reload::SHOW_GENERATIONS,
 ];
 
 /// Finds and runs a command.
 pub(crate) fn execute(context: &mut Context<'_>, words: &[&str]) -> Answer {
     let dialect = context.dialect();
-    let known = COMMANDS.iter().filter(|c| is_in(c, dialect));
+    let own = |c: &&Command| c.since == Dialect::Hapax;
+    let known = COMMANDS.iter().filter(|c| own(c) || is_in(c, dialect));
     for command in known {
         let own = command.words.split(' ').count();
         if words.len() >= own && command.words.split(' ').eq(words[..own].iter().copied()) {
@@ -138,5 +141,9 @@ pub(crate) fn list(dialect: Dialect) -> String {
 }
 
 fn is_in(command: &Command, dialect: Dialect) -> bool {
-    command.since == Dialect::V1_4 || dialect != Dialect::V1_4
+    match command.since {
+        Dialect::V1_4 => true,
+        Dialect::V1_8 => dialect != Dialect::V1_4,
+        Dialect::Hapax => dialect == Dialect::Hapax,
+    }
 }

@@ -16,20 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::keeper::{receive_by_key, send_by_key};
 use super::{Message, descriptors};
+pub use crate::engine::control::Question;
 use crate::engine::{ListenerKey, Sockets};
-
-/// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Question {
-    /// The listening sockets, for the process that takes over.
-    Sockets,
-    /// A reload.
-    Reload,
-    /// What a reload would change.
-    DryRun,
-    /// The configurations in service: the running one and those that drain.
-    Generations,
-}
 
 /// What is answered.
 #[derive(Debug, Default)]
@@ -125,7 +113,13 @@ impl Door {
         let question = descriptors::receive(&mut stream)?;
         let (reply, answer) = mpsc::channel();
         messages
-            .send(Message::Question(question, reply))
+            .send(Message::Question(
+                question,
+                Box::new(move |answer| {
+                    // It waits no longer than the asker.
+                    let _ = reply.send(answer);
+                }),
+            ))
             .map_err(|_| io::ErrorKind::BrokenPipe)?;
         let answer = answer
             .recv()

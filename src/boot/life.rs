@@ -91,8 +91,7 @@ impl<'a> Life<'a> {
             let ended = match message {
                 Some(Message::Control(control)) => self.obey(control),
                 Some(Message::Question(question, reply)) => {
-                    // An asker that is gone needs no answer.
-                    let _ = reply.send(self.answer(question));
+                    reply(self.answer(question));
                     None
                 }
                 Some(Message::Drained) => {
@@ -219,6 +218,9 @@ impl<'a> Life<'a> {
                 format!("reload failed: {error}")
             }
         };
+        if !matches!(outcome, Outcome::Applied(_)) {
+            self.engine.not_reloaded();
+        }
         if !matches!(outcome, Outcome::Refused) {
             self.engine.log(&said);
         }

@@ -5,8 +5,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::plan::Plan;
 
 /// Bytes that a connection needs besides its two buffers: the session, its heads and rules, its
-/// sockets' share of the runtime. Measured with 2,000 transfers under way; see `docs/overload.md`.
-pub const SESSION: u64 = 8 << 10;
+/// sockets' share of the poller. Measured with 1,000 transfers under way; see `docs/overload.md`.
+pub const SESSION: u64 = 3_952;
 /// Bytes that the process needs before the first connection: program, stacks, plan, counters.
 pub const BASE: u64 = 32 << 20;
 
@@ -71,7 +71,27 @@ pub(super) fn raise(plan: &Plan, workers: usize) -> Vec<String> {
             warnings.push(format!("cannot limit memory to {megabytes} MB: {error}"));
         }
     }
+    if let Some(limit) = container() {
+        let most = most_memory(plan) + BASE;
+        if most > limit {
+            warnings.push(format!(
+                "{} connections can need {} MB, and the system allows {}: lower 'maxconn'",
+                global.maxconn,
+                most.div_ceil(1 << 20),
+                limit >> 20
+            ));
+        }
+    }
     warnings
+}
+
+/// The memory that the container or slice of this process may use; `None` when there is no limit.
+fn container() -> Option<u64> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let limits = ["", path].map(|path| format!("/sys/fs/cgroup{path}/memory.max"));
+    let read = |file: &String| std::fs::read_to_string(file).ok()?.trim().parse().ok();
+    limits.iter().filter_map(read).min()
 }
 
 /// Bytes of the stack of a thread.

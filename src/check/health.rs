@@ -82,8 +82,8 @@ impl Health {
         Change::Up
     }
 
-    /// A check has failed. A server that is down and on its way up starts over, or since 1.5 stays
-    /// where it is (`forgiving`).
+    /// A check has failed. A server that is down and on its way up starts over, or stays where
+    /// it is (`forgiving`, from 1.5 to 1.8).
     pub fn fail(&mut self, forgiving: bool) -> Change {
         if self.level > self.rise {
             self.level -= 1;

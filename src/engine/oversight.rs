@@ -166,6 +166,7 @@ impl Engine {
             }
         }
         self.retired.retain(|retired| retired.sessions() > 0);
+        self.shared.reloads.draining(self.retired.len());
         // Whether there was anything to wait for is of interest, not every number.
         for (number, after) in ended.into_iter().filter(|(_, after)| *after >= LOOK) {
             let seconds = after.as_secs();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
 
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::generation::Generation;
@@ -40,6 +41,7 @@ pub(crate) struct Card {
     calls: Cell<u64>,
     ended: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    task: RefCell<Option<AbortHandle>>,
 }
 
 impl Card {
@@ -67,6 +69,7 @@ impl Card {
             calls: Cell::new(0),
             ended: Cell::new(false),
             waker: RefCell::new(None),
+            task: RefCell::new(None),
         }
     }
 
@@ -89,6 +92,18 @@ impl Card {
         self.ended.set(true);
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
+        }
+    }
+
+    /// Notes the task that serves the session.
+    pub(crate) fn served_by(&self, task: AbortHandle) {
+        *self.task.borrow_mut() = Some(task);
+    }
+
+    /// Ends the session without a word: its task is dropped when the runtime comes to it.
+    fn cut(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.abort();
         }
     }
 
@@ -182,11 +197,11 @@ impl Roster {
             .collect()
     }
 
-    /// Ends the sessions of that generation and of those before it.
+    /// Ends the sessions of that generation and of those before it, at once.
     pub(crate) fn cut(&self, generation: u64) {
         for (_, card) in self.0.borrow().iter() {
             if card.generation.number <= generation {
-                card.end();
+                card.cut();
             }
         }
     }

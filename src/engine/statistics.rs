@@ -440,9 +440,9 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         idle: 100,
         node: plan.global.node.clone().unwrap_or_else(host_name),
         description: plan.global.description.clone(),
-        generation: 1,
-        failed_reloads: 0,
-        draining: 0,
+        generation: shared.reloads.generation(),
+        failed_reloads: shared.reloads.failures(),
+        draining: shared.reloads.still_draining(),
         dropped_logs: super::syslog::dropped(),
     }
 }

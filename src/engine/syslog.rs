@@ -180,7 +180,6 @@ fn print(to: BorrowedFd<'_>, line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd as _;
 
     #[test]
     fn a_reader_that_sleeps_costs_lines_and_no_time() {

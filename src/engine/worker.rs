@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept;
 use super::buffer::{Pool, PoolUse};
+use super::control::{Control, Reloads};
 use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
@@ -70,6 +71,10 @@ pub(crate) struct Shared {
     pub(crate) cli: Arc<Gate>,
     /// The same, one by one.
     pub(crate) clients: Arc<Clients>,
+    /// The way to the control thread.
+    pub(crate) control: Control,
+    /// What is known about reloads.
+    pub(crate) reloads: Reloads,
     /// Where the workers take their orders.
     pub(crate) orders: OnceLock<Vec<UnboundedSender<Command>>>,
 }
@@ -200,10 +205,11 @@ impl Worker {
         let ticking = Ticking {
             worker: Rc::clone(self),
             place: self.roster.add(Rc::clone(&card)),
-            card,
+            card: Rc::clone(&card),
             session,
         };
-        self.tracker.spawn_local(ticking);
+        let task = self.tracker.spawn_local(ticking);
+        card.served_by(task.abort_handle());
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.

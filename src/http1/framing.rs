@@ -24,6 +24,9 @@ pub enum FramingError {
     /// A Content-Length that is no number, or numbers that contradict each other.
     #[error("Content-Length is not a number, or two of them disagree")]
     ContentLength,
+    /// A Transfer-Encoding that an origin may understand in another way than a proxy does.
+    #[error("Transfer-Encoding does not end with 'chunked', or is disguised")]
+    TransferEncoding,
     /// A chunk size that is not hexadecimal or does not fit, or a chunk not followed by a line end.
     #[error("invalid chunk")]
     Chunk,
@@ -33,19 +36,25 @@ impl Framing {
     /// The framing of a request body. Since 1.5 Transfer-Encoding counts in HTTP/1.0 too.
     ///
     /// # Errors
-    /// When Content-Length is not a number or two of them disagree.
+    /// When Content-Length is not a number or two of them disagree, or when an origin could find
+    /// another end of the body than this: HAProxy passes such requests on, and what one takes for
+    /// a body may be the next request for the other.
     pub fn of_request(
         head: &Head,
         bytes: &[u8],
         version: Version,
         dialect: Dialect,
     ) -> Result<Self, FramingError> {
-        match Self::from_headers(head, bytes, version, dialect)? {
-            // A request never ends with its connection: without a length there is no body,
-            // unless a coding other than chunked was applied last.
-            (framing, false) => Ok(framing.unwrap_or(Self::Empty)),
-            (_, true) => Ok(Self::UntilClose),
+        // 1.4 does not look at codings of HTTP/1.0, which servers do: a length beside one is a trap.
+        let ignored = version != Version::Http11 && dialect == Dialect::V1_4;
+        let both = head.find(bytes, b"Transfer-Encoding", None).is_some()
+            && head.find(bytes, b"Content-Length", None).is_some();
+        if is_disguised(head, bytes) || ignored && both {
+            return Err(FramingError::TransferEncoding);
         }
+        // A request never ends with its connection: without a length there is no body.
+        let (framing, _) = Self::from_headers(head, bytes, version, dialect)?;
+        Ok(framing.unwrap_or(Self::Empty))
     }
 
     /// The framing of a response body.
@@ -116,6 +125,41 @@ impl Framing {
         }
         Ok((length.map(Self::Length), false))
     }
+}
+
+/// Whether the codings of a request end with anything but `chunked` (`identity`, which no origin
+/// takes for it, aside), or a blank hides the name of a header that says where the body ends.
+fn is_disguised(head: &Head, bytes: &[u8]) -> bool {
+    let mut last = None;
+    for index in head.lines() {
+        let name = head.name(bytes, index);
+        let bare = name.trim_ascii();
+        let frames = bare.eq_ignore_ascii_case(b"Transfer-Encoding");
+        if bare.len() != name.len() && (frames || bare.eq_ignore_ascii_case(b"Content-Length")) {
+            return true;
+        }
+        if frames {
+            // Not trimmed of more than blanks: other white space is a disguise.
+            let codings = head.value(bytes, index).split(|b| *b == b',');
+            for coding in codings {
+                let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+                let start = coding.iter().position(|b| !blank(b));
+                let end = coding.iter().rposition(|b| !blank(b));
+                if let (Some(start), Some(end)) = (start, end) {
+                    let coding = &coding[start..=end];
+                    // Said twice it is understood by all; what follows it is not.
+                    let chunked = coding.eq_ignore_ascii_case(b"chunked");
+                    if last == Some(true) && !chunked {
+                        return true;
+                    }
+                    if !coding.eq_ignore_ascii_case(b"identity") {
+                        last = Some(chunked);
+                    }
+                }
+            }
+        }
+    }
+    last == Some(false)
 }
 
 /// Where the Content-Length stands that [`Framing::of_request`] or [`Framing::of_response`] has
@@ -372,7 +416,23 @@ mod tests {
             ("Transfer-Encoding: gzip, Chunked\r\n", Ok(Framing::Chunked)),
             (
                 "Transfer-Encoding: chunked, gzip\r\n",
-                Ok(Framing::UntilClose),
+                Err(FramingError::TransferEncoding),
+            ),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                Ok(Framing::Chunked),
+            ),
+            (
+                "Transfer-Encoding: xchunked\r\nContent-Length: 3\r\n",
+                Err(FramingError::TransferEncoding),
+            ),
+            (
+                "Transfer-Encoding: \u{b}chunked\r\nContent-Length: 3\r\n",
+                Err(FramingError::TransferEncoding),
+            ),
+            (
+                "Transfer-Encoding: identity\r\nContent-Length: 3\r\n",
+                Ok(Framing::Length(3)),
             ),
         ] {
             assert_eq!(request(headers), expected, "{headers:?}");

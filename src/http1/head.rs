@@ -408,9 +408,7 @@ impl Head {
 /// The version that `HTTP/x.y` means, as HAProxy reads it: by two digits at their places.
 fn version(text: &[u8]) -> Version {
     match text {
-        [_, _, _, _, _, major, _, minor, ..]
-            if *major > b'1' || (*major == b'1' && *minor >= b'1') =>
-        {
+        [_, _, _, _, _, major, _, minor] if *major > b'1' || (*major == b'1' && *minor >= b'1') => {
             Version::Http11
         }
         _ => Version::Http10,

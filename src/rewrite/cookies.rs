@@ -636,3 +636,6 @@ pub fn cacheability(head: &Head, bytes: &[u8], status: u16, is_post: bool) -> Ca
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,5 +104,34 @@ mod tests {
             let groups = Regex::new(b"(one) (two)", false).unwrap().captures(line).unwrap();
             Replacement::new(text.as_bytes()).write(line, &groups, &mut Vec::new());
         }
+
+        /// What is written is the literal text, with the groups in their places.
+        #[test]
+        fn replacements_are_what_they_say(
+            parts in proptest::collection::vec((proptest::bool::ANY, 0u8..10, "[ -~]{0,4}"), 0..6),
+        ) {
+            let line = b"one two";
+            let groups = Regex::new(b"(o)(n)e (two)", false).unwrap().captures(line).unwrap();
+            let found = ["one two", "o", "n", "two"];
+            let (mut written, mut expected) = (String::new(), String::new());
+            for (is_group, number, text) in parts {
+                if is_group {
+                    written += &format!("\\{number}");
+                    expected += found.get(usize::from(number)).copied().unwrap_or_default();
+                }
+                for character in text.chars() {
+                    // Any byte may be written as a number, and a backslash must be escaped.
+                    match (character, number % 2) {
+                        (_, 1) => written += &format!("\\x{:02x}", u32::from(character)),
+                        ('\\', _) => written += "\\\\",
+                        _ => written.push(character),
+                    }
+                }
+                expected += &text;
+            }
+            let mut out = Vec::new();
+            Replacement::new(written.as_bytes()).write(line, &groups, &mut out);
+            proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 }

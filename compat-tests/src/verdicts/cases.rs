@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::wire::text::{from_bytes, to_bytes};
+use crate::text::{from_bytes, to_bytes};
 
 /// A configuration, and what the releases answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::WireError;
-use super::connection::{Connection, PeerEnd};
 use super::framing::{MessageEnd, response_end};
 use super::stage::{LOOPBACK, Play, Stage};
 use super::suite::{ClientAction, Side};
-use super::text::to_bytes;
+use crate::connection::{Connection, PeerEnd};
+use crate::text::to_bytes;
 
 /// One connection of a client.
 #[derive(Debug)]

@@ -8,11 +8,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::connection::{Connection, PeerEnd, Seen};
 use super::framing::{has_head_end, request_end};
 use super::stage::{Play, Stage};
 use super::suite::{OriginStep, Side};
-use super::text::to_bytes;
+use crate::connection::{Connection, PeerEnd, Seen};
+use crate::text::to_bytes;
 
 /// One connection that an origin accepted for a case.
 #[derive(Debug)]

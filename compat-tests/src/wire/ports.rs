@@ -5,8 +5,8 @@ use std::net::{TcpListener, UdpSocket};
 use socket2::{Domain, Socket, Type};
 
 use super::WireError;
-use super::text::Places;
 use crate::ports::{bound, free_port, loopback, tcp_socket};
+use crate::text::Places;
 
 /// The sockets behind the placeholders of a suite.
 #[derive(Debug, Default)]

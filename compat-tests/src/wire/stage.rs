@@ -20,8 +20,8 @@ use super::normalise::Normaliser;
 use super::origin::{self, Origin};
 use super::ports::Ports;
 use super::suite::{Case, Outcome, Suite, Transcript};
-use super::text::{Places, to_bytes};
 use crate::process::{Proxy, ProxyCommand, ProxyEnd};
+use crate::text::{Places, to_bytes};
 
 /// The results of one run by case, and how the proxy ended.
 #[derive(Debug)]

@@ -453,3 +453,136 @@ fn debians_init_script_runs() {
     assert_eq!(run("status"), Some(3));
     assert!(get(port).is_empty());
 }
+
+/// Without its privileged half the process serves on, and says what a reload is missing.
+#[test]
+fn traffic_goes_on_when_the_keeper_is_gone() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let port = port();
+    std::fs::create_dir(stage.path("jail")).expect("made");
+    let head = format!("global\n    chroot {}\n", stage.path("jail").display());
+    stage.write("a.cfg", &format!("{head}{}", redirecting(port, "one")));
+    let mut running = stage.start("out", &["-f", "a.cfg", "-db"]);
+    running.listens(port);
+    let pid = running.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let keeper = children
+        .expect("it runs")
+        .trim()
+        .parse()
+        .expect("one child");
+    send(keeper, Signal::SIGKILL);
+    until("a reload says so", || {
+        let (status, said) = stage.run(&["reload", &pid.to_string()]);
+        status.code() == Some(1) && said.contains("-sf")
+    });
+    assert!(get(port).contains("/one"));
+    let mut next = stage.start("next", &["-f", "a.cfg", "-db", "-sf", &pid.to_string()]);
+    assert!(running.ends().success());
+    next.listens(port);
+}
+
+#[test]
+fn the_statistics_socket_reloads_and_says_how_that_went() {
+    let stage = Stage::new();
+    let port = port();
+    let socket = stage.path("stats");
+    let head = format!(
+        "global\n    stats socket {} level admin\n",
+        socket.display()
+    );
+    stage.write("a.cfg", &format!("{head}{}", redirecting(port, "one")));
+    // In every dialect, though only hapax's own lists it.
+    let mut running = stage.start("out", &["--compat", "1.8", "-f", "a.cfg", "-db"]);
+    running.listens(port);
+    stage.write("a.cfg", &format!("{head}{}", redirecting(port, "two")));
+    let said = ask(&socket, "reload dry-run");
+    assert!(said.contains("~ frontend www\n"), "{said}");
+    assert!(get(port).contains("/one"));
+    let said = ask(&socket, "reload");
+    assert!(said.contains("configuration 2 is in service"), "{said}");
+    assert!(get(port).contains("/two"));
+    let said = ask(&socket, "show generations");
+    assert!(said.starts_with("generation=2 state=running"), "{said}");
+    stage.write("a.cfg", "frontend www\n    nonsense\n");
+    let said = ask(&socket, "reload");
+    assert!(
+        said.contains("a.cfg:2]") && said.contains("stays"),
+        "{said}"
+    );
+    assert!(!ask(&socket, "what").contains("generations"));
+}
+
+/// Log lines have local time in a chroot, too, where the files of time zones are not.
+#[test]
+fn log_lines_have_local_time_in_a_chroot() {
+    let zones = std::path::Path::new("/usr/share/zoneinfo/Asia/Tokyo");
+    if !nix::unistd::geteuid().is_root() || !zones.exists() {
+        return;
+    }
+    let stage = Stage::new();
+    let port = port();
+    std::fs::create_dir(stage.path("jail")).expect("made");
+    let log = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    log.set_read_timeout(Some(PATIENCE)).expect("a time");
+    let mut hours = Vec::new();
+    for zone in ["UTC", "Asia/Tokyo"] {
+        let head = format!(
+            "global\n    chroot {}\n    log {} local0\n",
+            stage.path("jail").display(),
+            log.local_addr().expect("bound"),
+        );
+        let file = redirecting(port, "x").replace("mode http", "mode http\n    log global");
+        stage.write("a.cfg", &format!("{head}{file}"));
+        let mut command = stage.hapax("out", &["-f", "a.cfg", "-D", "-p", "pid"]);
+        let status = command.env("TZ", zone).status().expect("it can be started");
+        assert!(status.success());
+        let _daemon = Daemon(stage.pid("pid"));
+        let mut datagram = [0; 500];
+        let length = log.recv(&mut datagram).expect("a line");
+        let line = String::from_utf8_lossy(&datagram[..length]).into_owned();
+        // `<133>Nov 25 22:07:22 haproxy[1]: Proxy www started.`
+        let time = line.split_whitespace().nth(2).expect("a time").to_owned();
+        hours.push(time[..2].parse::<i32>().expect("an hour"));
+    }
+    let ahead = (hours[1] - hours[0]).rem_euclid(24);
+    assert!([9, 10].contains(&ahead), "{hours:?}");
+}
+
+/// Debian's HAProxy, when it is installed: each takes over from the other by sharing the address.
+#[test]
+fn hapax_and_haproxy_take_over_from_each_other() {
+    let haproxy = "/usr/sbin/haproxy";
+    if !std::path::Path::new(haproxy).exists() {
+        return;
+    }
+    let stage = Stage::new();
+    let port = port();
+    stage.write("one.cfg", &redirecting(port, "one"));
+    stage.write("two.cfg", &redirecting(port, "two"));
+    stage.write("three.cfg", &redirecting(port, "three"));
+    let mut first = std::process::Command::new(haproxy)
+        .arg("-f")
+        .arg(stage.path("one.cfg"))
+        .arg("-db")
+        .spawn()
+        .expect("it can be started");
+    until("HAProxy answers", || get(port).contains("/one"));
+    let pid = first.id().to_string();
+    let mut hapax = stage.start("out", &["-f", "two.cfg", "-db", "-sf", &pid]);
+    assert!(first.wait().expect("it ends").success());
+    until("hapax answers", || get(port).contains("/two"));
+    let mut last = std::process::Command::new(haproxy)
+        .arg("-f")
+        .arg(stage.path("three.cfg"))
+        .args(["-db", "-sf", &hapax.pid().to_string()])
+        .spawn()
+        .expect("it can be started");
+    assert!(hapax.ends().success(), "{}", hapax.output());
+    until("HAProxy answers again", || get(port).contains("/three"));
+    last.kill().expect("it runs");
+    last.wait().expect("it ends");
+}

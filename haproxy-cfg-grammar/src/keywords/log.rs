@@ -104,7 +104,7 @@ pub(crate) fn target(arguments: &mut Arguments<'_>) -> Result<LogTarget, Diagnos
     if arguments.peek().is_none() {
         return Err(arguments.missing("a facility after the address"));
     }
-    let (len, frame) = frame(arguments, &word)?;
+    let (len, frame) = frame(arguments, word)?;
     let facility_word = arguments.require("a facility after the address")?;
     let facility = names::facility(facility_word.text()).ok_or_else(|| {
         Diagnostic::new(
@@ -143,7 +143,7 @@ pub(crate) fn target(arguments: &mut Arguments<'_>) -> Result<LogTarget, Diagnos
             }
         }
     }
-    let address = if let Some(stream) = stream(&word, arguments.dialect) {
+    let address = if let Some(stream) = stream(word, arguments.dialect) {
         stream
     } else if word.bytes.first() == Some(&b'/') {
         LogAddress::Socket(Endpoint {

@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::section::DFLB;
 use crate::value::number;
 use crate::{Dialect, Statement, version};
@@ -20,7 +20,6 @@ pub const PROCESS: &[Keyword] = &[
     },
     Keyword {
         arguments: "time",
-        status: Status::Accepted,
         accepts: &["grace 10s"],
         refuses: &["grace", "grace x"],
         ..Keyword::new("grace", DFLB, |a| {

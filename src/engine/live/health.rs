@@ -266,7 +266,7 @@ impl Backend {
             let change = if report.status.passes() {
                 record.health.pass(report.status == Status::L7Conditional)
             } else {
-                record.health.fail(!v1_4)
+                record.health.fail(forgiving(dialect))
             };
             if !report.status.passes() && before.is_up() && !(v1_4 && change == Change::Down) {
                 record.failed_checks += 1;
@@ -355,17 +355,17 @@ impl Backend {
             sign.words()
         );
         let report = Report::new(Status::Observed).saying(words.as_bytes());
-        let v1_4 = self.dialect() == Dialect::V1_4;
+        let forgiving = forgiving(self.dialect());
         let (change, moved, health, was_stopping) = {
             let mut record = server.record.lock();
             let before = record.health;
             record.failed_responses += 1;
             let change = match observed.on_error {
                 OnError::Fastinter => Change::None,
-                OnError::FailCheck => record.health.fail(!v1_4),
+                OnError::FailCheck => record.health.fail(forgiving),
                 OnError::SuddenDeath => {
                     record.health.weaken();
-                    record.health.fail(!v1_4)
+                    record.health.fail(forgiving)
                 }
                 OnError::MarkDown => record.health.kill(),
             };
@@ -537,4 +537,9 @@ impl Backend {
         wake(woken);
         more
     }
+}
+
+/// Whether a server on its way up stays where it is when a check fails: 1.5 to 1.8 let it.
+fn forgiving(dialect: Dialect) -> bool {
+    dialect == Dialect::V1_8
 }

@@ -169,7 +169,8 @@ impl Transaction {
                 session.capture_request(bytes.to_vec(), at, body);
                 end(Cause::Proxy, ErrorStatus::S400)
             })?;
-        if framing == Framing::Chunked && plan.dialect != Dialect::V1_4 {
+        // 1.4 leaves both to the server, which may believe the other one.
+        if framing == Framing::Chunked {
             self.request.remove_all(bytes, b"Content-Length");
         }
         self.length_known = framing != Framing::UntilClose;

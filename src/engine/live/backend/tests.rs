@@ -306,3 +306,53 @@ fn workers_never_exceed_a_limit_and_lose_nobody() {
     assert_eq!((live[0].sessions(), live[0].peak.get()), (0, 3));
     assert_eq!(backend.waiting(), 0);
 }
+
+/// `cargo test --release -p hapax what_a_choice_costs -- --ignored --nocapture`
+#[test]
+#[ignore = "measures, which takes a quiet machine"]
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn what_a_choice_costs() {
+    const CHOICES: u32 = 2_000_000;
+    let cases = [
+        ("roundrobin", Balance::RoundRobin, 1, 0),
+        ("roundrobin", Balance::RoundRobin, 2, 0),
+        ("roundrobin", Balance::RoundRobin, 10, 0),
+        ("roundrobin", Balance::RoundRobin, 100, 0),
+        ("roundrobin", Balance::RoundRobin, 10, 100),
+        ("static-rr", Balance::StaticRr, 10, 0),
+        ("leastconn", Balance::LeastConn, 10, 0),
+        ("source", Balance::Source, 10, 0),
+    ];
+    for (name, balance, count, maxconn) in cases {
+        let member = |number| plan::Server {
+            maxconn,
+            ..server(&format!("s{number}"))
+        };
+        let backend = Arc::new(Backend::new(8));
+        let plan = plan(|proxy| {
+            proxy.balance = balance;
+            proxy.servers = (0..count).map(member).collect();
+        });
+        backend.adopt(&plan, ProxyId(0));
+        for threads in [1, 2, 8] {
+            let began = std::time::Instant::now();
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        for number in 0..CHOICES / threads {
+                            let asked = Ask {
+                                hash: Some(number.wrapping_mul(0x9E37_79B9)),
+                                ..ask()
+                            };
+                            drop(backend.choose(asked));
+                        }
+                    });
+                }
+            });
+            let each = began.elapsed().as_nanos() / u128::from(CHOICES);
+            println!(
+                "{name:<10} {count:>3} servers, maxconn {maxconn:>3}, {threads} threads: {each} ns"
+            );
+        }
+    }
+}

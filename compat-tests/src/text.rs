@@ -9,13 +9,13 @@ use regex::{Captures, Regex};
 
 /// What the placeholders of one run stand for: port numbers, and the scratch folder.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     by_name: BTreeMap<String, String>,
 }
 
 impl Places {
     /// The names that `text` mentions, in order, each once.
-    pub(super) fn names_in(text: &str) -> Vec<String> {
+    pub(crate) fn names_in(text: &str) -> Vec<String> {
         let mut names: Vec<String> = PLACE
             .captures_iter(text)
             .map(|found| found[1].to_owned())
@@ -25,16 +25,16 @@ impl Places {
         names
     }
 
-    pub(super) fn insert(&mut self, name: String, value: String) {
+    pub(crate) fn insert(&mut self, name: String, value: String) {
         self.by_name.insert(name, value);
     }
 
-    pub(super) fn port(&self, name: &str) -> Option<u16> {
+    pub(crate) fn port(&self, name: &str) -> Option<u16> {
         self.by_name.get(name)?.parse().ok()
     }
 
     /// The places that the proxy is expected to listen on.
-    pub(super) fn listening(&self) -> impl Iterator<Item = (&str, u16)> {
+    pub(crate) fn listening(&self) -> impl Iterator<Item = (&str, u16)> {
         self.by_name
             .iter()
             .filter(|(name, _)| name.starts_with("fe_"))
@@ -42,7 +42,7 @@ impl Places {
     }
 
     /// The first name, in alphabetical order, that stands for this port.
-    pub(super) fn name_of(&self, port: &str) -> Option<&str> {
+    pub(crate) fn name_of(&self, port: &str) -> Option<&str> {
         self.by_name
             .iter()
             .find(|(_, value)| *value == port)
@@ -50,7 +50,7 @@ impl Places {
     }
 
     /// Puts values for placeholders; unknown ones stay as they are.
-    pub(super) fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         PLACE
             .replace_all(text, |found: &Captures<'_>| {
                 self.by_name
@@ -61,7 +61,7 @@ impl Places {
     }
 
     /// The bytes that a step's text stands for.
-    pub(super) fn expand(&self, text: &str) -> Vec<u8> {
+    pub(crate) fn expand(&self, text: &str) -> Vec<u8> {
         let text = self.fill(text);
         let text = REPETITION.replace_all(&text, |found: &Captures<'_>| {
             let times = found[2].parse().unwrap_or(0);
@@ -86,7 +86,7 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> String {
 }
 
 /// Writes every run of 40 or more equal characters as `%{x*N}`.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {

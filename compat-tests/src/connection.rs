@@ -15,29 +15,29 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// How the other side ended its half of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PeerEnd {
+pub(crate) enum PeerEnd {
     Closed,
     Reset,
 }
 
 /// What is known about a connection at one moment.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) received: Vec<u8>,
-    pub(super) peer_end: Option<PeerEnd>,
-    pub(super) peer_ended_at: Option<Instant>,
+pub(crate) struct Seen {
+    pub(crate) received: Vec<u8>,
+    pub(crate) peer_end: Option<PeerEnd>,
+    pub(crate) peer_ended_at: Option<Instant>,
     /// This side has sent its FIN.
-    pub(super) half_closed: bool,
+    pub(crate) half_closed: bool,
     /// This side has given the socket up.
-    pub(super) gone: bool,
+    pub(crate) gone: bool,
 }
 
 impl Seen {
-    pub(super) fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.peer_end.is_some() || self.gone
     }
 
-    pub(super) fn contains(&self, wanted: &[u8]) -> bool {
+    pub(crate) fn contains(&self, wanted: &[u8]) -> bool {
         wanted.is_empty()
             || self
                 .received
@@ -48,7 +48,7 @@ impl Seen {
 
 /// A connection; shared by the task that reads it and the script that acts on it.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: RefCell<Option<TcpStream>>,
     seen: RefCell<Seen>,
     changed: watch::Sender<()>,
@@ -56,7 +56,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Takes over a connected stream and starts to read everything it gets.
-    pub(super) fn start(stream: TcpStream) -> Rc<Self> {
+    pub(crate) fn start(stream: TcpStream) -> Rc<Self> {
         // Only latency is lost when the option is refused, as it is on a connection already reset.
         let _ = stream.set_nodelay(true);
         let connection = Rc::new(Self {
@@ -68,12 +68,12 @@ impl Connection {
         connection
     }
 
-    pub(super) fn seen(&self) -> Ref<'_, Seen> {
+    pub(crate) fn seen(&self) -> Ref<'_, Seen> {
         self.seen.borrow()
     }
 
     /// Waits until the condition holds; `false` when it still does not after that time.
-    pub(super) async fn wait(&self, condition: impl Fn(&Seen) -> bool, at_most: Duration) -> bool {
+    pub(crate) async fn wait(&self, condition: impl Fn(&Seen) -> bool, at_most: Duration) -> bool {
         let deadline = Instant::now() + at_most;
         let mut changes = self.changed.subscribe();
         loop {
@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// Waits until the other side has ended the connection, or this side has given it up.
-    pub(super) async fn wait_for_end(&self) {
+    pub(crate) async fn wait_for_end(&self) {
         let mut changes = self.changed.subscribe();
         while !self.seen().ended() {
             if changes.changed().await.is_err() {
@@ -97,7 +97,7 @@ impl Connection {
     }
 
     /// Waits until this side has given the connection up.
-    pub(super) async fn wait_until_gone(&self) {
+    pub(crate) async fn wait_until_gone(&self) {
         let mut changes = self.changed.subscribe();
         while !self.seen().gone {
             if changes.changed().await.is_err() {
@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// Sends all of it, unless the connection fails or stays blocked.
-    pub(super) async fn send(&self, mut bytes: &[u8]) {
+    pub(crate) async fn send(&self, mut bytes: &[u8]) {
         let all = async {
             while !bytes.is_empty() {
                 match poll_fn(|cx| self.poll_send(cx, bytes)).await {
@@ -121,7 +121,7 @@ impl Connection {
     }
 
     /// Sends FIN and goes on reading.
-    pub(super) fn half_close(&self) {
+    pub(crate) fn half_close(&self) {
         self.seen.borrow_mut().half_closed = true;
         if let Some(stream) = &*self.stream.borrow() {
             // Fails when the other side has reset; that is recorded where it is read.
@@ -130,12 +130,12 @@ impl Connection {
     }
 
     /// Gives the socket up; what was received unread makes the system answer with a reset.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.give_up();
     }
 
     /// Gives the socket up with a reset.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         if let Some(stream) = &*self.stream.borrow() {
             // Without the option the connection is closed, and the case shows the difference.
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -144,7 +144,7 @@ impl Connection {
     }
 
     /// Whether the other side ended with a reset, before or after its FIN.
-    pub(super) fn was_reset(&self) -> bool {
+    pub(crate) fn was_reset(&self) -> bool {
         let seen = self.seen();
         match seen.peer_end {
             Some(PeerEnd::Reset) => true,

@@ -1,0 +1,131 @@
+//! What can be asked of the control thread, and what is known about reloads.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Question {
+    /// The listening sockets, for the process that takes over.
+    Sockets,
+    /// A reload.
+    Reload,
+    /// What a reload would change.
+    DryRun,
+    /// The configurations in service: the running one and those that drain.
+    Generations,
+}
+
+/// How a question came out, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it was done.
+    pub done: bool,
+    /// What happened, for people.
+    pub text: String,
+}
+
+/// Takes an outcome.
+pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
+
+type Asked = Box<dyn Fn(Question, Reply) + Send + Sync>;
+
+/// The way to the control thread.
+#[derive(Default)]
+pub(crate) struct Control(OnceLock<Asked>);
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Control")
+    }
+}
+
+impl Control {
+    /// Sets it, once.
+    pub(crate) fn set(&self, ask: Asked) {
+        // A second one would not be reached by anybody.
+        let _ = self.0.set(ask);
+    }
+
+    /// Asks. Without a control thread (`hapax demo`) there is no answer: the reply is dropped.
+    pub(crate) fn ask(&self, question: Question, reply: Reply) {
+        if let Some(ask) = self.0.get() {
+            ask(question, reply);
+        }
+    }
+}
+
+/// What is known about reloads, for statistics.
+#[derive(Debug)]
+pub(crate) struct Reloads {
+    generation: AtomicU64,
+    failed: AtomicU64,
+    draining: AtomicU64,
+    last: AtomicU64,
+    last_failed: AtomicBool,
+}
+
+impl Default for Reloads {
+    fn default() -> Self {
+        Self {
+            generation: AtomicU64::new(1),
+            failed: AtomicU64::new(0),
+            draining: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            last_failed: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Reloads {
+    /// A generation was put into service.
+    pub(super) fn applied(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Relaxed);
+        self.now(false);
+    }
+
+    /// A reload changed nothing.
+    pub(super) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.now(true);
+    }
+
+    /// So many old generations have sessions.
+    pub(super) fn draining(&self, count: usize) {
+        self.draining.store(count as u64, Ordering::Relaxed);
+    }
+
+    fn now(&self, failed: bool) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = now.map_or(0, |since| since.as_secs());
+        self.last.store(seconds, Ordering::Relaxed);
+        self.last_failed.store(failed, Ordering::Relaxed);
+    }
+
+    /// The number of the generation in service, from 1.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Reloads that changed nothing.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Old generations that have sessions.
+    pub(crate) fn still_draining(&self) -> u64 {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// When the last reload was, in seconds since 1970, and whether it changed nothing; `None` when
+    /// there was none.
+    #[allow(dead_code, reason = "for the metrics")]
+    pub(crate) fn last(&self) -> Option<(u64, bool)> {
+        let seconds = self.last.load(Ordering::Relaxed);
+        (seconds != 0).then(|| (seconds, self.last_failed.load(Ordering::Relaxed)))
+    }
+}
