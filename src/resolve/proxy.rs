@@ -324,7 +324,7 @@ fn apply_rule(
         Statement::UseServer(rule) => {
             let condition = reader.required(draft, &rule.condition, Moment::Unchecked)?;
             draft.use_server.push((rule.server.clone(), condition));
-            return Ok(());
+            Family::UseServer
         }
         Statement::UseBackend(rule) => {
             let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;

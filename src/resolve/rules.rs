@@ -33,6 +33,8 @@ pub(super) enum Family {
     Redirect,
     /// `use_backend`
     UseBackend,
+    /// `use-server` (since 1.5 only).
+    UseServer,
 }
 
 impl Family {
@@ -45,6 +47,7 @@ impl Family {
             Self::RequestAdditions => "reqadd",
             Self::Redirect => "redirect",
             Self::UseBackend => "use_backend",
+            Self::UseServer => "use-server",
         }
     }
 }
@@ -60,13 +63,15 @@ pub(super) fn order(
     let silent = |f: Family| {
         dialect != Dialect::V1_8 && matches!(f, Family::TcpContent | Family::HttpRequest)
     };
+    // Which backend and which server of it: nobody takes these for one list.
+    let chooses_both = |a, b| a == Family::UseBackend && b == Family::UseServer;
     if silent(family) {
         return None;
     }
     let after = draft
         .families
         .iter()
-        .find(|(f, _)| *f > family && !silent(*f))
+        .find(|(f, _)| *f > family && !silent(*f) && !chooses_both(family, *f))
         .copied();
     if !draft.families.iter().any(|(f, _)| *f == family) {
         draft.families.push((family, span));
@@ -83,7 +88,7 @@ pub(super) fn order(
             ),
         )
         .related(place, "this one runs later")
-        .help("write the rules in the order in which they run: block, req*, reqadd, redirect, use_backend"),
+        .help("write the rules in the order in which they run: block, req*, reqadd, redirect, use_backend, use-server"),
     )
 }
 
