@@ -122,7 +122,7 @@ impl Session {
     /// A session of `mode tcp` is over.
     pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
         let server = transaction.server.as_deref();
-        self.count_bytes(server, transaction.down.read);
+        transaction.count_so_far(self);
         self.count_abort(server, termination);
     }
 
@@ -160,6 +160,14 @@ pub(crate) enum Incident {
 }
 
 impl Transaction {
+    /// Counts what has moved since the last time: at the end, and with `option contstats` whenever
+    /// there is nothing to do.
+    pub(crate) fn count_so_far(&self, session: &mut Session) {
+        let read = self.down.read;
+        let news = read.saturating_sub(self.down.counted.replace(read));
+        session.count_bytes(self.server.as_deref(), news);
+    }
+
     /// A transaction is over.
     pub(crate) fn account(&self, session: &mut Session, termination: Termination) {
         let server = self.server.as_deref();
@@ -170,7 +178,7 @@ impl Transaction {
         if broken && termination.cause == Cause::ServerAbort && (v1_4 || begun) {
             session.count_back(server, Counter::ResponseErrors, 1);
         }
-        session.count_bytes(server, self.down.read);
+        self.count_so_far(session);
         let status = Counter::of_status(self.status());
         session.count_front_status(status);
         if session.in_backend.is_some() {

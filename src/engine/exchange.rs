@@ -5,6 +5,7 @@
 //! answers with an [`Outcome`]. It holds for HTTP transactions and for `mode tcp`, which is an
 //! exchange that is a tunnel from its start.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -39,6 +40,8 @@ pub(crate) struct Flow {
     pub(crate) sent: u64,
     /// Bytes that have come, or were put in by the proxy: what the log calls bytes read.
     pub(crate) read: u64,
+    /// How many of them the statistics know of.
+    pub(crate) counted: Cell<u64>,
 }
 
 impl Default for Flow {
@@ -51,6 +54,7 @@ impl Default for Flow {
             body: Body::Done,
             sent: 0,
             read: 0,
+            counted: Cell::new(0),
         }
     }
 }
@@ -70,6 +74,7 @@ impl Flow {
         self.body = Body::Done;
         self.sent = 0;
         self.read = 0;
+        self.counted.set(0);
     }
 
     /// From now on everything leaves as it comes.
@@ -216,7 +221,12 @@ impl Exchange {
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
                     Poll::Ready(None) => {}
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        if session.proxy().options.contstats {
+                            transaction.count_so_far(session);
+                        }
+                        return Poll::Pending;
+                    }
                 }
             }
         }

@@ -209,10 +209,10 @@ pub const GLOBAL: &[Keyword] = &[
     // The tables of 1.4 list it, but 1.4.25 refuses it.
     Keyword {
         since: version::V1_5,
-        ..accepted(row("stats bind-process", "process list", |a| {
+        ..row("stats bind-process", "process list", |a| {
             let words = a.rest().to_vec();
             Ok(Statement::Global(GlobalStatement::StatsBindProcess(words)))
-        }))
+        })
     },
     number("stats maxconn", stats_maxconn),
     row("stats socket", "path [options]", stats_socket),

@@ -6,6 +6,8 @@ use haproxy_cfg_grammar::Dialect;
 
 use crate::admin::command::{Answer, Command, Context};
 use crate::admin::line::number;
+use crate::check::agent::Admin;
+use crate::check::log::Reason;
 use crate::engine::generation::Handles;
 use crate::engine::live::{Backend, Server};
 use crate::plan::{AccessLevel, Proxy};
@@ -37,7 +39,7 @@ pub(crate) const DISABLE_SERVER: Command = Command {
     level: AccessLevel::Admin,
     arguments: "",
     help: "put a server into maintenance",
-    run: |context, arguments| maintain(context, arguments, true),
+    run: |context, arguments| administer(context, arguments, Admin::Maintenance),
 };
 
 /// Takes it back in.
@@ -47,7 +49,7 @@ pub(crate) const ENABLE_SERVER: Command = Command {
     level: AccessLevel::Admin,
     arguments: "",
     help: "take a server out of maintenance",
-    run: |context, arguments| maintain(context, arguments, false),
+    run: |context, arguments| administer(context, arguments, Admin::Ready),
 };
 
 /// Changes what is thought of a server.
@@ -168,24 +170,18 @@ fn set_server(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     let value = arguments.get(2).copied().unwrap_or("");
     match (arguments.get(1).copied().unwrap_or(""), value) {
         ("weight", _) => return set_weight(context, &[arguments[0], value]),
-        ("state", "ready") => {
-            backend.set_drain(server, false);
-            backend.set_maintenance(server, false);
-        }
-        ("state", "drain") => {
-            backend.set_maintenance(server, false);
-            backend.set_drain(server, true);
-        }
-        ("state", "maint") => backend.set_maintenance(server, true),
+        ("state", "ready") => backend.administer(server, Admin::Ready, Reason::Administrator),
+        ("state", "drain") => backend.administer(server, Admin::Drain, Reason::Administrator),
+        ("state", "maint") => backend.administer(server, Admin::Maintenance, Reason::Administrator),
         ("state", _) => {
             return Answer::line("'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
         }
         ("health", _) if !server.is_checked() => {
             return Answer::line("cannot change health on a tracking server.");
         }
-        ("health", "up") => backend.set_health(server, true, false),
-        ("health", "stopping") => backend.set_health(server, true, true),
-        ("health", "down") => backend.set_health(server, false, false),
+        ("health", "up") => backend.set_health(server, true, false, Reason::Administrator),
+        ("health", "stopping") => backend.set_health(server, true, true, Reason::Administrator),
+        ("health", "down") => backend.set_health(server, false, false, Reason::Administrator),
         ("health", _) => {
             return Answer::line("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
         }
@@ -199,10 +195,12 @@ fn set_server(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     Answer::done()
 }
 
-fn maintain(context: &mut Context<'_>, arguments: &[&str], maintenance: bool) -> Answer {
+fn administer(context: &mut Context<'_>, arguments: &[&str], wish: Admin) -> Answer {
     match find(context, arguments.first()) {
         Ok(found) => {
-            found.backend.set_maintenance(&found.server, maintenance);
+            found
+                .backend
+                .administer(&found.server, wish, Reason::Administrator);
             Answer::done()
         }
         Err(answer) => answer,
