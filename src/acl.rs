@@ -5,7 +5,9 @@
 
 pub mod index;
 pub mod patterns;
+mod prefixes;
 pub mod text;
+mod words;
 
 use crate::plan::{Acl, Condition, Converter, Fetch, MatchMethod, Pattern, Polarity};
 use crate::regular_expression::BadRegex;

@@ -49,6 +49,8 @@ pub enum Command {
     Keywords(Keywords),
     /// `demo`.
     Demo,
+    /// `--help`: print the usage because somebody asked for it.
+    Help,
     /// Something was wrong, or nothing was said: print the usage, exit with 1.
     Usage {
         /// What was wrong.
@@ -232,6 +234,7 @@ pub fn parse(words: &[String], compat: Option<&str>) -> CommandLine {
     }
     let command = match rest.split_first() {
         None => Ok(Command::Usage { mistake: None }),
+        Some((&"--help" | &"help", [])) => Ok(Command::Help),
         Some((&"check", rest)) => check(rest),
         Some((&"explain", ["request", rest @ ..])) => explain_request(rest),
         Some((&"explain", rest)) => explain(rest),
@@ -547,6 +550,7 @@ mod tests {
         );
         assert!(matches!(read("-c -f a -dx -de"), Command::Run(_)));
         assert_eq!(read("-vv"), Command::Version { details: true });
+        assert_eq!(read("--help"), Command::Help);
     }
 
     #[test]

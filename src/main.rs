@@ -25,6 +25,10 @@ fn main() -> ExitCode {
     let dialect = line.dialect;
     match line.command.clone() {
         Command::Usage { mistake } => usage(mistake.as_deref()),
+        Command::Help => {
+            print!("{}{}", command_line::banner(), command_line::USAGE);
+            ExitCode::SUCCESS
+        }
         Command::Version { details } => version(details, dialect),
         Command::Run(run) => start(&line, &run),
         Command::Check(check) => self::check(&check, dialect),

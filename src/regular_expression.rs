@@ -3,6 +3,9 @@
 //!
 //! Patterns are bytes; `.` and classes know nothing of Unicode, as in HAProxy built with PCRE.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Where the whole match and the groups 1 to 9 are.
 pub type Groups = [Option<(usize, usize)>; 10];
 /// A pattern that does not compile, in PCRE's words.
@@ -46,11 +49,14 @@ impl Regex {
         pcre2::bytes::RegexBuilder::new()
             .caseless(ignore_case)
             .jit_if_available(true)
-            .build(&text)
+            .build(&format!("{LIMIT}{text}"))
             .map(Self::Full)
             .map_err(|e| {
                 BadRegex(match e.offset() {
-                    Some(offset) => format!("{} at byte {offset}", message(&e)),
+                    Some(offset) => {
+                        let offset = offset.saturating_sub(LIMIT.len());
+                        format!("{} at byte {offset}", message(&e))
+                    }
                     None => message(&e),
                 })
             })
@@ -60,7 +66,10 @@ impl Regex {
     pub fn is_match(&self, text: &[u8]) -> bool {
         match self {
             Self::Fast(regex) => regex.is_match(text),
-            Self::Full(regex) => regex.is_match(text).unwrap_or(false),
+            Self::Full(regex) => regex.is_match(text).unwrap_or_else(|error| {
+                give_up(regex, &error);
+                false
+            }),
         }
     }
 
@@ -75,7 +84,10 @@ impl Regex {
                 }
             }
             Self::Full(regex) => {
-                let found = regex.captures(text).ok().flatten()?;
+                let found = regex.captures(text).unwrap_or_else(|error| {
+                    give_up(regex, &error);
+                    None
+                })?;
                 for (n, group) in groups.iter_mut().enumerate() {
                     *group = found.get(n).map(|m| (m.start(), m.end()));
                 }
@@ -83,6 +95,47 @@ impl Regex {
         }
         Some(groups)
     }
+}
+
+/// How far PCRE searches before it gives up: milliseconds, where the patterns of the other matcher
+/// take time in proportion to the text. A text that is given up on does not match.
+const LIMIT: &str = "(*LIMIT_MATCH=250000)";
+
+/// Searches of the process that were given up.
+static GIVEN_UP: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The last one of this thread that nobody has asked about.
+    static LAST: Cell<Option<GivenUp>> = const { Cell::new(None) };
+}
+
+/// A search that took too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The pattern.
+    pub pattern: String,
+    /// Why, in PCRE's words.
+    pub reason: String,
+}
+
+/// The last search of this thread that was given up since the last time that this was asked.
+pub fn last_given_up() -> Option<GivenUp> {
+    LAST.take()
+}
+
+/// How many searches of the process were given up.
+pub fn given_up() -> u64 {
+    GIVEN_UP.load(Ordering::Relaxed)
+}
+
+#[cold]
+fn give_up(regex: &pcre2::bytes::Regex, error: &pcre2::Error) {
+    GIVEN_UP.fetch_add(1, Ordering::Relaxed);
+    let pattern = regex.as_str();
+    LAST.set(Some(GivenUp {
+        pattern: pattern.strip_prefix(LIMIT).unwrap_or(pattern).to_owned(),
+        reason: message(error),
+    }));
 }
 
 /// Many patterns, of which any will do.
@@ -172,6 +225,26 @@ mod tests {
         assert!(matches!(full, Regex::Full(_)));
         assert!(full.is_match(b"xX"));
         assert!(!full.is_match(b"/a"));
+    }
+
+    #[test]
+    fn a_search_without_end_is_given_up() {
+        let pattern = r"^(?=(a+)+$)x";
+        let hopeless = Regex::new(pattern.as_bytes(), false).unwrap();
+        let text = [b'a'; 64].iter().chain(b"!").copied().collect::<Vec<u8>>();
+        let (before, began) = (given_up(), std::time::SystemTime::now());
+        assert!(!hopeless.is_match(&text));
+        assert!(hopeless.captures(&text).is_none());
+        assert!(began.elapsed().unwrap() < std::time::Duration::from_secs(1));
+        assert_eq!(given_up() - before, 2);
+        assert_eq!(last_given_up().unwrap().pattern, pattern);
+        assert_eq!(last_given_up(), None);
+        // A long text that is searched at every place is no reason.
+        let fair = Regex::new(b"(?<!x)abbbbx(?=z)", false).unwrap();
+        assert!(!fair.is_match("abbbbx abc ".repeat(1400).as_bytes()));
+        assert_eq!(last_given_up(), None);
+        let bad = Regex::new(b"(?!a)(", false).unwrap_err();
+        assert!(bad.0.ends_with("at byte 6"), "{bad}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::acl::AclSet;
+use crate::acl::{AclSet, RuleIndex};
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
 use crate::regular_expression::BadRegex;
@@ -18,6 +18,8 @@ use crate::sample::{Facts, Message};
 pub struct HttpRules {
     request_lines: LineRules,
     response_lines: LineRules,
+    block: Option<RuleIndex>,
+    redirects: Option<RuleIndex>,
     acts_on_requests: bool,
     acts_on_responses: bool,
 }
@@ -94,14 +96,19 @@ pub trait Between {
 }
 
 impl HttpRules {
-    /// Compiles the rules of a proxy.
+    /// Compiles the rules of a proxy with these ACLs.
     ///
     /// # Errors
     /// What is wrong with a regular expression.
-    pub fn compile(rules: &plan::HttpRules) -> Result<Self, BadRegex> {
+    pub fn compile(rules: &plan::HttpRules, acls: &[plan::Acl]) -> Result<Self, BadRegex> {
         Ok(Self {
             request_lines: LineRules::compile(&rules.request_lines)?,
             response_lines: LineRules::compile(&rules.response_lines)?,
+            block: RuleIndex::new(rules.block.iter().map(Some), acls),
+            redirects: RuleIndex::new(
+                rules.redirects.iter().map(|rule| rule.condition.as_ref()),
+                acls,
+            ),
             acts_on_requests: !(rules.block.is_empty()
                 && rules.http_request.is_empty()
                 && rules.request_lines.is_empty()
@@ -141,12 +148,12 @@ impl HttpRules {
             }
             return Verdict::Pass;
         }
-        if rules
-            .block
-            .iter()
-            .any(|condition| acls.applies(Some(condition), &with_request(base, head, bytes)))
-        {
-            return Verdict::Deny;
+        if !rules.block.is_empty() {
+            let facts = with_request(base, head, bytes);
+            let block = self.block.as_ref();
+            if RuleIndex::find(block, &rules.block, Some, acls, &facts).is_some() {
+                return Verdict::Deny;
+            }
         }
         // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
         // are looked at, and decide at once.
@@ -218,11 +225,14 @@ impl HttpRules {
         if moment.statistics.is_some() {
             return Verdict::Statistics;
         }
-        rules
-            .redirects
-            .iter()
-            .find(|rule| acls.applies(rule.condition.as_ref(), &with_request(base, head, bytes)))
-            .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
+        RuleIndex::find(
+            self.redirects.as_ref(),
+            &rules.redirects,
+            |rule| rule.condition.as_ref(),
+            acls,
+            &with_request(base, head, bytes),
+        )
+        .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
     }
 
     /// Runs the rules of one proxy over a response. `base` has no response in it.

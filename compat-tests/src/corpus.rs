@@ -12,6 +12,11 @@ pub fn servers() -> PathBuf {
     here().join("corpus/servers")
 }
 
+/// The folder with the operations suites and their recordings.
+pub fn ops() -> PathBuf {
+    here().join("corpus/ops")
+}
+
 /// The folder with scenarios of servers that go up and down.
 pub fn transitions() -> PathBuf {
     here().join("corpus/transitions")

@@ -3,6 +3,7 @@
 //! Code map:
 //! - [`wire`]: what crosses the wire, byte by byte; `tests/wire.rs` and the program `wire` use it;
 //! - [`servers`]: balancing, queues and checks; `tests/servers.rs` and the program `servers`;
+//! - [`ops`]: command line, signals, statistics, logs; `tests/ops.rs` and the program `ops`;
 //! - [`placement`]: who gets which key, beside a HAProxy; [`haproxy`]: where that is;
 //! - [`verdicts`]: what `-c` says about files; `tests/verdicts.rs` and the program `verdicts`;
 //! - [`ratchet`]: lists of known failures, which may only get shorter;
@@ -22,6 +23,7 @@ pub mod hapax;
 pub mod haproxy;
 pub mod load;
 mod log_line;
+pub mod ops;
 pub mod placement;
 pub mod ports;
 pub mod process;

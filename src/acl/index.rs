@@ -7,20 +7,18 @@
 //! answer is the one that walking would give.
 
 mod builder;
-mod prefixes;
-mod words;
 
 use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
 
 use super::AclSet;
+use super::prefixes::PrefixMap;
 use super::text::folded;
+use super::words::WordMap;
 use crate::plan::{Condition, Converter, Fetch};
 use crate::sample::converter::convert;
 use crate::sample::{Facts, Value, fetch};
-use prefixes::PrefixMap;
-use words::WordMap;
 
 /// The rules of one family, ready to be asked which of them applies first.
 #[derive(Debug)]
@@ -93,6 +91,22 @@ impl RuleIndex {
         }
     }
 
+    /// The first of some rules that applies, by their index when they have one.
+    pub fn find<'r, R>(
+        index: Option<&Self>,
+        rules: &'r [R],
+        condition: impl Fn(&'r R) -> Option<&'r Condition>,
+        acls: &AclSet,
+        facts: &Facts<'_>,
+    ) -> Option<&'r R> {
+        let Some(index) = index else {
+            let applies = |rule: &&'r R| acls.applies(condition(rule), facts);
+            return rules.iter().find(applies);
+        };
+        let first = index.first(|n| condition(&rules[n]), acls, facts, &mut Vec::new())?;
+        rules.get(first)
+    }
+
     /// How many rules are found by a pattern.
     pub fn mapped(&self) -> usize {
         self.decided.len() - self.always.len()
@@ -124,10 +138,10 @@ impl Class {
     fn look_up(&self, text: &[u8], worth: &mut Vec<u32>) {
         folded(text, self.ignore_case, |text| match &self.map {
             Map::Exact(map) => worth.extend(map.get(text).into_iter().flatten()),
-            Map::Prefix(map) => map.visit(text, |rules| worth.extend(rules)),
+            Map::Prefix(map) => map.visit(text, |_, rules| worth.extend(rules)),
             Map::Suffix(map) => {
                 let reversed: Vec<u8> = text.iter().rev().copied().collect();
-                map.visit(&reversed, |rules| worth.extend(rules));
+                map.visit(&reversed, |_, rules| worth.extend(rules));
             }
             Map::Substring(automaton, rules) => {
                 for found in automaton.find_overlapping_iter(text) {

@@ -1,5 +1,6 @@
 //! What samples are compared with, compiled into what their number deserves.
 
+use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::text::TextSet;
@@ -139,12 +140,12 @@ impl<T: Copy + Ord> Ranges<T> {
     }
 }
 
-/// Networks: those of one block as ranges of addresses, those whose masks have holes in a list.
+/// Networks: those of one block as ranges of addresses, those whose masks have holes by mask.
 #[derive(Debug, Default)]
 struct Networks {
     building: Vec<(u32, u32)>,
     blocks: Ranges<u32>,
-    holes: Vec<(u32, u32)>,
+    holes: BTreeMap<u32, HashSet<u32>>,
 }
 
 impl Networks {
@@ -155,7 +156,7 @@ impl Networks {
         if host & host.wrapping_add(1) == 0 {
             self.building.push((first, first | host));
         } else {
-            self.holes.push((first, mask));
+            self.holes.entry(mask).or_default().insert(first);
         }
     }
 
@@ -165,7 +166,7 @@ impl Networks {
             || self
                 .holes
                 .iter()
-                .any(|(first, mask)| address & mask == *first)
+                .any(|(mask, firsts)| firsts.contains(&(address & mask)))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use aho_corasick::AhoCorasick;
 
+use super::words::WordMap;
 use crate::plan::MatchMethod;
 
 /// What parts the words of paths.
@@ -30,13 +31,7 @@ enum Strategy {
     /// Contains one of them.
     Substring(AhoCorasick),
     /// Contains one of them between delimiters.
-    Words {
-        delimiters: &'static [u8],
-        /// Those without a delimiter inside.
-        single: HashSet<Box<[u8]>>,
-        /// The others.
-        compound: Vec<Box<[u8]>>,
-    },
+    Words(WordMap),
     /// Nothing fits.
     Nothing,
 }
@@ -87,20 +82,7 @@ impl TextSet {
             Strategy::Prefix(sorted) => self.begins(sorted, text.iter().copied()),
             Strategy::Suffix(sorted) => self.begins(sorted, text.iter().rev().copied()),
             Strategy::Substring(automaton) => automaton.is_match(text),
-            Strategy::Words {
-                delimiters,
-                single,
-                compound,
-            } => folded(text, self.ignore_case, |text| {
-                let in_words = !single.is_empty()
-                    && text
-                        .split(|b| delimiters.contains(b))
-                        .any(|word| single.contains(word));
-                in_words
-                    || compound
-                        .iter()
-                        .any(|pattern| between(text, pattern, delimiters))
-            }),
+            Strategy::Words(map) => folded(text, self.ignore_case, |text| map.contains(text)),
             Strategy::Nothing => false,
         }
     }
@@ -134,24 +116,8 @@ fn prefix_free(mut texts: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
 }
 
 fn words(texts: impl Iterator<Item = Box<[u8]>>, delimiters: &'static [u8]) -> Strategy {
-    let mut single = HashSet::new();
-    let mut compound = Vec::new();
-    for text in texts {
-        let word = word(&text, delimiters);
-        if word.is_empty() {
-            continue;
-        }
-        if word.iter().any(|byte| delimiters.contains(byte)) {
-            compound.push(word.into());
-        } else {
-            single.insert(word.into());
-        }
-    }
-    Strategy::Words {
-        delimiters,
-        single,
-        compound,
-    }
+    let words = texts.map(|text| (word(&text, delimiters).into(), Vec::new()));
+    Strategy::Words(WordMap::new(delimiters, words))
 }
 
 /// A pattern without the delimiters around it.
@@ -160,17 +126,6 @@ pub(super) fn word<'t>(text: &'t [u8], delimiters: &[u8]) -> &'t [u8] {
     let start = text.iter().position(inside).unwrap_or(text.len());
     let end = text.iter().rposition(inside).map_or(start, |n| n + 1);
     &text[start..end]
-}
-
-/// Whether a pattern stands in the text between delimiters or ends.
-fn between(text: &[u8], pattern: &[u8], delimiters: &[u8]) -> bool {
-    let p = pattern.len();
-    p <= text.len()
-        && (0..=text.len() - p).any(|at| {
-            (at == 0 || delimiters.contains(&text[at - 1]))
-                && (at + p == text.len() || delimiters.contains(&text[at + p]))
-                && text[at..at + p] == *pattern
-        })
 }
 
 /// The text in small letters when case does not matter, without an allocation for short ones.
@@ -199,16 +154,30 @@ mod tests {
             MatchMethod::Substring => {
                 !pattern.is_empty() && text.windows(pattern.len()).any(|w| w == pattern)
             }
+            MatchMethod::Directory => between(text, word(pattern, DIRECTORY), DIRECTORY),
+            MatchMethod::Domain => between(text, word(pattern, DOMAIN), DOMAIN),
             _ => false,
         }
+    }
+
+    /// Whether a pattern stands in the text between delimiters or ends.
+    fn between(text: &[u8], pattern: &[u8], delimiters: &[u8]) -> bool {
+        let p = pattern.len();
+        p > 0
+            && p <= text.len()
+            && (0..=text.len() - p).any(|at| {
+                (at == 0 || delimiters.contains(&text[at - 1]))
+                    && (at + p == text.len() || delimiters.contains(&text[at + p]))
+                    && text[at..at + p] == *pattern
+            })
     }
 
     proptest::proptest! {
         /// The compiled set says what walking the patterns would say.
         #[test]
         fn sets_are_walks(
-            text in "[a-cA-C/.]{0,8}",
-            patterns in proptest::collection::vec("[a-cA-C/.]{0,4}", 0..8),
+            text in "[abA/.]{0,8}",
+            patterns in proptest::collection::vec("[abA/.]{0,4}", 0..8),
             ignore_case: bool,
         ) {
             let lower = |t: &str| if ignore_case { t.to_ascii_lowercase() } else { t.to_owned() };
@@ -217,6 +186,8 @@ mod tests {
                 MatchMethod::Prefix,
                 MatchMethod::Suffix,
                 MatchMethod::Substring,
+                MatchMethod::Directory,
+                MatchMethod::Domain,
             ] {
                 let texts: Vec<&[u8]> = patterns.iter().map(String::as_bytes).collect();
                 let set = TextSet::compile(method, ignore_case, &texts).unwrap();

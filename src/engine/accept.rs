@@ -119,7 +119,7 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
-                worker.spares.clear();
+                worker.spare_descriptors();
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }

@@ -174,8 +174,10 @@ impl Transaction {
         let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
         let begun = self.timing.answered.is_some();
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        // A connection that is reset counts apart: in 1.4 always, later once a response has begun.
-        if broken && termination.cause == Cause::ServerAbort && (v1_4 || begun) {
+        // A connection that is reset counts apart: in 1.4 always, later once a response has begun,
+        // and where its client is left with what has come.
+        let apart = v1_4 || begun || termination.stage == Stage::Data;
+        if broken && termination.cause == Cause::ServerAbort && apart {
             session.count_back(server, Counter::ResponseErrors, 1);
         }
         self.count_so_far(session);
@@ -229,9 +231,18 @@ impl Transaction {
 
     /// There was no response, or what came is none.
     pub(crate) fn account_failure(&self, session: &Session, termination: Termination) {
-        let (Some(server), Stage::Headers) = (&self.server, termination.stage) else {
+        let Some(server) = &self.server else {
             return;
         };
+        let http = session.proxy().mode == Mode::Http;
+        let awaited = match termination.stage {
+            Stage::Headers => true,
+            Stage::Data => http && self.timing.answered.is_none(),
+            _ => false,
+        };
+        if !awaited {
+            return;
+        }
         let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
         let sign = match termination.cause {
             Cause::Proxy if self.incident.is_none() => Sign::Invalid,

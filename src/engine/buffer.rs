@@ -8,7 +8,16 @@ pub(crate) struct Pool {
     size: usize,
     free: RefCell<Vec<Box<[u8]>>>,
     used: Cell<usize>,
+    /// Blocks of [`LARGE`] bytes.
+    large: RefCell<Vec<Box<[u8]>>>,
 }
+
+/// The size of a block for a body that streams: four times as much moves with each call as in a
+/// block of the usual size.
+pub(crate) const LARGE: usize = 64 << 10;
+
+/// Blocks of that size that a pool keeps for later.
+const KEPT_LARGE: usize = 16;
 
 /// How many blocks there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +40,7 @@ impl Pool {
             size,
             free: RefCell::new(Vec::new()),
             used: Cell::new(0),
+            large: RefCell::default(),
         }
     }
 
@@ -43,21 +53,30 @@ impl Pool {
         }
     }
 
-    fn take(&self) -> Box<[u8]> {
+    /// A block with room for that much, as far as there are such blocks.
+    fn take(&self, limit: usize) -> Box<[u8]> {
         self.used.set(self.used.get() + 1);
-        self.free
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
+        let (list, size) = if limit > self.size && limit >= LARGE {
+            (&self.large, LARGE)
+        } else {
+            (&self.free, self.size)
+        };
+        let kept = list.borrow_mut().pop();
+        kept.unwrap_or_else(|| vec![0; size].into_boxed_slice())
     }
 
     fn give(&self, block: Box<[u8]>) {
         // A session that is cut off takes its blocks along, so that more may seem used than are.
         self.used.set(self.used.get().saturating_sub(1));
-        let mut free = self.free.borrow_mut();
         // After a reload with another `tune.bufsize` old blocks are not taken back.
-        if free.len() < KEPT && block.len() == self.size {
-            free.push(block);
+        let (list, kept) = match block.len() {
+            len if len == self.size => (&self.free, KEPT),
+            LARGE => (&self.large, KEPT_LARGE),
+            _ => return,
+        };
+        let mut list = list.borrow_mut();
+        if list.len() < kept {
+            list.push(block);
         }
     }
 }
@@ -108,7 +127,13 @@ impl Buffer {
     /// Room for more bytes so that at most `limit` are held; moves what is held to the front when
     /// that makes room. Empty when `limit` is reached.
     pub(crate) fn room(&mut self, pool: &Pool, limit: usize) -> &mut [u8] {
-        let block = self.block.get_or_insert_with(|| pool.take());
+        if self.is_empty()
+            && limit >= LARGE
+            && self.block.as_ref().is_some_and(|block| block.len() < LARGE)
+        {
+            self.clear(pool);
+        }
+        let block = self.block.get_or_insert_with(|| pool.take(limit));
         let held = self.end - self.start;
         let room = limit.min(block.len()).saturating_sub(held);
         if room > 0 && self.start > 0 && block.len() - self.end < room {

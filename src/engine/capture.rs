@@ -90,7 +90,7 @@ impl Transaction {
 }
 
 /// What is at hand of a message, and where its body goes wrong.
-fn unsent(flow: &super::exchange::Flow, session: &Session) -> (Vec<u8>, usize) {
+fn unsent(flow: &super::flow::Flow, session: &Session) -> (Vec<u8>, usize) {
     let waiting = &flow.buffer.bytes()[flow.scheduled..];
     if session.generation.plan.dialect == Dialect::V1_4 {
         return (waiting.to_vec(), 0);

@@ -11,14 +11,15 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use super::deadline::after;
+use super::idle::Wanted;
 use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
 use super::session::{ConnectError, Life, Link, Session, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
-use super::spare::Spares;
 use super::transaction::Transaction;
+use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{self, Balance, ErrorStatus, ServerAddress, ServerPort};
+use crate::plan::{self, Balance, ErrorStatus, HttpReuse, ServerAddress, ServerPort};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,7 @@ pub(crate) async fn connect(
     let attempts = session.backend().retries;
     let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
     let mut only: Option<Arc<Server>> = transaction.sticky.clone();
+    let mut preferred = preferred(session, transaction);
     let mut failed: Option<Arc<Server>> = None;
     // The slot is kept from one attempt to the next on the same server.
     let mut held: Option<Slot> = None;
@@ -74,7 +76,14 @@ pub(crate) async fn connect(
                 slot
             }
             None => {
-                let slot = obtain(session, transaction, only.take(), failed.as_deref()).await?;
+                let slot = {
+                    let wish = Wish {
+                        only: only.take(),
+                        preferred: preferred.take(),
+                        failed: failed.as_deref(),
+                    };
+                    obtain(session, transaction, wish).await?
+                };
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
                 }
@@ -86,9 +95,11 @@ pub(crate) async fn connect(
         if transaction.redirects(&slot.server) {
             return Err(Failure::redirect());
         }
-        let kept = reuse(session, Some(&slot.server), slot.server.address());
+        let kept = reuse(session, Some(&slot.server), slot.server.address())
+            || borrow(session, transaction, &slot.server);
         transaction.dress(session, &slot.server, !kept);
         if kept {
+            transaction.note_for_replay();
             if let Some(link) = &mut session.server {
                 link.slot = Some(slot);
                 link.reused = true;
@@ -98,6 +109,10 @@ pub(crate) async fn connect(
             return Ok(());
         }
         session.close_server(true);
+        session.close_lent();
+        if slot.server.settings().maxconn > 0 {
+            session.worker.idle.make_room(&slot.server);
+        }
         let server = Arc::clone(&slot.server);
         let address = target(session, &slot.server);
         let error = match attempt(session, transaction, address, Some(slot)).await {
@@ -175,6 +190,7 @@ async fn connect_directly(
     };
     transaction.timing.assigned = Some(session.worker.now());
     if reuse(session, None, literal(address)) {
+        transaction.note_for_replay();
         if let Some(link) = &mut session.server {
             link.reused = true;
             link.side.active = session.worker.now();
@@ -245,13 +261,71 @@ fn client_left(session: &mut Session, cx: &mut std::task::Context<'_>) -> bool {
     session.client.left || session.client.read_closed || session.client.broken
 }
 
+/// What speaks for one server or against another.
+struct Wish<'a> {
+    /// This one, or none.
+    only: Option<Arc<Server>>,
+    /// This one, when it has room.
+    preferred: Option<Arc<Server>>,
+    /// One that just failed.
+    failed: Option<&'a Server>,
+}
+
+/// The server of the request before, where the next one is to stay with it and there still is a
+/// connection: `option prefer-last-server`, or a server that has asked for a password.
+fn preferred(session: &mut Session, transaction: &Transaction) -> Option<Arc<Server>> {
+    let server = session.preferred.take()?;
+    let own = session
+        .server
+        .as_ref()
+        .and_then(|link| link.server.as_ref());
+    let held = own.is_some_and(|own| Arc::ptr_eq(own, &server)) || session.worker.idle.has(&server);
+    (held && transaction.hash.is_none()).then_some(server)
+}
+
+/// Takes a connection that another client, or this one, has left there: `http-reuse`. The first
+/// request of a client cannot be repeated by it without notice, so that it is put at risk only
+/// when the configuration says so.
+fn borrow(session: &mut Session, transaction: &Transaction, server: &Arc<Server>) -> bool {
+    let first = transaction.is_first();
+    let proven = match session.backend().http_reuse {
+        HttpReuse::Never => return false,
+        HttpReuse::Safe if first => return false,
+        HttpReuse::Aggressive => first,
+        HttpReuse::Safe | HttpReuse::Always => false,
+    };
+    if transaction.is_replayed() {
+        return false;
+    }
+    let v1_8 = session.generation.plan.dialect == Dialect::V1_8;
+    let wanted = Wanted {
+        server,
+        at: server.address(),
+        proven,
+        owner: v1_8.then_some(session.card.id),
+    };
+    let Some(mut link) = session.worker.idle.take(wanted) else {
+        return false;
+    };
+    session.close_server(true);
+    link.backend = session.backend;
+    session.card.server.replace(Some(Arc::clone(server)));
+    session.server = Some(link);
+    session.close_lent();
+    true
+}
+
 /// A slot on a server, now or after a wait in a queue.
 async fn obtain(
     session: &mut Session,
     transaction: &mut Transaction,
-    mut only: Option<Arc<Server>>,
-    failed: Option<&Server>,
+    wish: Wish<'_>,
 ) -> Result<Slot, Failure> {
+    let Wish {
+        mut only,
+        preferred,
+        failed,
+    } = wish;
     let backend = Arc::clone(&session.backend_handles().backend);
     let redispatch = session.backend().options.redispatch && !transaction.is_forced();
     let since = transaction.timing.received.unwrap_or(session.started);
@@ -259,6 +333,7 @@ async fn obtain(
     loop {
         let choice = backend.choose(Ask {
             only: only.as_deref(),
+            preferred: preferred.as_deref(),
             faithful: transaction.is_forced(),
             avoid: left.as_deref().or(failed),
             hash: transaction.hash,
@@ -288,7 +363,11 @@ async fn obtain(
                 }
             },
         };
-        session.count_choice(&slot.server, only.is_none());
+        let balanced = only.is_none()
+            && !preferred
+                .as_ref()
+                .is_some_and(|server| Arc::ptr_eq(server, &slot.server));
+        session.count_choice(&slot.server, balanced);
         if let Some(left) = left {
             moved(session, transaction, &left, &slot.server);
         }
@@ -369,7 +448,7 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
-    let socket = start(address, kind, origin, &session.worker.spares)?;
+    let socket = start(address, kind, origin, &session.worker)?;
     if alive {
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
@@ -392,6 +471,7 @@ async fn attempt(
         backend: session.backend,
         slot,
         reused: false,
+        personal: false,
         spare: plain.then_some(address),
     });
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
@@ -465,11 +545,11 @@ fn start(
     address: SocketAddr,
     kind: Start,
     origin: Option<(&plan::Source, Origin)>,
-    spares: &Spares,
+    worker: &Worker,
 ) -> Result<Socket, ConnectError> {
-    let mut socket = match kind.plain.then(|| spares.take(address)).flatten() {
+    let mut socket = match kind.plain.then(|| worker.spares.take(address)).flatten() {
         Some(socket) => socket,
-        None => create(address, spares)?,
+        None => create(address, worker)?,
     };
     if let Some((source, origin)) = origin {
         source::bind(socket.fd(), source, origin)?;
@@ -487,7 +567,7 @@ fn start(
     }
 }
 
-fn create(address: SocketAddr, spares: &Spares) -> Result<Socket, ConnectError> {
+fn create(address: SocketAddr, worker: &Worker) -> Result<Socket, ConnectError> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -496,7 +576,7 @@ fn create(address: SocketAddr, spares: &Spares) -> Result<Socket, ConnectError> 
     let new = || net::socket_with(family, SocketType::STREAM, flags, None);
     let fd = match new() {
         Err(Errno::MFILE | Errno::NFILE) => {
-            spares.clear();
+            worker.spare_descriptors();
             new()
         }
         fd => fd,

@@ -1,158 +1,24 @@
 //! Both directions of a session at once, until one of them decides what happens next.
 //!
-//! A [`Flow`] is one direction: bytes received, how many of them may leave, and the progress
-//! through the body of the message. [`Exchange`] moves both, scans the response when it comes, and
+//! A [`Flow`](super::flow::Flow) is one direction. [`Exchange`] moves both, scans the response when it comes, and
 //! answers with an [`Outcome`]. It holds for HTTP transactions and for `mode tcp`, which is an
 //! exchange that is a tunnel from its start.
 
-use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use super::buffer::Buffer;
 use super::connect;
 use super::deadline::{after, earlier};
 use super::session::{Line, Session, Side};
-use super::socket::Socket;
+use super::splice::Splicing;
 use super::transaction::Transaction;
 use super::worker::Worker;
-use crate::http1::{Body, FramingError};
+use crate::http1::Body;
 use crate::log::{Cause, Stage, Termination, Timers};
-use crate::plan::ErrorStatus;
-
-/// One direction.
-#[derive(Debug)]
-pub(crate) struct Flow {
-    /// What was received and has not left.
-    pub(crate) buffer: Buffer,
-    /// Rewritten heads, which leave before what is in `buffer`.
-    pub(crate) head: Vec<u8>,
-    head_sent: usize,
-    /// How many bytes at the start of `buffer` may leave.
-    pub(crate) scheduled: usize,
-    /// Progress through the message.
-    pub(crate) body: Body,
-    /// Bytes that have left.
-    pub(crate) sent: u64,
-    /// Bytes that have come, or were put in by the proxy: what the log calls bytes read.
-    pub(crate) read: u64,
-    /// How many of them the statistics know of.
-    pub(crate) counted: Cell<u64>,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Self {
-            buffer: Buffer::default(),
-            head: Vec::new(),
-            head_sent: 0,
-            scheduled: 0,
-            body: Body::Done,
-            sent: 0,
-            read: 0,
-            counted: Cell::new(0),
-        }
-    }
-}
-
-impl Flow {
-    /// Forgets everything but allocations.
-    pub(crate) fn reset(&mut self, pool: &super::buffer::Pool) {
-        self.buffer.clear(pool);
-        self.restart();
-    }
-
-    /// Makes ready for the next message; what was received and has not left stays.
-    pub(crate) fn restart(&mut self) {
-        self.head.clear();
-        self.head_sent = 0;
-        self.scheduled = 0;
-        self.body = Body::Done;
-        self.sent = 0;
-        self.read = 0;
-        self.counted.set(0);
-    }
-
-    /// From now on everything leaves as it comes.
-    pub(crate) fn tunnel(&mut self) {
-        self.body = Body::UntilClose;
-    }
-
-    /// Lets what belongs to the body leave.
-    pub(crate) fn schedule(&mut self) -> Result<(), FramingError> {
-        let waiting = &self.buffer.bytes()[self.scheduled..];
-        if !waiting.is_empty() {
-            self.scheduled += self.body.advance(waiting)?;
-        }
-        Ok(())
-    }
-
-    /// Whether something may leave.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.scheduled > 0 || self.head_sent < self.head.len()
-    }
-
-    /// Sends what may leave, once. `Ready(true)` when bytes have left. `last` says that a FIN
-    /// follows at once: both leave in one segment.
-    pub(crate) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: &mut Side,
-        worker: &Worker,
-        last: bool,
-    ) -> Poll<bool> {
-        let (head, body) = self.pending();
-        let Poll::Ready(n) = to.poll_send(cx, head, body, worker, last) else {
-            return Poll::Pending;
-        };
-        self.has_left(n);
-        Poll::Ready(n > 0)
-    }
-
-    /// Sends for the first time on a connection that may not stand yet.
-    pub(crate) fn poll_first_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: &mut Socket,
-    ) -> Poll<io::Result<()>> {
-        let (head, body) = self.pending();
-        let n = ready!(to.poll_send(cx, head, body, false))?;
-        self.has_left(n);
-        Poll::Ready(Ok(()))
-    }
-
-    /// What may leave, in two pieces.
-    pub(crate) fn pending(&self) -> (&[u8], &[u8]) {
-        (
-            &self.head[self.head_sent..],
-            &self.buffer.bytes()[..self.scheduled],
-        )
-    }
-
-    fn has_left(&mut self, n: usize) {
-        self.sent += n as u64;
-        let from_head = n.min(self.head.len() - self.head_sent);
-        self.head_sent += from_head;
-        if self.head_sent == self.head.len() {
-            self.head.clear();
-            self.head_sent = 0;
-        }
-        self.buffer.consume(n - from_head);
-        self.scheduled -= n - from_head;
-    }
-
-    /// Drops what could not leave.
-    fn abandon(&mut self) {
-        self.head.clear();
-        self.head_sent = 0;
-        self.buffer.consume(self.scheduled);
-        self.scheduled = 0;
-    }
-}
+use crate::plan::{ErrorStatus, Mode};
 
 /// How an exchange has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +62,9 @@ impl Exchange {
         session: &mut Session,
         transaction: &mut Transaction,
     ) -> Outcome {
+        let (up, down) = splicing(session);
+        transaction.up.splice(up);
+        transaction.down.splice(down);
         poll_fn(|cx| self.poll(cx, session, transaction)).await
     }
 
@@ -264,9 +133,8 @@ impl Exchange {
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
         if !up.body.is_done() && !session.client.read_closed {
-            moved |= session
-                .client
-                .poll_fill(cx, &mut up.buffer, &session.worker, bufsize)
+            moved |= up
+                .poll_fill(cx, &mut session.client, &session.worker, bufsize)
                 .is_ready();
         } else if self.watches_client {
             moved |= session.client.poll_watch(cx);
@@ -314,9 +182,9 @@ impl Exchange {
         // Nothing can come before the request has gone, except when the server does not wait.
         let done = self.response == Response::Begun && transaction.down.body.is_done();
         if !done && !server.read_closed {
-            let buffer = &mut transaction.down.buffer;
-            if let Poll::Ready(n) = server.poll_fill(cx, buffer, &session.worker, limit) {
-                transaction.down.read += n as u64;
+            let down = &mut transaction.down;
+            if let Poll::Ready(n) = down.poll_fill(cx, server, &session.worker, limit) {
+                down.read += n as u64;
                 moved = true;
             }
         }
@@ -327,6 +195,9 @@ impl Exchange {
                 self.tunnel |= transaction.tunnels_from_head(session);
                 moved = true;
             }
+        }
+        if self.response == Response::Awaited && cuts_off(session) {
+            transaction.down.pass_on();
         }
         if self.response == Response::Begun
             && transaction.down.body.is_done()
@@ -437,6 +308,12 @@ impl Exchange {
             {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
+            if cuts_off(session) {
+                return match down.is_pending() {
+                    true => None,
+                    false => failed(Cause::ServerAbort, Stage::Data, None),
+                };
+            }
             if server.read_closed {
                 return failed(Cause::ServerAbort, Stage::Headers, Some(ErrorStatus::S502));
             }
@@ -532,6 +409,33 @@ impl Exchange {
         let status = (by_server && !begun).then_some(ErrorStatus::S504);
         Poll::Ready(Some(Outcome::Failed(termination, status)))
     }
+}
+
+/// Whether the client is left with what has come of an answer because the server has reset the
+/// connection. HAProxy 1.8 does that, where others answer 502.
+fn cuts_off(session: &Session) -> bool {
+    let side = session.server.as_ref().map(|link| &link.side);
+    side.is_some_and(|side| side.broken) && session.generation.plan.dialect == Dialect::V1_8
+}
+
+/// When bytes go from socket to socket, from the client and from the server.
+fn splicing(session: &Session) -> (Splicing, Splicing) {
+    let (frontend, backend) = (session.proxy(), session.backend());
+    if session.generation.plan.global.nosplice {
+        return (Splicing::Never, Splicing::Never);
+    }
+    let (one, other) = (&frontend.options, &backend.options);
+    // Nobody looks at the bytes of a TCP connection: where they stream, splicing is cheaper.
+    let streams = frontend.mode == Mode::Tcp || one.splice_auto || other.splice_auto;
+    let of = |asked: bool| match (asked, streams) {
+        (true, _) => Splicing::Always,
+        (false, true) => Splicing::WhenStreaming,
+        (false, false) => Splicing::Never,
+    };
+    (
+        of(one.splice_request || other.splice_request),
+        of(one.splice_response || other.splice_response),
+    )
 }
 
 /// From when on a side is inactive: from the last byte either way, or from the last that has come

@@ -105,7 +105,7 @@ impl Generation {
             .proxies
             .iter()
             .map(|proxy| {
-                let rules = HttpRules::compile(&proxy.http_rules)?;
+                let rules = HttpRules::compile(&proxy.http_rules, &proxy.acls)?;
                 let check = Program::compile(&proxy.check, plan.dialect)?;
                 Ok((AclSet::compile(&proxy.acls)?, rules, check))
             })

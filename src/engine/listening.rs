@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -19,7 +19,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::EngineError;
 use crate::admin;
-use crate::plan::{ListenAddress, Listener, Plan, Proxy, StatsSocket};
+use crate::plan::{ListenAddress, Listener, Mode, Plan, Proxy, StatsSocket};
 
 /// What makes two `bind` lines the same socket. A socket whose key is unchanged is never closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -192,7 +192,7 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
         let socket = tcp(address).map_err(failed("create a socket for", address))?;
         socket
             .set_reuse_port(true)
-            .and_then(|()| prepare(&socket, listener))
+            .and_then(|()| prepare(&socket, proxy, listener))
             .map_err(failed("set the options of", address))?;
         socket
             .bind(&address.into())
@@ -249,10 +249,8 @@ pub(crate) fn refit(
 ) -> Result<(), ListenError> {
     let socket = SockRef::from(socket);
     let address = ListenerKey::of(listener);
-    if let Some(mss) = listener.mss {
-        socket
-            .set_tcp_mss(u32::from(mss))
-            .map_err(failed("set the options of", &address))?;
+    if let ListenAddress::Tcp { .. } = listener.address {
+        fit(&socket, proxy, listener).map_err(failed("set the options of", &address))?;
     }
     socket
         .listen(backlog(proxy))
@@ -278,7 +276,7 @@ fn tcp(address: SocketAddr) -> io::Result<Socket> {
     )
 }
 
-fn prepare(socket: &Socket, listener: &Listener) -> io::Result<()> {
+fn prepare(socket: &Socket, proxy: &Proxy, listener: &Listener) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit it, which saves a call for each connection.
@@ -286,14 +284,53 @@ fn prepare(socket: &Socket, listener: &Listener) -> io::Result<()> {
     if let Some(interface) = &listener.interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
-    if let Some(mss) = listener.mss {
-        socket.set_tcp_mss(u32::from(mss))?;
-    }
     if listener.transparent {
         // One flag for both families, whatever its name says.
         socket.set_ip_transparent_v4(true)?;
     }
-    Ok(())
+    fit(socket, proxy, listener)
+}
+
+/// What may change while a socket listens.
+fn fit(socket: &Socket, proxy: &Proxy, listener: &Listener) -> io::Result<()> {
+    if let Some(mss) = listener.mss {
+        socket.set_tcp_mss(u32::from(mss))?;
+    }
+    // The answer to a request acknowledges it: accepted sockets send no packet for that alone.
+    let smart = proxy.options.tcp_smart_accept;
+    socket.set_tcp_quickack(!smart.unwrap_or(proxy.mode == Mode::Http))?;
+    set_defer_accept(
+        socket,
+        if listener.defer_accept {
+            DEFERRED_SECONDS
+        } else {
+            0
+        },
+    )
+}
+
+/// How long the system keeps a connection to itself on which nothing comes, as HAProxy has it.
+const DEFERRED_SECONDS: nix::libc::c_int = 1;
+
+/// The listening socket gives out connections once there is something to read on them.
+#[allow(
+    unsafe_code,
+    reason = "none of the crates that wrap socket options knows this one"
+)]
+fn set_defer_accept(socket: &Socket, seconds: nix::libc::c_int) -> io::Result<()> {
+    let size = size_of_val(&seconds) as nix::libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the option is an
+    // integer that the call only reads.
+    let result = unsafe {
+        nix::libc::setsockopt(
+            socket.as_raw_fd(),
+            nix::libc::IPPROTO_TCP,
+            nix::libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            size,
+        )
+    };
+    Ok(nix::errno::Errno::result(result).map(drop)?)
 }
 
 /// Binds under another name and renames, so that the file in place is at every moment one that

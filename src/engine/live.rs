@@ -27,6 +27,7 @@ use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::splice::PipeCounts;
 use crate::plan;
 use crate::stick_table::{Millis, StickTable};
 
@@ -39,6 +40,8 @@ pub(crate) struct Registry {
     pub(crate) counters: Counters,
     /// When the process began to serve.
     pub(crate) started: Instant,
+    /// Pipes for bodies that are spliced.
+    pub(crate) pipes: Arc<PipeCounts>,
     /// Invalid messages that were captured.
     pub(crate) captured: AtomicU64,
     workers: usize,
@@ -64,6 +67,7 @@ impl Registry {
             // One cell more for what is counted outside of workers.
             counters: Counters::new(workers + 1),
             started: Instant::now(),
+            pipes: Arc::default(),
             captured: AtomicU64::new(0),
             workers: workers + 1,
             frontends: Mutex::default(),

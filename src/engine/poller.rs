@@ -199,6 +199,18 @@ pub(super) fn renew(watch: Watch) {
     drop(old);
 }
 
+/// Wakes nobody any more when something happens, but goes on noting it.
+pub(super) fn release(watch: Watch) {
+    let old = with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        Ok(entries.get_mut(watch.0 as usize).and_then(|entry| {
+            entry.wanted = 0;
+            entry.waker.take()
+        }))
+    });
+    drop(old);
+}
+
 /// Whether something was reported that no call has denied yet.
 pub(super) fn is_ready(watch: Watch, direction: Direction) -> bool {
     with(|poller| {

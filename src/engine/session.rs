@@ -18,13 +18,16 @@ use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
 use super::exchange;
 use super::generation::{Generation, Handles};
+use super::idle::Idle;
 use super::live::{Entered, Server, Slot};
 use super::roster::Card;
-use super::socket::Socket;
+use super::socket::{Socket, SpliceError};
+use super::splice::Pipe;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, ServerAddress, Severity};
+use crate::regular_expression;
 use crate::sample::fetch::v4;
 
 /// A connection that has just been accepted.
@@ -41,6 +44,10 @@ pub(crate) struct Accepted {
     /// Its places in process and frontend.
     pub(crate) entered: (Entered, Entered),
 }
+
+/// This socket is none that the system can splice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unspliceable;
 
 /// One side of a session: a socket and what is known about it.
 #[derive(Debug)]
@@ -118,6 +125,47 @@ impl Side {
             Poll::Pending => {
                 buffer.release(&worker.pool);
                 Poll::Pending
+            }
+        }
+    }
+
+    /// Moves bytes into a pipe, as [`Side::poll_fill`] does into a buffer.
+    pub(crate) fn poll_splice_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        wanted: usize,
+        worker: &Worker,
+    ) -> Poll<Result<usize, Unspliceable>> {
+        match ready!(self.socket.poll_splice_in(cx, pipe, wanted)) {
+            Ok(0) => self.read_closed = true,
+            Ok(n) => {
+                self.taken += n as u64;
+                self.active = worker.now();
+                self.received = self.active;
+                return Poll::Ready(Ok(n));
+            }
+            Err(SpliceError::Unsupported) => return Poll::Ready(Err(Unspliceable)),
+            Err(SpliceError::Broken) => self.break_off(),
+        }
+        Poll::Ready(Ok(0))
+    }
+
+    /// Sends what is in a pipe, as [`Side::poll_send`] does what is in a buffer.
+    pub(crate) fn poll_splice_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        worker: &Worker,
+    ) -> Poll<usize> {
+        match ready!(self.socket.poll_splice_out(cx, pipe)) {
+            Ok(n) => {
+                self.active = worker.now();
+                Poll::Ready(n)
+            }
+            Err(_) => {
+                self.break_off();
+                Poll::Ready(0)
             }
         }
     }
@@ -201,6 +249,8 @@ pub(crate) struct Link {
     pub(crate) slot: Option<Slot>,
     /// It has served a request before this one.
     pub(crate) reused: bool,
+    /// It has asked for a password: whose it was shown may be known of the connection.
+    pub(crate) personal: bool,
     /// Where the server was when it was connected to.
     pub(crate) at: ServerAddress,
     /// Ready when the server's sessions are to end.
@@ -243,6 +293,10 @@ pub(crate) struct Session {
     pub(crate) peer: Option<SocketAddr>,
     /// The server.
     pub(crate) server: Option<Link>,
+    /// The server that the next request goes to, if it may choose and that one has room.
+    pub(crate) preferred: Option<Arc<Server>>,
+    /// The server whose connection was left to others.
+    pub(crate) lent: Option<Arc<Server>>,
     /// The timer.
     pub(crate) deadline: Deadline,
     /// When the request, or the connection for the first, began.
@@ -274,6 +328,8 @@ pub(crate) async fn run(
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
         server: None,
+        preferred: None,
+        lent: None,
         deadline: Deadline::new(Rc::clone(&card)),
         card,
         started: now,
@@ -314,6 +370,7 @@ async fn http(session: &mut Session) {
         first = false;
     }
     session.close_server(true);
+    session.close_lent();
     buffer.clear(&session.worker.pool);
 }
 
@@ -488,6 +545,27 @@ impl Session {
         }
     }
 
+    /// Leaves the connection to the server to whoever asks that server next.
+    pub(crate) fn lend_server(&mut self) {
+        let Some(link) = self.server.take() else {
+            return;
+        };
+        let timeouts = &self.backend().timeouts;
+        let idle = timeouts.http_keep_alive.or(timeouts.http_request);
+        // 1.8 does not let it outlive the client.
+        if self.generation.plan.dialect == Dialect::V1_8 {
+            self.lent.clone_from(&link.server);
+        }
+        Idle::put(&self.worker, link, self.card.id, idle.unwrap_or(LENT_FOR));
+    }
+
+    /// Ends the connection that was left to others, if none of them has used it.
+    pub(crate) fn close_lent(&mut self) {
+        if let Some(server) = self.lent.take() {
+            self.worker.idle.close_own(&server, self.card.id);
+        }
+    }
+
     /// Ends the connection to the client. Should the client have more to say, the system answers
     /// with a RST, as it does for HAProxy.
     pub(crate) fn close_client(&mut self) {
@@ -533,6 +611,28 @@ impl Session {
     /// Milliseconds since the session or request began.
     pub(crate) fn elapsed(&self, at: Instant) -> i64 {
         millis(at.saturating_duration_since(self.started))
+    }
+
+    /// A rule's pattern that PCRE has given up on is worth a line in the log: whoever wrote it should
+    /// know, and who sends such requests, too.
+    pub(crate) fn report_hopeless_pattern(&self) {
+        const WARNING: Severity = Severity(4);
+        let Some(found) = regular_expression::last_given_up() else {
+            return;
+        };
+        let proxy = self.proxy();
+        let text = format!(
+            "Proxy {}: searching for '{}' was given up: {} ({} times so far).",
+            proxy.name,
+            found.pattern,
+            found.reason,
+            regular_expression::given_up(),
+        );
+        let global = &self.generation.plan.global;
+        let targets = &proxy.log_targets;
+        self.worker
+            .log
+            .send(targets, global, WARNING, text.as_bytes());
     }
 
     /// Writes the log line of a session or request, unless options say not to.
@@ -648,6 +748,9 @@ pub(crate) struct Line<'a> {
     /// For HTTP.
     pub(crate) http: Option<HttpPart<'a>>,
 }
+
+/// How long a connection to a server is kept for others, unless a timeout says so.
+const LENT_FOR: Duration = Duration::from_secs(60);
 
 const INFO: Severity = Severity(6);
 const ERR: Severity = Severity(3);

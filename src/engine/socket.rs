@@ -11,8 +11,10 @@ use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use rustix::pipe::{SpliceFlags, splice};
 
 use super::poller::{self, Direction, Watch};
+use super::splice::Pipe;
 
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
@@ -28,6 +30,17 @@ pub(crate) struct Socket {
     /// A receive waits for a round of the poller before it is tried.
     patient: bool,
 }
+
+/// Why nothing went into a pipe.
+#[derive(Debug)]
+pub(crate) enum SpliceError {
+    /// The system cannot do that with this socket.
+    Unsupported,
+    /// The connection is broken.
+    Broken,
+}
+
+const SPLICE: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 
 impl Drop for Socket {
     fn drop(&mut self) {
@@ -136,6 +149,62 @@ impl Socket {
         }
     }
 
+    /// Moves up to `wanted` bytes from the socket into a pipe; 0 is the end of the stream. Pending
+    /// as well when the pipe has no room: then it is who empties it that goes on.
+    pub(crate) fn poll_splice_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        wanted: usize,
+    ) -> Poll<Result<usize, SpliceError>> {
+        let watch = self
+            .watch(Direction::Read)
+            .map_err(|_| SpliceError::Broken)?;
+        loop {
+            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))
+                .map_err(|_| SpliceError::Broken)?;
+            match splice(&self.fd, None, pipe.entry(), None, wanted, SPLICE) {
+                Ok(n) => {
+                    pipe.held += n;
+                    return Poll::Ready(Ok(n));
+                }
+                Err(Errno::AGAIN) if pipe.held > 0 => return Poll::Pending,
+                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::INTR) => {}
+                Err(Errno::INVAL | Errno::NOSYS) => {
+                    return Poll::Ready(Err(SpliceError::Unsupported));
+                }
+                Err(_) => return Poll::Ready(Err(SpliceError::Broken)),
+            }
+        }
+    }
+
+    /// Moves what is in a pipe to the socket.
+    pub(crate) fn poll_splice_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if self.full {
+                ready!(self.poll_writable(cx))?;
+            }
+            match splice(pipe.exit(), None, &self.fd, None, pipe.held, SPLICE) {
+                Ok(n) => {
+                    pipe.held -= n.min(pipe.held);
+                    return Poll::Ready(Ok(n));
+                }
+                Err(Errno::AGAIN) => {
+                    self.full = true;
+                    let watch = self.watch(Direction::Write)?;
+                    poller::blocked(watch, Direction::Write);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
     /// Waits until a send would not block: how the end of a `connect` is known.
     pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let watch = self.watch(Direction::Write)?;
@@ -186,6 +255,16 @@ impl Socket {
             .watch
             .is_some_and(|watch| !poller::is_ready(watch, Direction::Read));
         known || matches!(self.peek(), Err(Errno::AGAIN))
+    }
+
+    /// Lets the poller look after a connection that nobody waits for. `false` when it cannot be
+    /// watched, or is not quiet.
+    pub(crate) fn rest(&mut self) -> bool {
+        let Ok(watch) = self.watch(Direction::Read) else {
+            return false;
+        };
+        poller::release(watch);
+        !poller::is_ready(watch, Direction::Read)
     }
 
     /// Sends a FIN; receiving goes on.

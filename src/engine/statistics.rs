@@ -433,6 +433,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         maxconn: plan.global.maxconn,
         hard_maxconn: plan.global.maxconn,
         maxpipes: plan.global.maxpipes,
+        pipes: (registry.pipes.used(), registry.pipes.free()),
         connections,
         total_connections: counters.get(Counter::Sessions),
         total_requests: counters.get(Counter::Requests),
@@ -446,6 +447,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         failed_reloads: shared.reloads.failures(),
         draining: shared.reloads.still_draining(),
         dropped_logs: super::syslog::dropped(),
+        given_up_searches: crate::regular_expression::given_up(),
     }
 }
 

@@ -23,16 +23,17 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::accounting::Incident;
-use super::buffer::Pool;
 use super::connect;
-use super::exchange::{Exchange, Flow, Outcome, Response};
+use super::exchange::{Exchange, Outcome, Response};
+use super::flow::Flow;
 use super::live::{Counter, Server};
 use super::session::{Line, Session, millis};
+use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
 use crate::log::line::HttpCaptures;
 use crate::log::{Cause, HttpPart, Stage, Termination, Timers};
-use crate::plan::{ErrorStatus, LogFormat};
+use crate::plan::{ErrorStatus, HttpReuse, LogFormat, TransparentSource};
 
 /// What the client connection does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +167,8 @@ pub(crate) struct Transaction {
     request_line: Vec<u8>,
     /// A request sent on a kept connection, to be sent again should that have ended meanwhile.
     replay: Vec<u8>,
+    /// It was sent again: on a fresh connection.
+    replayed: bool,
     /// The server has upgraded the connection, or accepted a CONNECT.
     upgraded: bool,
     /// The response was complete before the request.
@@ -220,6 +223,7 @@ impl Default for Transaction {
             status: -1,
             request_line: Vec::new(),
             replay: Vec::new(),
+            replayed: false,
             upgraded: false,
             parts_gently: false,
             drains: false,
@@ -237,6 +241,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
         Ok(next) => next,
         Err(end) => end.conclude(session, transaction).await,
     };
+    session.report_hopeless_pattern();
     if next == Next::Close {
         session.close_server(!transaction.parts_gently);
         session.close_client();
@@ -293,9 +298,9 @@ impl End {
 
 impl Transaction {
     /// Makes ready for another request, keeping allocations.
-    pub(crate) fn reset(&mut self, pool: &Pool) {
-        self.up.reset(pool);
-        self.down.reset(pool);
+    pub(crate) fn reset(&mut self, worker: &Worker) {
+        self.up.reset(worker);
+        self.down.reset(worker);
         self.timing = Timing::default();
         self.retries = 0;
         self.redispatched = false;
@@ -328,6 +333,7 @@ impl Transaction {
         self.status = -1;
         self.request_line.clear();
         self.replay.clear();
+        self.replayed = false;
         self.upgraded = false;
         self.parts_gently = false;
         self.drains = false;
@@ -411,6 +417,11 @@ impl Transaction {
                     self.replay(session).await?;
                     response = Response::Awaited;
                 }
+                // The client may send it again, or not.
+                Outcome::Failed(termination, _) if self.met_an_end(session) && !self.first => {
+                    self.account_failure(session, termination);
+                    return Err(End::new(termination, None));
+                }
                 Outcome::Failed(termination, status) => {
                     self.account_failure(session, termination);
                     // 1.4 resets the server only when it gives up on an answer.
@@ -487,6 +498,17 @@ impl Transaction {
                 if let Some(link) = &mut session.server {
                     link.slot = None;
                 }
+                // Who is asked for a password shows it on the connection that has asked.
+                let asked = self.status == 401 || self.status == 407;
+                if asked || session.backend().options.prefer_last_server {
+                    session.preferred.clone_from(&self.server);
+                }
+                if asked && let Some(link) = &mut session.server {
+                    link.personal = true;
+                }
+                if self.shares_server(session) {
+                    session.lend_server();
+                }
             }
             Intent::KeepAlive | Intent::ServerClose => session.close_server(true),
             Intent::Close | Intent::Tunnel => return Next::Close,
@@ -518,11 +540,62 @@ impl Transaction {
         }
     }
 
-    /// Whether a request that met a connection which had just ended can be sent again: nothing
-    /// came back, and all of it is at hand.
+    /// Whether the connection to the server may carry requests of other clients: nothing about it
+    /// tells whose it was.
+    fn shares_server(&self, session: &Session) -> bool {
+        let backend = session.backend();
+        if backend.http_reuse == HttpReuse::Never {
+            return false;
+        }
+        let Some(server) = &self.server else {
+            return false;
+        };
+        let settings = server.settings();
+        let source = settings.source.as_ref().or(backend.source.as_ref());
+        let personal = source.is_some_and(|source| {
+            !matches!(
+                source.transparent,
+                None | Some(TransparentSource::Address(_))
+            )
+        });
+        let ends = session
+            .server
+            .as_ref()
+            .is_some_and(|link| link.life.is_some() || link.personal);
+        settings.send_proxy.is_none() && !personal && !ends
+    }
+
+    /// Whether it is the first request of its connection.
+    pub(crate) fn is_first(&self) -> bool {
+        self.first
+    }
+
+    /// Whether it is sent for the second time.
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+
+    /// Keeps a request that is about to leave on a connection that may have ended, when it can be
+    /// sent twice: it is whole, and doing twice what it asks for comes to the same (RFC 9110,
+    /// section 9.2.2).
+    pub(crate) fn note_for_replay(&mut self) {
+        let harmless = !matches!(self.method, Method::Post | Method::Connect | Method::Other);
+        self.replay.clear();
+        if harmless && !self.replayed && self.up.body.is_done() {
+            let (head, body) = self.up.pending();
+            self.replay.extend_from_slice(head);
+            self.replay.extend_from_slice(body);
+        }
+    }
+
+    /// Whether a request that met a connection which had just ended can be sent again.
     fn can_replay(&self, session: &Session) -> bool {
-        !self.replay.is_empty()
-            && self.down.sent == 0
+        !self.replay.is_empty() && self.met_an_end(session)
+    }
+
+    /// Whether the request met a kept connection which had just ended: nothing came back.
+    fn met_an_end(&self, session: &Session) -> bool {
+        self.down.sent == 0
             && self.down.buffer.is_empty()
             && !session.client.broken
             && session
@@ -534,7 +607,9 @@ impl Transaction {
     /// Sends a request again, on a fresh connection.
     async fn replay(&mut self, session: &mut Session) -> Result<(), End> {
         session.server = None;
+        self.up.abandon();
         self.up.head = std::mem::take(&mut self.replay);
+        self.replayed = true;
         connect::connect(session, self)
             .await
             .map_err(|failure| End::new(failure.termination, Some(failure.status)))

@@ -25,11 +25,13 @@ use super::accept;
 use super::buffer::{Pool, PoolUse};
 use super::control::{Control, Reloads};
 use super::generation::Generation;
+use super::idle::Idle;
 use super::listening::ListenerKey;
 use super::live::{Gate, Registry};
 use super::poller;
 use super::roster::{Card, Roster, Whom};
 use super::spare::Spares;
+use super::splice::{Pipe, Pipes};
 use super::syslog;
 use super::transaction::Transaction;
 use crate::admin::clients::Clients;
@@ -98,8 +100,12 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Buffers.
     pub(crate) pool: Rc<Pool>,
+    /// Pipes for bodies that are spliced.
+    pub(crate) pipes: Pipes,
     /// Sockets to be connected again.
     pub(crate) spares: Spares,
+    /// Server connections that any client may use.
+    pub(crate) idle: Idle,
     /// The sessions.
     pub(crate) roster: Roster,
     /// Log sockets.
@@ -156,7 +162,9 @@ impl Worker {
         Self {
             index,
             pool: Rc::new(Pool::new(bufsize)),
+            pipes: Pipes::new(Arc::clone(&shared.registry.pipes)),
             spares: Spares::default(),
+            idle: Idle::default(),
             roster: Roster::default(),
             log: syslog::Sender::default(),
             held: Cell::new(0),
@@ -182,6 +190,16 @@ impl Worker {
         Arc::clone(self.generation.borrow_mut().load())
     }
 
+    /// A pipe, unless `maxpipes` are in use.
+    pub(crate) fn take_pipe(&self) -> Option<Pipe> {
+        let generation = self.generation();
+        let global = &generation.plan.global;
+        self.pipes.take(match global.maxpipes {
+            0 => global.maxconn / 4,
+            limit => limit,
+        })
+    }
+
     /// A transaction, blank.
     pub(crate) fn take_transaction(&self) -> Box<Transaction> {
         self.transactions.borrow_mut().pop().unwrap_or_default()
@@ -191,7 +209,7 @@ impl Worker {
     pub(crate) fn give_transaction(&self, mut transaction: Box<Transaction>) {
         let mut kept = self.transactions.borrow_mut();
         if kept.len() < KEPT_TRANSACTIONS {
-            transaction.reset(&self.pool);
+            transaction.reset(self);
             kept.push(transaction);
         }
     }
@@ -210,6 +228,12 @@ impl Worker {
         };
         let task = self.tracker.spawn_local(ticking);
         card.served_by(task.abort_handle());
+    }
+
+    /// Closes what is only kept to save work: descriptors have run out.
+    pub(crate) fn spare_descriptors(&self) {
+        self.spares.clear();
+        self.idle.clear();
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.

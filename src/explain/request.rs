@@ -8,6 +8,7 @@ mod offline;
 mod print;
 mod rules;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use haproxy_cfg_grammar::Dialect;
@@ -158,10 +159,23 @@ impl Outcome {
             Self::Served(Some(server)) => {
                 format!("server {}/{server} gets it", plan.proxy(backend).name)
             }
-            Self::Served(None) => format!(
-                "a server of {} gets it, as 'balance' decides",
-                plan.proxy(backend).name
-            ),
+            Self::Served(None) => {
+                let backend = plan.proxy(backend);
+                if !backend.servers.is_empty() {
+                    let name = &backend.name;
+                    return format!("a server of {name} gets it, as 'balance' decides");
+                }
+                let address = if backend.options.http_proxy {
+                    "in its URL gets it ('option http_proxy')"
+                } else if backend.dispatch.is_some() {
+                    "after 'dispatch' gets it"
+                } else if backend.options.transparent {
+                    "that the client asked for gets it ('option transparent')"
+                } else {
+                    return format!("{} answers 503: it has no server", backend.name);
+                };
+                format!("the address {address}")
+            }
         }
     }
 }
@@ -174,6 +188,8 @@ struct Walk<'a> {
     world: Offline<'a>,
     source: SocketAddr,
     acls: Vec<Option<AclSet>>,
+    /// The rules in words, by proxy and family.
+    texts: Vec<Option<HashMap<String, Vec<String>>>>,
     head: Head,
     bytes: Vec<u8>,
     as_proxy: bool,
@@ -183,15 +199,18 @@ struct Walk<'a> {
     /// As received: what rules do to it does not count.
     version: Version,
     length_known: bool,
+    /// It is no request that HTTP knows.
+    invalid: bool,
     steps: Vec<Step>,
 }
 
 impl<'a> Walk<'a> {
     fn new(plan: &'a Plan, frontend: ProxyId, question: &Question) -> Result<Self, String> {
+        let line_end = ['\r', '\n'];
         let mut bytes = question.line.trim_end().as_bytes().to_vec();
         for header in &question.headers {
             bytes.extend_from_slice(b"\r\n");
-            bytes.extend_from_slice(header.trim_end().as_bytes());
+            bytes.extend_from_slice(header.trim_end_matches(line_end).as_bytes());
         }
         bytes.extend_from_slice(b"\r\n\r\n");
         let v1_4 = plan.dialect == Dialect::V1_4;
@@ -202,9 +221,10 @@ impl<'a> Walk<'a> {
         };
         let mut head = Head::new(Kind::Request);
         let scanned = head.scan(&mut bytes, tolerance);
-        if plan.proxy(frontend).mode == Mode::Http && !matches!(scanned, Scan::Complete(_)) {
+        let http = plan.proxy(frontend).mode == Mode::Http;
+        if http && question.line.split_ascii_whitespace().count() < 2 {
             return Err(format!(
-                "'{}' with these headers is no request: write it as 'GET /path HTTP/1.1'",
+                "'{}' is no request: write it as 'GET /path HTTP/1.1'",
                 question.line
             ));
         }
@@ -221,6 +241,7 @@ impl<'a> Walk<'a> {
             world: Offline::new(plan, frontend, question.destination),
             source: question.source,
             acls: plan.proxies.iter().map(|_| None).collect(),
+            texts: plan.proxies.iter().map(|_| None).collect(),
             head,
             bytes,
             as_proxy,
@@ -229,6 +250,7 @@ impl<'a> Walk<'a> {
             policy: Policy::default(),
             version,
             length_known: !matches!(framing, Ok(Framing::UntilClose)),
+            invalid: http && !matches!(scanned, Scan::Complete(_)),
             steps: Vec::new(),
         })
     }
@@ -238,6 +260,9 @@ impl<'a> Walk<'a> {
         let http = proxy.mode == Mode::Http;
         if let Some(rejected) = self.inspect(proxy) {
             return rejected;
+        }
+        if self.invalid {
+            return Outcome::Answered("400: it is not written as HTTP wants it".to_owned());
         }
         if http {
             if let Some(answer) = self.monitor(proxy) {
@@ -589,14 +614,18 @@ impl<'a> Walk<'a> {
     }
 
     /// A rule as `hapax explain` prints it.
-    fn rule_text(&self, id: ProxyId, family: &str, n: usize) -> String {
-        let rules = super::proxy::rules(self.plan, self.plan.proxy(id));
-        let text = rules
-            .iter()
-            .filter(|rule| rule.family == family)
-            .nth(n)
-            .map_or("", |rule| rule.text.as_str());
-        format!("{family} {text}")
+    fn rule_text(&mut self, id: ProxyId, family: &str, n: usize) -> String {
+        let plan = self.plan;
+        let texts = self.texts[id.0 as usize].get_or_insert_with(|| {
+            let mut texts: HashMap<String, Vec<String>> = HashMap::new();
+            for rule in super::proxy::rules(plan, plan.proxy(id)) {
+                let of_family = texts.entry(rule.family.to_owned()).or_default();
+                of_family.push(rule.text);
+            }
+            texts
+        });
+        let text = texts.get(family).and_then(|texts| texts.get(n));
+        format!("{family} {}", text.map_or("", String::as_str))
     }
 }
 

@@ -264,6 +264,34 @@ impl Body {
         self == Self::Done
     }
 
+    /// How many bytes come next that need not be looked at.
+    pub fn opaque(self) -> u64 {
+        match self {
+            Self::Length(missing) | Self::Chunked(Chunk::Data(missing)) => missing,
+            Self::UntilClose => u64::MAX,
+            Self::Done | Self::Chunked(_) => 0,
+        }
+    }
+
+    /// Takes in bytes that were not looked at: no more than [`Body::opaque`] says.
+    pub fn skip(&mut self, n: u64) {
+        match self {
+            Self::Length(missing) => {
+                *missing = missing.saturating_sub(n);
+                if *missing == 0 {
+                    *self = Self::Done;
+                }
+            }
+            Self::Chunked(Chunk::Data(missing)) => {
+                *missing = missing.saturating_sub(n);
+                if *missing == 0 {
+                    *self = Self::Chunked(Chunk::DataEnd);
+                }
+            }
+            Self::Done | Self::UntilClose | Self::Chunked(_) => {}
+        }
+    }
+
     /// Takes in the next bytes and answers how many of them belong to the body.
     ///
     /// # Errors

@@ -249,12 +249,10 @@ impl Scanner {
                     };
                     let lax = (tolerance.accept_invalid || tolerance.wide_uri)
                         && self.kind == Kind::Request;
-                    // Since 1.5 a DEL is let through like what is above it.
-                    let from = if tolerance.wide_uri { 128 } else { 127 };
                     while i < len
-                        && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= from))
+                        && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= 128))
                     {
-                        if lax && bytes[i] >= from && !tolerance.wide_uri {
+                        if lax && bytes[i] >= 128 && !tolerance.wide_uri {
                             self.tolerated.get_or_insert(i);
                         }
                         i += 1;

@@ -24,6 +24,8 @@ pub struct Info {
     pub hard_maxconn: u32,
     /// `maxpipes`.
     pub maxpipes: u32,
+    /// Pipes in use, and empty ones that are kept.
+    pub pipes: (u32, u32),
     /// Client connections.
     pub connections: u32,
     /// Client connections since the start.
@@ -50,6 +52,8 @@ pub struct Info {
     pub draining: u64,
     /// Log lines that could not be sent.
     pub dropped_logs: u64,
+    /// Searches for regular expressions that would have taken too long.
+    pub given_up_searches: u64,
 }
 
 /// One line: its name and what it says.
@@ -89,8 +93,8 @@ impl Info {
             add("CumReq", &self.total_requests);
             add("Maxpipes", &self.maxpipes);
         }
-        add("PipesUsed", &0);
-        add("PipesFree", &0);
+        add("PipesUsed", &self.pipes.0);
+        add("PipesFree", &self.pipes.1);
         if !v1_4 {
             let rates = [
                 ["ConnRate", "ConnRateLimit", "MaxConnRate"],
@@ -130,6 +134,7 @@ impl Info {
             add("FailedReloads", &self.failed_reloads);
             add("DrainingGenerations", &self.draining);
             add("DroppedLogs", &self.dropped_logs);
+            add("GivenUpRegexes", &self.given_up_searches);
         }
         lines
     }

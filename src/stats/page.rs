@@ -56,7 +56,7 @@ impl Page<'_> {
     pub fn html(&self, sections: &[Section]) -> String {
         let mut out = String::with_capacity(16_384);
         out.push_str(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
              <meta name=\"robots\" content=\"noindex\">\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \

@@ -67,6 +67,16 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         },
     };
 
+    if let Some(suite) = arguments.last("--record") {
+        let run = ServersRun {
+            suites: vec![suite.to_owned()],
+            ..run
+        };
+        let (stable, played) = run.record_often(suite, 3)?;
+        println!("{stable} of {played} cases recorded");
+        return Ok(ExitCode::SUCCESS);
+    }
+
     let reports = run.run()?;
     let mut to_show = arguments.parsed("--show", 3)?;
     let (mut passed, mut failed) = (Vec::new(), Vec::new());
@@ -140,6 +150,11 @@ const FLAGS: &[Flag] = &[
     Flag::with_value("--show", "N", "how many differences to print (3)"),
     Flag::with_value("--jobs", "N", "cases at once (12)"),
     Flag::with_value("--retry", "N", "reruns of failing cases (2)"),
+    Flag::with_value(
+        "--record",
+        "SUITE",
+        "record what the binary does three times in a row as that version",
+    ),
     Flag::switch(
         "--known",
         "judge by the list of known failures of the version",

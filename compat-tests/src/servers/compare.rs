@@ -216,6 +216,18 @@ impl ServersRun {
         Ok(recorded)
     }
 
+    /// Plays all chosen cases of a suite so often, and writes what was the same every time.
+    pub fn record_often(&self, suite: &str, times: usize) -> Result<(usize, usize), ServersError> {
+        let mut stable = self.transcripts()?;
+        let played = stable.len();
+        for _ in 1..times {
+            let again = self.transcripts()?;
+            stable.retain(|id, transcript| again.get(id) == Some(transcript));
+        }
+        self.record(suite, &stable)?;
+        Ok((stable.len(), played))
+    }
+
     /// Writes the recording of a suite.
     pub fn record(&self, suite: &str, transcripts: &Transcripts) -> Result<(), ServersError> {
         let mut cases = Vec::new();

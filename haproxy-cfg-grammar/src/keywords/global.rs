@@ -188,7 +188,7 @@ pub const GLOBAL: &[Keyword] = &[
     }),
     row("log-tag", "string", |a| text(a, Text::LogTag)),
     number("maxconn", |a| integer(a, Number::Maxconn)),
-    accepted(number("maxpipes", |a| integer(a, Number::Maxpipes))),
+    number("maxpipes", |a| integer(a, Number::Maxpipes)),
     number("nbproc", |a| integer(a, Number::Nbproc)),
     Keyword {
         since: version::V1_8,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, DLB, FLB, FRONTEND, LB};
@@ -142,7 +142,6 @@ pub const PERSISTENCE: &[Keyword] = &[
     Keyword {
         ignored_in: FRONTEND,
         arguments: "header name",
-        status: Status::Accepted,
         accepts: &["http-send-name-header X-Server"],
         refuses: &["http-send-name-header"],
         ..Keyword::new("http-send-name-header", DLB, |a| {
@@ -155,7 +154,6 @@ pub const PERSISTENCE: &[Keyword] = &[
         ignored_in: FRONTEND,
         since: version::V1_8,
         arguments: "never | safe | aggressive | always",
-        status: Status::Accepted,
         accepts: &["http-reuse safe"],
         refuses: &["http-reuse", "http-reuse sometimes"],
         ..Keyword::new("http-reuse", DLB, http_reuse)

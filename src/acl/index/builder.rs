@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use aho_corasick::AhoCorasick;
 
-use super::prefixes::PrefixMap;
-use super::words::WordMap;
 use super::{Class, Map, RuleIndex};
+use crate::acl::prefixes::PrefixMap;
 use crate::acl::text::{DIRECTORY, DOMAIN, word};
+use crate::acl::words::WordMap;
 use crate::plan::{Acl, Condition, Conjunction, Fetch, MatchMethod, Pattern, Polarity, Term};
 
 /// From how many rules on an index is worth its memory, for a family and for each class of it.
@@ -74,18 +74,15 @@ fn key(matching: MatchMethod, text: &[u8]) -> Option<&[u8]> {
     match matching {
         MatchMethod::Exact | MatchMethod::Prefix | MatchMethod::Suffix => Some(text),
         // An empty one is contained nowhere.
-        MatchMethod::Substring => (!text.is_empty()).then_some(text),
-        MatchMethod::Directory => single(text, DIRECTORY),
-        MatchMethod::Domain => single(text, DOMAIN),
+        MatchMethod::Substring => some(text),
+        MatchMethod::Directory => some(word(text, DIRECTORY)),
+        MatchMethod::Domain => some(word(text, DOMAIN)),
         _ => None,
     }
 }
 
-/// A word without delimiters inside.
-fn single<'t>(text: &'t [u8], delimiters: &[u8]) -> Option<&'t [u8]> {
-    let word = word(text, delimiters);
-    let plain = !word.is_empty() && !word.iter().any(|byte| delimiters.contains(byte));
-    plain.then_some(word)
+fn some(text: &[u8]) -> Option<&[u8]> {
+    (!text.is_empty()).then_some(text)
 }
 
 impl RuleIndex {
@@ -177,10 +174,8 @@ impl Map {
                 let (texts, rules): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
                 Self::Substring(AhoCorasick::new(&texts).ok()?, rules)
             }
-            MatchMethod::Directory => {
-                Self::Words(WordMap::new(DIRECTORY, keys.into_iter().collect()))
-            }
-            MatchMethod::Domain => Self::Words(WordMap::new(DOMAIN, keys.into_iter().collect())),
+            MatchMethod::Directory => Self::Words(WordMap::new(DIRECTORY, keys)),
+            MatchMethod::Domain => Self::Words(WordMap::new(DOMAIN, keys)),
             _ => return None,
         })
     }

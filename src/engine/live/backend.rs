@@ -107,6 +107,8 @@ impl Member {
 pub(crate) struct Ask<'a> {
     /// This one, or none.
     pub(crate) only: Option<&'a Server>,
+    /// This one, when it can be used and has room.
+    pub(crate) preferred: Option<&'a Server>,
     /// It stays with that one even when it goes down.
     pub(crate) faithful: bool,
     /// One that just failed: only when there is no other.
@@ -324,8 +326,12 @@ impl Backend {
                 if !state.balancer.is_usable() {
                     return Choice::None;
                 }
+                let preferred = ask.preferred.filter(|server| server.is_up());
+                let preferred = preferred
+                    .and_then(member_of)
+                    .filter(|index| members[*index].has_room(sessions, fullconn));
                 let hashed = ask.hash.and_then(|hash| state.balancer.by_hash(hash));
-                let chosen = hashed.or_else(|| {
+                let chosen = preferred.or(hashed).or_else(|| {
                     let room = |index: usize| members[index].has_room(sessions, fullconn);
                     state.balancer.next(ask.avoid.and_then(member_of), room)
                 });

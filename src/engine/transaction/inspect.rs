@@ -56,7 +56,9 @@ impl Transaction {
         let facts = self.facts(session, session.frontend, content);
         let acls = &session.frontend_handles().acls;
         for rule in &session.proxy().tcp_rules.content {
-            match acls.verdict(rule.condition.as_ref(), &facts) {
+            let verdict = acls.verdict(rule.condition.as_ref(), &facts);
+            session.report_hopeless_pattern();
+            match verdict {
                 Verdict::Unknown if may_grow => return None,
                 Verdict::Unknown | Verdict::Fails => {}
                 Verdict::Holds => return Some(rule.action == TcpAction::Accept),

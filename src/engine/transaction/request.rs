@@ -235,11 +235,6 @@ impl Transaction {
                 None,
             ));
         }
-        if session.server.is_some() && self.up.body.is_done() {
-            let (head, body) = self.up.pending();
-            self.replay.extend_from_slice(head);
-            self.replay.extend_from_slice(body);
-        }
         Ok(())
     }
 

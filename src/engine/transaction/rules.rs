@@ -112,6 +112,7 @@ impl Transaction {
                 .rules
                 .request(moment, &mut self.request, bytes, &mut between, &mut effects)
         };
+        session.report_hopeless_pattern();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.request_allowed = effects.allowed;
         if let Some(backend) = effects.backend
@@ -177,6 +178,7 @@ impl Transaction {
                 self.down.buffer.bytes(),
                 &mut allowed,
             );
+            session.report_hopeless_pattern();
             if verdict != ResponseVerdict::Pass {
                 return verdict;
             }

@@ -1,6 +1,7 @@
 //! Which backend a request goes to.
 
 use super::Transaction;
+use crate::acl::RuleIndex;
 use crate::engine::live::{Counter, Pace};
 use crate::engine::session::Session;
 use crate::plan::{ProxyId, SwitchingTarget};
@@ -30,13 +31,15 @@ impl Transaction {
                 self.facts(session, session.frontend, content)
             };
             let handles = session.frontend_handles();
-            let rules = &proxy.switching;
-            let condition = |n: usize| rules[n].condition.as_ref();
-            let first = match &handles.switching {
-                Some(index) => index.first(condition, &handles.acls, &facts, &mut Vec::new()),
-                None => (0..rules.len()).find(|n| handles.acls.applies(condition(*n), &facts)),
-            };
-            match first.map(|n| rules[n].target) {
+            let first = RuleIndex::find(
+                handles.switching.as_ref(),
+                &proxy.switching,
+                |rule| rule.condition.as_ref(),
+                &handles.acls,
+                &facts,
+            );
+            session.report_hopeless_pattern();
+            match first.map(|rule| rule.target) {
                 Some(SwitchingTarget::Backend(backend)) => return backend,
                 None => {}
             }

@@ -4,8 +4,8 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::{Outcome, Walk};
 use crate::acl::AclSet;
-use crate::http1::Head;
 use crate::http1::connection_header::Stage;
+use crate::http1::{Head, Method};
 use crate::plan::{self, HttpRequestAction, LineAction, ProxyId, Rule};
 use crate::rule::{Between, HttpRules, Moment, Verdict};
 use crate::sample::http;
@@ -35,7 +35,9 @@ impl Walk<'_> {
         }
         let page = proxy.stats.as_ref().filter(|page| {
             let target = self.head.second_word(&self.bytes);
+            let method = Method::from_token(self.head.first_word(&self.bytes));
             target.starts_with(&page.uri)
+                && matches!(method, Method::Get | Method::Head | Method::Post)
         });
         let mut realm = None;
         if page.is_none() || !v1_4 {
@@ -188,7 +190,7 @@ impl Walk<'_> {
 
     /// Runs rules by the code that runs them all.
     fn run_alone(&mut self, id: ProxyId, alone: &plan::HttpRules) -> Option<Outcome> {
-        let Ok(compiled) = HttpRules::compile(alone) else {
+        let Ok(compiled) = HttpRules::compile(alone, &[]) else {
             return None;
         };
         let before = self.lines();
@@ -263,5 +265,5 @@ fn password(realm: &str) -> Outcome {
 }
 
 fn statistics() -> Outcome {
-    Outcome::Answered("with the statistics page".to_owned())
+    Outcome::Answered("200: the statistics page".to_owned())
 }

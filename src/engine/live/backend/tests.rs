@@ -46,6 +46,7 @@ fn backend(servers: Vec<plan::Server>) -> (Arc<Backend>, Vec<Arc<Server>>) {
 fn ask() -> Ask<'static> {
     Ask {
         only: None,
+        preferred: None,
         faithful: false,
         avoid: None,
         hash: None,
@@ -169,6 +170,7 @@ fn who_gives_up_leaves_no_trace() {
     let held = slot(backend.choose(ask()));
     let only = Ask {
         only: Some(&live[0]),
+        preferred: None,
         ..ask()
     };
     let gone = ticket(backend.choose(only));
@@ -203,6 +205,7 @@ fn those_who_wait_for_a_server_that_goes_down_go_elsewhere_with_redispatch() {
         let live = backend.adopt(&plan, ProxyId(0));
         let only = Ask {
             only: Some(&live[0]),
+            preferred: None,
             ..ask()
         };
         let _held = slot(backend.choose(only));

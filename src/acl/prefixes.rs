@@ -39,15 +39,15 @@ impl PrefixMap {
         Self { entries }
     }
 
-    /// Visits what belongs to the prefixes of a text. They are all among the entry that sorts last
+    /// Visits what belongs to the prefixes of a text, the longest first. They are all among the entry that sorts last
     /// before the text and the entries that it begins with.
-    pub(super) fn visit(&self, text: &[u8], mut found: impl FnMut(&[u32])) {
+    pub(super) fn visit(&self, text: &[u8], mut found: impl FnMut(&[u8], &[u32])) {
         let after = self.entries.partition_point(|entry| *entry.text <= *text);
         let mut at = after.checked_sub(1);
         while let Some(index) = at {
             let entry = &self.entries[index];
             if text.starts_with(&entry.text) {
-                found(&entry.rules);
+                found(&entry.text, &entry.rules);
             }
             at = entry.parent.map(|parent| parent as usize);
         }
