@@ -41,6 +41,8 @@ pub struct Balancer {
     method: Method,
     /// By what weights are divided, for those that cannot change.
     divisor: u32,
+    /// No server gets more of a ring than its weight in the file gives it.
+    capped: bool,
     /// How many active, and how many backup servers can be used.
     usable: [u32; 2],
 }
@@ -108,8 +110,15 @@ impl Balancer {
             all_backups,
             method,
             divisor,
+            capped: false,
             usable: [0; 2],
         }
+    }
+
+    /// From now on no server gets more of a ring than its weight in the file gives it: 1.4 makes
+    /// room for no more.
+    pub fn cap(&mut self) {
+        self.capped = true;
     }
 
     /// The same with all servers usable at the weights of the file, put in together: none has been
@@ -316,8 +325,13 @@ impl Balancer {
             Method::Ring { rings, stale } => {
                 *stale = false;
                 let ids: Vec<u32> = self.candidates.iter().map(|server| server.id).collect();
-                for (ring, weights) in rings.iter_mut().zip(&both) {
-                    ring.fill(&ids, weights);
+                for (ring, mut weights) in rings.iter_mut().zip(both) {
+                    if self.capped {
+                        for (weight, server) in weights.iter_mut().zip(&self.candidates) {
+                            *weight = (*weight).min(server.weight * weight::SCALE);
+                        }
+                    }
+                    ring.fill(&ids, &weights);
                 }
             }
             _ => {}

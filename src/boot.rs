@@ -72,7 +72,7 @@ pub enum StartError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Another process listens on an address of the plan.
-    #[error("cannot {0}; to take over from a running process, name it: -sf PID")]
+    #[error("{0}; to take over from a running process, name it: -sf PID")]
     Running(ListenError),
     /// One of the steps between binding and serving.
     #[error("cannot {step}: {cause}")]

@@ -91,6 +91,8 @@ pub struct Run {
     pub master: bool,
     /// `-C` of later versions: the folder that file names begin in.
     pub folder: Option<String>,
+    /// `--metrics`: where metrics are served, as `metrics bind` in the file says it.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Run {
@@ -102,6 +104,7 @@ impl Run {
             proxy_maxconn: some(self.proxy_maxconn),
             no_splice: self.no_splice,
             memory_mb: some(self.memory_mb),
+            metrics: self.metrics,
         }
     }
 }
@@ -285,6 +288,7 @@ fn run(words: &[&str], dialect: Dialect) -> Result<Command, String> {
             "-n" => run.maxconn = lax_number(value(word, words.next())?),
             "-N" => run.proxy_maxconn = lax_number(value(word, words.next())?),
             "-m" => run.memory_mb = lax_number(value(word, words.next())?),
+            "--metrics" => run.metrics = Some(metrics(value(word, words.next())?)?),
             "-W" | "-Ws" if later => run.master = true,
             "-C" if later => run.folder = Some(value(word, words.next())?.to_owned()),
             // The name that peers know this process by, the socket of a master process, and the
@@ -308,6 +312,11 @@ fn run(words: &[&str], dialect: Dialect) -> Result<Command, String> {
 
 fn value<'a>(flag: &str, word: Option<&'a str>) -> Result<&'a str, String> {
     word.ok_or_else(|| format!("'{flag}' needs a value"))
+}
+
+fn metrics(address: &str) -> Result<SocketAddr, String> {
+    haproxy_cfg_grammar::value::address::socket(address.as_bytes())
+        .ok_or_else(|| format!("'--metrics {address}': not an address and a port"))
 }
 
 /// HAProxy reads these numbers as C's `atol` does: what is not a number is 0.
@@ -517,6 +526,8 @@ Usage : hapax [--compat 1.4|1.8|hapax] -f FILE [-f FILE]... [options]
   -dS         no splice
   -W, -Ws     stay in the foreground and write the pid file (as HAProxy's master process does)
   -C DIR      file names begin in this folder
+  --metrics ADDRESS:PORT
+              serve metrics for Prometheus there, at /metrics
   -v, -vv     version, and how it was built
 ";
 
@@ -551,6 +562,16 @@ mod tests {
         assert!(matches!(read("-c -f a -dx -de"), Command::Run(_)));
         assert_eq!(read("-vv"), Command::Version { details: true });
         assert_eq!(read("--help"), Command::Help);
+    }
+
+    #[test]
+    fn metrics_have_an_address() {
+        let Command::Run(run) = read("-f a --metrics :9101") else {
+            panic!("not a run");
+        };
+        assert_eq!(run.metrics, "0.0.0.0:9101".parse().ok());
+        assert_eq!(run.overrides().metrics, run.metrics);
+        assert!(is_usage("-f a --metrics") && is_usage("-f a --metrics 9101"));
     }
 
     #[test]

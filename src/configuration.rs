@@ -1,5 +1,7 @@
 //! One way from file names to a plan, for every verb, for starting and for reloading.
 
+use std::net::SocketAddr;
+
 use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, Parsed, Severity, SourceSet, parse};
 
@@ -31,6 +33,8 @@ pub struct Overrides {
     pub no_splice: bool,
     /// `-m`; `None` when not given.
     pub memory_mb: Option<u32>,
+    /// `--metrics`: one more address to those of the file.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where a configuration is read from, at the start and again at every reload.
@@ -127,6 +131,8 @@ fn resolve(
     let mut plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
     if let Some(plan) = &mut plan {
         plan.global.nosplice |= overrides.no_splice;
+        let metrics = &mut plan.global.metrics;
+        metrics.extend(overrides.metrics.filter(|own| !metrics.contains(own)));
     }
     Configuration {
         document: parsed.document,

@@ -20,6 +20,7 @@ pub(crate) mod generation;
 mod idle;
 mod listening;
 pub(crate) mod live;
+pub(crate) mod metrics;
 mod oversight;
 mod poller;
 mod reload;
@@ -37,6 +38,7 @@ pub(crate) mod worker;
 
 use std::fmt;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
@@ -112,6 +114,7 @@ pub struct Engine {
     /// Ends the health checks of the generation in service.
     checks: CancellationToken,
     sockets: Vec<Socket>,
+    metrics: Vec<Metrics>,
     listening: Sockets,
     opener: Box<dyn Opener>,
     number: u64,
@@ -134,11 +137,20 @@ struct Socket {
     stop: CancellationToken,
 }
 
+/// Where metrics are served.
+#[derive(Debug)]
+struct Metrics {
+    address: SocketAddr,
+    /// Ends serving.
+    stop: CancellationToken,
+}
+
 /// Listening sockets opened for a plan, before privileges are dropped and threads are started.
 #[derive(Debug, Default)]
 pub struct Listeners {
     sockets: Sockets,
     stats: Vec<(StatsSocket, UnixListener)>,
+    metrics: Vec<(SocketAddr, TcpListener)>,
     workers: usize,
 }
 
@@ -164,9 +176,12 @@ impl Listeners {
         sockets.extend(Local.open(plan, &missing, workers)?);
         let sought = &plan.global.stats_sockets;
         let stats = Local.open_stats(plan, sought)?;
+        let addresses = &plan.global.metrics;
+        let metrics = Local.open_metrics(plan, addresses)?;
         Ok(Self {
             sockets,
             stats: sought.iter().cloned().zip(stats).collect(),
+            metrics: addresses.iter().copied().zip(metrics).collect(),
             workers,
         })
     }
@@ -232,6 +247,7 @@ impl Engine {
             workers,
             aside: Aside::start()?,
             sockets: Vec::new(),
+            metrics: Vec::new(),
             checks: CancellationToken::new(),
             listening: Sockets::new(),
             opener,
@@ -245,6 +261,9 @@ impl Engine {
         engine.hand_out(&plan, listeners.sockets);
         for (socket, listener) in listeners.stats {
             engine.add_socket(socket, listener);
+        }
+        for (address, listener) in listeners.metrics {
+            engine.add_metrics(address, listener);
         }
         engine.start_checks();
         Ok(engine)
@@ -274,6 +293,10 @@ impl Engine {
         let sought = plan.global.stats_sockets.iter();
         let sought: Vec<StatsSocket> = sought.filter(|s| !present(s)).cloned().collect();
         let stats = self.opener.open_stats(&plan, &sought)?;
+        let served = |address: &SocketAddr| self.metrics.iter().any(|m| m.address == *address);
+        let addresses = plan.global.metrics.iter();
+        let addresses: Vec<SocketAddr> = addresses.filter(|a| !served(a)).copied().collect();
+        let metrics = self.opener.open_metrics(&plan, &addresses)?;
         let next = Generation::new(self.number + 1, Arc::clone(&plan), &self.shared.registry)?;
 
         let old = self.shared.current.swap(Arc::new(next));
@@ -311,6 +334,16 @@ impl Engine {
         for (socket, listener) in sought.into_iter().zip(stats) {
             self.add_socket(socket, listener);
         }
+        self.metrics.retain(|metrics| {
+            let kept = plan.global.metrics.contains(&metrics.address);
+            if !kept {
+                metrics.stop.cancel();
+            }
+            kept
+        });
+        for (address, listener) in addresses.into_iter().zip(metrics) {
+            self.add_metrics(address, listener);
+        }
         self.shared.registry.forget_unused();
         self.start_checks();
         Ok(applied)
@@ -326,6 +359,15 @@ impl Engine {
         };
         self.serve_socket(&socket);
         self.sockets.push(socket);
+    }
+
+    fn add_metrics(&mut self, address: SocketAddr, listener: TcpListener) {
+        let stop = CancellationToken::new();
+        let shared = Arc::clone(&self.shared);
+        self.aside.spawn(stop.clone(), move || {
+            admin::metrics::serve(shared, listener)
+        });
+        self.metrics.push(Metrics { address, stop });
     }
 
     /// Checks the servers of the generation in service, and no others any more.
@@ -482,6 +524,10 @@ impl Engine {
             for socket in self.sockets.drain(..) {
                 socket.stop.cancel();
             }
+        }
+        // Whoever takes over serves them on the same address.
+        for metrics in self.metrics.drain(..) {
+            metrics.stop.cancel();
         }
         self.checks.cancel();
         let mut threads = Vec::new();

@@ -1,6 +1,7 @@
 //! Rewriting of message heads: rules over lines, replacement texts, headers that name addresses.
 //! Manual 1.4, section 6.
 
+pub mod cacheability;
 pub mod cookies;
 pub mod forwarded_for;
 pub mod header_edit;

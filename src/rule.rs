@@ -63,6 +63,8 @@ pub struct Effects {
     pub allowed: bool,
     /// A rule has set the backend.
     pub backend: Option<ProxyId>,
+    /// No rule before those of the statistics page has refused a request for it.
+    pub at_statistics: bool,
 }
 
 /// What one run over a request goes by.
@@ -156,14 +158,16 @@ impl HttpRules {
             }
         }
         // 1.4 looks at one of both families, and asks for the password later. Since 1.5 both
-        // are looked at, and decide at once.
+        // are looked at, and decide at once. Rules over lines may still refuse a request for the
+        // statistics page then; `redirect` has no say in either.
         let mut realm = moment.statistics.and_then(|page| page.challenge);
         let families = match moment.statistics {
             Some(page) if v1_4 => [page.rules, &[]],
             Some(page) => [&rules.http_request[..], page.rules],
             None => [&rules.http_request[..], &[]],
         };
-        for family in families {
+        for (n, family) in families.into_iter().enumerate() {
+            effects.at_statistics = moment.statistics.is_some() && (v1_4 || n == 1);
             for rule in family {
                 let facts = with_request(base, head, bytes);
                 if !acls.applies(rule.condition.as_ref(), &facts) {
@@ -188,13 +192,8 @@ impl HttpRules {
                 break;
             }
         }
-        if !v1_4 {
-            if let Some(realm) = realm {
-                return Verdict::Authenticate(realm);
-            }
-            if moment.statistics.is_some() {
-                return Verdict::Statistics;
-            }
+        if !v1_4 && let Some(realm) = realm {
+            return Verdict::Authenticate(realm);
         }
         if !self.request_lines.is_empty() {
             let outcome = self

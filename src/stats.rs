@@ -9,6 +9,7 @@ pub mod csv;
 mod field;
 mod health;
 pub mod info;
+pub mod metrics;
 mod page;
 mod row;
 mod session;

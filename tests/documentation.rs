@@ -23,6 +23,26 @@ fn compare(name: &str, expected: &str) {
     );
 }
 
+/// The same for the part of a page between two remarks.
+fn compare_part(name: &str, what: &str, expected: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let (begin, end) = (
+        format!("<!-- {what} -->\n"),
+        format!("<!-- end of {what} -->"),
+    );
+    let (before, rest) = page.split_once(&begin).expect("the part begins");
+    let (_, after) = rest.split_once(&end).expect("the part ends");
+    compare(name, &format!("{before}{begin}{expected}\n{end}{after}"));
+}
+
+#[test]
+fn metrics() {
+    compare_part("metrics.md", "metrics", &hapax::stats::metrics::page());
+}
+
 #[test]
 fn keywords() {
     compare("keywords.md", &keyword_list::markdown());

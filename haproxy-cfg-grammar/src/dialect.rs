@@ -54,6 +54,9 @@ impl Dialect {
     /// Whether a keyword that appeared in `since` and that `until` no longer has is part of the
     /// dialect. The `hapax` dialect forgets nothing.
     pub fn knows(self, since: Version, until: Option<Version>) -> bool {
+        if since == version::OURS {
+            return self == Self::Hapax;
+        }
         since <= self.version() && (self == Self::Hapax || until.is_none_or(|u| self.version() < u))
     }
 

@@ -8,6 +8,7 @@ use crate::document::{Document, Line, Section};
 use crate::keyword::{Keyword, Prefix};
 use crate::keywords::{self, Lookup};
 use crate::section::{FL, FLB};
+use crate::version;
 use crate::words::{self, LineStart};
 use crate::{Dialect, FileId, SectionKind, SourceSet, Span, Statement, Word};
 
@@ -284,7 +285,7 @@ impl Parser {
                             broken = true;
                         }
                     }
-                } else if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
+                } else if let Err(diagnostic) = arguments.end(version::V1_8) {
                     self.diagnostics.push(diagnostic);
                 }
             }
@@ -293,7 +294,7 @@ impl Parser {
             if words.len() > skip && !matches!(kind, SectionKind::Later(..)) {
                 let mut arguments =
                     Arguments::new(words, skip, kind, self.dialect, &mut self.diagnostics);
-                if let Err(diagnostic) = arguments.end(crate::version::V1_8) {
+                if let Err(diagnostic) = arguments.end(version::V1_8) {
                     self.diagnostics.push(diagnostic);
                 }
             }
@@ -529,6 +530,16 @@ fn other_version(words: &[Word], keyword: &Keyword, dialect: Dialect) -> Diagnos
             format!("HAProxy {until} no longer has '{}'", keyword.name),
         )
         .help("--compat 1.4 and the default dialect have it"),
+        _ if keyword.since == version::OURS => Diagnostic::new(
+            Code::LaterKeyword,
+            span,
+            format!(
+                "'{}' is hapax's own; the dialect is {}",
+                keyword.name,
+                dialect.name()
+            ),
+        )
+        .help("run without --compat, or say it on the command line"),
         _ => Diagnostic::new(
             Code::LaterKeyword,
             span,

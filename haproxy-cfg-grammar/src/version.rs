@@ -16,9 +16,14 @@ pub const V1_8: Version = Version(1, 8);
 pub const V2_6: Version = Version(2, 6);
 /// HAProxy 2.7 to 3.4: the tables were checked against 3.4.
 pub const V3_4: Version = Version(3, 4);
+/// No HAProxy: what hapax alone has, in the dialect of its own.
+pub const OURS: Version = Version(u8::MAX, 0);
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == OURS {
+            return f.write_str("hapax");
+        }
         write!(f, "{}.{}", self.0, self.1)
     }
 }

@@ -24,8 +24,10 @@ fn refused(keyword: &Keyword, line: &str) -> Option<bool> {
     let kind = section(keyword)?;
     let dialect = if keyword.exists_in(Dialect::V1_4) {
         Dialect::V1_4
-    } else {
+    } else if keyword.exists_in(Dialect::V1_8) {
         Dialect::V1_8
+    } else {
+        Dialect::Hapax
     };
     let text = format!("{kind} x\n    {line}\n");
     let parsed = parse(&SourceSet::from_text("x.cfg", text), dialect);

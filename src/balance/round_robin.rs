@@ -78,6 +78,8 @@ impl RoundRobin {
                 turns.wait(0, index);
             }
         }
+        turns.length = turns.next_length;
+        turns.position = turns.length;
         turns
     }
 

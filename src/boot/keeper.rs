@@ -11,6 +11,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -38,6 +40,8 @@ enum Request {
     },
     /// Statistics sockets of the plan that was read last, by their places in it.
     OpenStats(Vec<usize>),
+    /// Where metrics are served in the plan that was read last, by their places in it.
+    OpenMetrics(Vec<usize>),
     /// To tell the old processes to go.
     SayGoodbye,
     /// To remove the files of Unix sockets of the plan that was read first or last.
@@ -52,7 +56,7 @@ enum Answer {
     Unreadable(String, String),
     /// How many sockets of each key follow.
     Opened(Vec<(ListenerKey, usize)>),
-    /// So many statistics sockets follow.
+    /// So many sockets follow: of statistics, or for metrics.
     Stats(usize),
     /// Why not.
     Refused(String),
@@ -166,6 +170,27 @@ fn gone(error: &io::Error) -> io::Error {
     ))
 }
 
+impl Keeper {
+    /// Asks for sockets by their places in the plan.
+    fn open_some(
+        &self,
+        places: Vec<usize>,
+        request: fn(Vec<usize>) -> Request,
+    ) -> Result<Vec<OwnedFd>, EngineError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let broken = |error: io::Error| EngineError::Keeper(error.to_string());
+        let mut stream = self.0.lock();
+        descriptors::send(&mut stream, &request(places)).map_err(broken)?;
+        match descriptors::receive(&mut stream).map_err(broken)? {
+            Answer::Stats(count) => descriptors::receive_sockets(&stream, count).map_err(broken),
+            Answer::Refused(why) => Err(EngineError::Keeper(why)),
+            _ => Err(EngineError::Keeper("it answers something else".to_owned())),
+        }
+    }
+}
+
 impl Opener for Keeper {
     fn open(
         &mut self,
@@ -199,21 +224,21 @@ impl Opener for Keeper {
         let places = sockets
             .iter()
             .filter_map(|s| all.iter().position(|a| a == s));
-        let places: Vec<usize> = places.collect();
-        if places.is_empty() {
-            return Ok(Vec::new());
-        }
-        let broken = |error: io::Error| EngineError::Keeper(error.to_string());
-        let mut stream = self.0.lock();
-        descriptors::send(&mut stream, &Request::OpenStats(places)).map_err(broken)?;
-        match descriptors::receive(&mut stream).map_err(broken)? {
-            Answer::Stats(count) => {
-                let sockets = descriptors::receive_sockets(&stream, count).map_err(broken)?;
-                Ok(sockets.into_iter().map(UnixListener::from).collect())
-            }
-            Answer::Refused(why) => Err(EngineError::Keeper(why)),
-            _ => Err(EngineError::Keeper("it answers something else".to_owned())),
-        }
+        let sockets = self.open_some(places.collect(), Request::OpenStats)?;
+        Ok(sockets.into_iter().map(UnixListener::from).collect())
+    }
+
+    fn open_metrics(
+        &mut self,
+        plan: &Plan,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<TcpListener>, EngineError> {
+        let all = &plan.global.metrics;
+        let places = addresses
+            .iter()
+            .filter_map(|a| all.iter().position(|known| known == a));
+        let sockets = self.open_some(places.collect(), Request::OpenMetrics)?;
+        Ok(sockets.into_iter().map(TcpListener::from).collect())
     }
 
     fn remove(&mut self, keys: &[ListenerKey]) {
@@ -246,7 +271,7 @@ pub(super) fn receive_by_key(
 /// What the system says.
 pub(super) fn send_by_key(
     stream: &UnixStream,
-    sockets: &[(ListenerKey, Vec<Arc<std::os::fd::OwnedFd>>)],
+    sockets: &[(ListenerKey, Vec<Arc<OwnedFd>>)],
 ) -> io::Result<()> {
     for (_, some) in sockets {
         descriptors::send_sockets(stream, some)?;
@@ -281,6 +306,7 @@ impl Known<'_> {
                 }
                 Request::Open { keys, workers } => self.open(&mut stream, &keys, workers)?,
                 Request::OpenStats(places) => self.open_stats(&mut stream, &places)?,
+                Request::OpenMetrics(places) => self.open_metrics(&mut stream, &places)?,
                 Request::SayGoodbye => {
                     self.old.say_goodbye();
                     descriptors::send(&mut stream, &Answer::Done)?;
@@ -335,13 +361,30 @@ impl Known<'_> {
             .iter()
             .filter_map(|place| all.get(*place).cloned())
             .collect();
-        match Local.open_stats(&self.plan, &sought) {
-            Ok(sockets) => {
-                descriptors::send(stream, &Answer::Stats(sockets.len()))?;
-                descriptors::send_sockets(stream, &sockets)
-            }
-            Err(error) => descriptors::send(stream, &Answer::Refused(error.to_string())),
+        pass_on(stream, Local.open_stats(&self.plan, &sought))
+    }
+
+    fn open_metrics(&self, stream: &mut UnixStream, places: &[usize]) -> io::Result<()> {
+        let all = &self.plan.global.metrics;
+        let sought: Vec<SocketAddr> = places
+            .iter()
+            .filter_map(|place| all.get(*place).copied())
+            .collect();
+        pass_on(stream, Local.open_metrics(&self.plan, &sought))
+    }
+}
+
+/// Passes sockets on, or says why there are none.
+fn pass_on<S: AsFd>(
+    stream: &mut UnixStream,
+    opened: Result<Vec<S>, EngineError>,
+) -> io::Result<()> {
+    match opened {
+        Ok(sockets) => {
+            descriptors::send(stream, &Answer::Stats(sockets.len()))?;
+            descriptors::send_sockets(stream, &sockets)
         }
+        Err(error) => descriptors::send(stream, &Answer::Refused(error.to_string())),
     }
 }
 

@@ -27,6 +27,8 @@ pub enum News {
     },
     /// It is up and gets no new clients, as it has asked for.
     Stopping,
+    /// It gets new clients again.
+    Resumed,
     /// An administrator takes it out; it was in use, or not.
     Maintenance {
         /// It was up.
@@ -106,10 +108,16 @@ pub fn change(
 ) -> (Severity, String) {
     let v1_4 = dialect == Dialect::V1_4;
     let prefix = if of.is_backup { "Backup " } else { "" };
-    let mut line = format!("{prefix}Server {}/{}", of.backend, of.server);
+    let subject = match news {
+        News::Stopping | News::Resumed if v1_4 => "Load-balancing on ",
+        _ => "",
+    };
+    let mut line = format!("{subject}{prefix}Server {}/{}", of.backend, of.server);
     // Writing to a String cannot fail.
     let _ = match news {
-        News::Up => write!(line, " is UP"),
+        News::Stopping if v1_4 => write!(line, " is disabled"),
+        News::Resumed if v1_4 => write!(line, " is enabled again"),
+        News::Up | News::Resumed => write!(line, " is UP"),
         News::Down { .. } => write!(line, " is DOWN"),
         News::Stopping => write!(line, " is stopping"),
         News::Drain { .. } => write!(line, " enters drain state"),
@@ -137,7 +145,10 @@ pub fn change(
             _ => {}
         },
         Reason::Administrator | Reason::Page
-            if !matches!(news, News::Up | News::Down { .. } | News::Stopping) => {}
+            if !matches!(
+                news,
+                News::Up | News::Down { .. } | News::Stopping | News::Resumed
+            ) => {}
         Reason::Administrator => line += ", changed from CLI",
         Reason::Page => line += ", changed from Web interface",
         Reason::Said => {}
@@ -163,7 +174,7 @@ pub fn change(
                 left.sessions, left.requeued, left.waiting
             );
         }
-        News::Up | News::Stopping | News::Drain { .. } => {
+        News::Up | News::Stopping | News::Resumed | News::Drain { .. } => {
             let _ = write!(
                 line,
                 " {active} active and {backup} backup servers online.{running} {} sessions \

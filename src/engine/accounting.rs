@@ -3,7 +3,7 @@
 //! Each step counts in the frontend, its listener (with `option socket-stats`), the backend once
 //! there is one, and the server once one was chosen.
 
-use super::live::{Counter, Counters, Pace, Server, Sign};
+use super::live::{Counter, Counters, Pace, Phase, Server, Sign};
 use super::session::Session;
 use super::transaction::Transaction;
 use haproxy_cfg_grammar::Dialect;
@@ -124,6 +124,7 @@ impl Session {
         let server = transaction.server.as_deref();
         transaction.count_so_far(self);
         self.count_abort(server, termination);
+        transaction.account_times(self);
     }
 
     fn count_abort(&self, server: Option<&Server>, termination: Termination) {
@@ -190,6 +191,7 @@ impl Transaction {
                 .count(session.worker.index, Counter::Requests);
         }
         session.count_abort(server, termination);
+        self.account_times(session);
         match (termination.cause, termination.stage) {
             (Cause::Proxy | Cause::ServerAbort | Cause::ServerTimeout, Stage::Headers)
                 if self.incident.is_none() =>
@@ -217,6 +219,29 @@ impl Transaction {
                 session.count_back(server, Counter::DeniedResponses, 1);
             }
             None => {}
+        }
+    }
+
+    /// How long the steps took, when a server was reached.
+    fn account_times(&self, session: &Session) {
+        let (Some(server), Some(connected)) = (&self.server, self.timing.connected) else {
+            return;
+        };
+        let now = session.worker.now();
+        let begin = self.timing.received.unwrap_or(session.started);
+        let assigned = self.timing.assigned.unwrap_or(connected);
+        for (phase, from, to) in [
+            (Phase::Queue, begin, Some(assigned)),
+            (Phase::Connect, assigned, Some(connected)),
+            (Phase::Response, connected, self.timing.answered),
+            (Phase::Total, begin, Some(now)),
+        ] {
+            let Some(to) = to else { continue };
+            let took = to.saturating_duration_since(from).as_millis();
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            for counters in [session.back(), &server.counters] {
+                counters.measure(session.worker.index, phase, took);
+            }
         }
     }
 

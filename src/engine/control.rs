@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats;
+
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Question {
@@ -66,6 +68,7 @@ pub(crate) struct Reloads {
     failed: AtomicU64,
     draining: AtomicU64,
     last: AtomicU64,
+    last_success: AtomicU64,
     last_failed: AtomicBool,
 }
 
@@ -75,7 +78,8 @@ impl Default for Reloads {
             generation: AtomicU64::new(1),
             failed: AtomicU64::new(0),
             draining: AtomicU64::new(0),
-            last: AtomicU64::new(0),
+            last: AtomicU64::new(now()),
+            last_success: AtomicU64::new(now()),
             last_failed: AtomicBool::new(false),
         }
     }
@@ -85,13 +89,13 @@ impl Reloads {
     /// A generation was put into service.
     pub(super) fn applied(&self, generation: u64) {
         self.generation.store(generation, Ordering::Relaxed);
-        self.now(false);
+        self.note(false);
     }
 
     /// A reload changed nothing.
     pub(super) fn failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
-        self.now(true);
+        self.note(true);
     }
 
     /// So many old generations have sessions.
@@ -99,10 +103,12 @@ impl Reloads {
         self.draining.store(count as u64, Ordering::Relaxed);
     }
 
-    fn now(&self, failed: bool) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let seconds = now.map_or(0, |since| since.as_secs());
-        self.last.store(seconds, Ordering::Relaxed);
+    fn note(&self, failed: bool) {
+        let now = now();
+        self.last.store(now, Ordering::Relaxed);
+        if !failed {
+            self.last_success.store(now, Ordering::Relaxed);
+        }
         self.last_failed.store(failed, Ordering::Relaxed);
     }
 
@@ -121,11 +127,20 @@ impl Reloads {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// When the last reload was, in seconds since 1970, and whether it changed nothing; `None` when
-    /// there was none.
-    #[allow(dead_code, reason = "for the metrics")]
-    pub(crate) fn last(&self) -> Option<(u64, bool)> {
-        let seconds = self.last.load(Ordering::Relaxed);
-        (seconds != 0).then(|| (seconds, self.last_failed.load(Ordering::Relaxed)))
+    /// How reloads went.
+    pub(crate) fn summary(&self) -> stats::metrics::Reloads {
+        stats::metrics::Reloads {
+            succeeded: self.generation().saturating_sub(1),
+            failed: self.failures(),
+            last: self.last.load(Ordering::Relaxed),
+            last_success: self.last_success.load(Ordering::Relaxed),
+            last_failed: self.last_failed.load(Ordering::Relaxed),
+        }
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -115,6 +115,16 @@ pub trait Opener: fmt::Debug + Send {
         sockets: &[StatsSocket],
     ) -> Result<Vec<UnixListener>, EngineError>;
 
+    /// Opens the addresses of a plan where metrics are served, in order.
+    ///
+    /// # Errors
+    /// The first that cannot be opened.
+    fn open_metrics(
+        &mut self,
+        plan: &Plan,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<TcpListener>, EngineError>;
+
     /// Removes the files of Unix sockets that nobody listens on any more.
     fn remove(&mut self, keys: &[ListenerKey]);
 }
@@ -150,6 +160,15 @@ impl Opener for Local {
         sockets: &[StatsSocket],
     ) -> Result<Vec<UnixListener>, EngineError> {
         let opened = sockets.iter().map(|s| Ok(admin::socket::open(s)?));
+        opened.collect()
+    }
+
+    fn open_metrics(
+        &mut self,
+        _: &Plan,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<TcpListener>, EngineError> {
+        let opened = addresses.iter().map(|a| Ok(open_metrics(*a)?));
         opened.collect()
     }
 
@@ -207,6 +226,26 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
     Ok(sockets.into_iter().map(OwnedFd::from).collect())
 }
 
+/// Shared like the others, so that the process that takes over can bind it while this one serves.
+fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let socket = tcp(address).map_err(failed("create a socket for", address))?;
+    socket
+        .set_reuse_port(true)
+        .and_then(|()| socket.set_reuse_address(true))
+        .and_then(|()| socket.set_nonblocking(true))
+        .map_err(failed("set the options of", address))?;
+    socket
+        .bind(&address.into())
+        .map_err(failed("bind", address))?;
+    socket
+        .listen(METRICS_BACKLOG)
+        .map_err(failed("listen on", address))?;
+    Ok(socket.into())
+}
+
+/// Scrapers are few.
+const METRICS_BACKLOG: i32 = 64;
+
 /// Says when another process, or another program, listens on an address of the plan already.
 ///
 /// Sockets share an address since Linux 3.9, so that a second start by mistake would succeed and
@@ -215,6 +254,14 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
 /// # Errors
 /// The first address that is taken.
 pub fn nobody_listens(plan: &Plan) -> Result<(), ListenError> {
+    for address in &plan.global.metrics {
+        let Ok(socket) = tcp(*address) else { continue };
+        let probe = socket.set_reuse_address(true);
+        taken(
+            address,
+            probe.and_then(|()| socket.bind(&(*address).into())),
+        )?;
+    }
     for key in wanted(plan).keys() {
         let ListenAddress::Tcp { ip, port } = key.address else {
             continue;
@@ -231,14 +278,19 @@ pub fn nobody_listens(plan: &Plan) -> Result<(), ListenError> {
             }
             socket.bind(&address.into())
         });
-        match probe {
-            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
-                return Err(failed("start: somebody listens already on", key)(cause));
-            }
-            _ => {}
-        }
+        taken(key, probe)?;
     }
     Ok(())
+}
+
+/// Whether the attempt to bind an address has failed because somebody has it.
+fn taken(address: impl fmt::Display, probe: io::Result<()>) -> Result<(), ListenError> {
+    match probe {
+        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
+            Err(failed("start: somebody listens already on", address)(cause))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives a socket that is open already, and may listen for another plan, the settings of this one.

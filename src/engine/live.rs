@@ -12,7 +12,7 @@ mod queue;
 mod server;
 
 pub(crate) use backend::{Ask, Backend, Choice, Slot};
-pub(crate) use counters::{Counter, Counters, Pace, Peak};
+pub(crate) use counters::{Counter, Counters, Pace, Peak, Phase};
 pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use gate::{Entered, Gate, RateLimit};
 pub(crate) use health::Sign;

@@ -6,7 +6,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::generation::{Generation, Handles};
-use super::live::{Counter, Counters, Pace};
+use super::live::{Counter, Counters, Pace, Phase};
 use super::worker::Shared;
 use crate::plan::{
     ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
@@ -30,26 +30,47 @@ pub(crate) fn rows(generation: &Generation, now: Instant) -> Vec<Row> {
 
 /// The rows of one proxy.
 pub(crate) fn proxy_rows(generation: &Generation, id: ProxyId, now: Instant) -> Vec<Row> {
+    each_row(generation, id, now).collect()
+}
+
+/// The same, one by one.
+pub(crate) fn each_row(
+    generation: &Generation,
+    id: ProxyId,
+    now: Instant,
+) -> impl Iterator<Item = Row> {
+    let proxy = generation.proxy(id);
     let collector = Collector {
         generation,
         plan: &generation.plan,
-        proxy: generation.proxy(id),
+        proxy,
         handles: generation.handles(id),
         id,
         now,
     };
-    let mut rows = Vec::new();
-    if collector.proxy.role.is_frontend() {
-        rows.push(collector.frontend());
-        if collector.proxy.options.socket_stats {
-            rows.extend((0..collector.proxy.listeners.len()).map(|n| collector.listener(n)));
-        }
-    }
-    if collector.proxy.role.is_backend() {
-        rows.extend((0..collector.proxy.servers.len()).map(|n| collector.server(n)));
-        rows.push(collector.backend());
-    }
-    rows
+    let (front, back) = (proxy.role.is_frontend(), proxy.role.is_backend());
+    let listeners = front && proxy.options.socket_stats;
+    let listeners = if listeners { proxy.listeners.len() } else { 0 };
+    let servers = if back { proxy.servers.len() } else { 0 };
+    let frontend = front.then_some(Of::Frontend);
+    let listeners = (0..listeners).map(Of::Listener);
+    let servers = (0..servers).map(Of::Server);
+    let all = frontend.into_iter().chain(listeners).chain(servers);
+    all.chain(back.then_some(Of::Backend))
+        .map(move |of| match of {
+            Of::Frontend => collector.frontend(),
+            Of::Listener(index) => collector.listener(index),
+            Of::Server(index) => collector.server(index),
+            Of::Backend => collector.backend(),
+        })
+}
+
+/// What a row of a proxy is about.
+enum Of {
+    Frontend,
+    Listener(usize),
+    Server(usize),
+    Backend,
 }
 
 struct Collector<'a> {
@@ -207,7 +228,7 @@ impl Collector<'_> {
         row.set(Field::Addr, address(server.address));
         row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
-        self.times(&mut row);
+        self.times(&mut row, counters);
         row
     }
 
@@ -311,7 +332,7 @@ impl Collector<'_> {
         let cookie = self.proxy.persistence.cookie.as_ref();
         row.set(Field::Cookie, cookie.map(|cookie| text(&cookie.name)));
         self.idle(&mut row, counters);
-        self.times(&mut row);
+        self.times(&mut row, counters);
         row
     }
 
@@ -337,9 +358,14 @@ impl Collector<'_> {
         row[Field::Lastsess] = idle.map_or(Value::Signed(-1), Value::Number);
     }
 
-    fn times(&self, row: &mut Row) {
-        for field in [Field::Qtime, Field::Ctime, Field::Rtime, Field::Ttime] {
-            row.set(field, 0_u32);
+    fn times(&self, row: &mut Row, counters: &Counters) {
+        for (field, phase) in [
+            (Field::Qtime, Phase::Queue),
+            (Field::Ctime, Phase::Connect),
+            (Field::Rtime, Phase::Response),
+            (Field::Ttime, Phase::Total),
+        ] {
+            row.set(field, counters.mean(phase));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The `global` section. Manual 1.4, section 3.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ pub struct Global {
     pub stats_timeout: Duration,
     /// `stats maxconn`. Default 10.
     pub stats_maxconn: u32,
+    /// `metrics bind`, and `--metrics` on the command line: where metrics are served. Nowhere unless
+    /// it is said.
+    pub metrics: Vec<SocketAddr>,
     /// `tune.*`.
     pub tune: Tune,
 }

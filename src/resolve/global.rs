@@ -41,6 +41,7 @@ pub(super) fn built_in(dialect: Dialect) -> Global {
         stats_sockets: Vec::new(),
         stats_timeout: Duration::from_secs(10),
         stats_maxconn: 10,
+        metrics: Vec::new(),
         tune: Tune {
             bufsize: 16384,
             maxrewrite: if dialect == Dialect::V1_4 { 8192 } else { 1024 },
@@ -130,6 +131,11 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
             }
             Err(diagnostic) => drafts.report(diagnostic),
         },
+        GlobalStatement::MetricsBind(address) => {
+            if !global.metrics.contains(address) {
+                global.metrics.push(*address);
+            }
+        }
         GlobalStatement::StatsBindProcess(_) => drafts.stats_settings = true,
     }
 }

@@ -8,8 +8,8 @@ use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Word};
 
 use super::draft::{Draft, Drafts, switching_rule};
 use crate::plan::{
-    Fetch, LineAction, MatchMethod, Mode, Pattern, ProxyId, ProxyRef, ServerId, StickRule, Tracked,
-    UseServer,
+    CheckMethod, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ProxyRef, ServerId,
+    StickRule, Tracked, UseServer,
 };
 
 /// What other proxies need to know about one.
@@ -18,6 +18,8 @@ struct Known {
     mode: Mode,
     servers: Vec<String>,
     checked: Vec<bool>,
+    /// A 404 takes servers out of use.
+    disable_on_404: bool,
     has_table: bool,
 }
 
@@ -147,6 +149,7 @@ impl Index {
                         server.check.is_some() || dialect != Dialect::V1_4 && tracks
                     })
                     .collect(),
+                disable_on_404: disables_on_404(proxy),
                 has_table: proxy.persistence.table.is_some(),
             });
         }
@@ -306,6 +309,11 @@ fn link_sticks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
     }
 }
 
+/// `http-check disable-on-404`, where checks are such that a 404 can come.
+fn disables_on_404(proxy: &Proxy) -> bool {
+    proxy.check.disable_on_404 && matches!(proxy.check.method, CheckMethod::Http { .. })
+}
+
 fn link_tracks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut Vec<Diagnostic>) {
     for track in std::mem::take(&mut draft.pending_tracks) {
         let text = track.target.shown();
@@ -336,6 +344,15 @@ fn link_tracks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
                     "'track {text}': that server is not checked, so it has no state to follow"
                 ))
                 .help("add 'check' to it"),
+            );
+            continue;
+        }
+        if known.disable_on_404 != disables_on_404(&draft.proxy) {
+            diagnostics.push(
+                mistake(format!(
+                    "'track {text}': what a 404 means there is not what it means here"
+                ))
+                .help("write 'http-check disable-on-404' in both sections, or in none"),
             );
             continue;
         }

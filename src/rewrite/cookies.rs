@@ -3,8 +3,13 @@
 //! Both directions work on the text of one header line; everything that is not the persistence
 //! cookie leaves as it came.
 
+mod date;
+mod line;
+
 use crate::http1::Head;
 use crate::plan::{Cookie, CookieMode};
+use date::encode;
+use line::Line;
 
 /// What the request's cookie says about the server: the third letter of the termination state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,309 +133,6 @@ pub fn request(
     }
 }
 
-/// One line, edited in place.
-struct Line {
-    text: Vec<u8>,
-    /// Of the colon, or of the delimiter before the cookie that is looked at.
-    previous: usize,
-    changed: bool,
-}
-
-/// Where a cookie is in a line.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    name: (usize, usize),
-    value: (usize, usize),
-    /// The delimiter after it, or the end.
-    next: usize,
-    has_equals: bool,
-}
-
-impl Line {
-    fn new(text: &[u8], colon: usize) -> Self {
-        Self {
-            text: text.to_vec(),
-            previous: colon.min(text.len()),
-            changed: false,
-        }
-    }
-
-    /// Answers whether the line stays.
-    fn request(
-        &mut self,
-        settings: Option<&Cookie>,
-        now: i64,
-        state: &mut State,
-        lookup: &mut dyn FnMut(&[u8]) -> Lookup,
-        seen: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> bool {
-        let mut delete_from: Option<usize> = None;
-        let mut preserve = false;
-        while self.previous < self.text.len() {
-            let mut place = self.place(false);
-            let first = self.text.get(place.name.0);
-            // Attributes of the cookie before them go with it.
-            if first == Some(&b'$') {
-                self.previous = place.next;
-                continue;
-            }
-            if place.has_equals {
-                self.tighten(&mut place);
-                let chosen = seen(
-                    &self.text[place.name.0..place.name.1],
-                    &self.text[place.value.0..place.value.1],
-                );
-                if chosen {
-                    state.choose();
-                }
-            }
-            let ours = settings.filter(|cookie| {
-                place.has_equals && self.text[place.name.0..place.name.1] == *cookie.name
-            });
-            if let Some(cookie) = ours {
-                let value = self.text[place.value.0..place.value.1].to_vec();
-                let server = self.judge(cookie, &value, now, state, lookup);
-                if cookie.mode == CookieMode::Prefix {
-                    if server < value.len() {
-                        // The server's own part is what it gave.
-                        self.cut(place.value.0, place.value.0 + server + 1, &mut place.next);
-                        delete_from = None;
-                        preserve = true;
-                    }
-                } else if cookie.mode == CookieMode::Insert
-                    && cookie.indirect
-                    && delete_from.is_none()
-                {
-                    delete_from = Some(self.previous);
-                }
-            } else {
-                preserve = true;
-                if let Some(from) = delete_from.take() {
-                    let removed = self.remove(from, self.previous);
-                    place.next -= removed.0;
-                    self.previous = removed.1;
-                }
-            }
-            self.previous = place.next;
-        }
-        if let Some(from) = delete_from {
-            if !preserve {
-                return false;
-            }
-            self.remove(from, self.text.len());
-        }
-        true
-    }
-
-    /// What a persistence cookie's value leads to, and how long the server's name in it is.
-    fn judge(
-        &self,
-        cookie: &Cookie,
-        value: &[u8],
-        now: i64,
-        state: &mut State,
-        lookup: &mut dyn FnMut(&[u8]) -> Lookup,
-    ) -> usize {
-        let delimiter = if cookie.mode == CookieMode::Prefix {
-            b'~'
-        } else {
-            b'|'
-        };
-        let end = memchr::memchr(delimiter, value).unwrap_or(value.len());
-        let mut usable = end > 0;
-        if cookie.mode != CookieMode::Prefix && end < value.len() {
-            let dates = &value[end + 1..];
-            if let Some(date) = decode_date(dates) {
-                state.last_date = date;
-            }
-            if let Some(bar) = memchr::memchr(b'|', dates)
-                && let Some(date) = decode_date(&dates[bar + 1..])
-            {
-                state.first_date = date;
-            }
-        }
-        // Dates in the future are taken for a clock that was wrong, up to a day.
-        let beyond = |date: i64, limit: Option<std::time::Duration>| {
-            date != 0
-                && limit
-                    .is_some_and(|limit| now - date > limit.as_secs() as i64 || date - now > 86_400)
-        };
-        if beyond(state.first_date, cookie.maxlife) {
-            state.request = RequestCookie::Old;
-            usable = false;
-        } else if beyond(state.last_date, cookie.maxidle) {
-            state.request = RequestCookie::Expired;
-            usable = false;
-        }
-        if matches!(state.request, RequestCookie::Old | RequestCookie::Expired) && !usable {
-            state.first_date = 0;
-            state.last_date = 0;
-        }
-        if state.direct && state.first_wins {
-            return end;
-        }
-        let skipped = state.ignored || (state.assigned && !state.direct);
-        let found = if usable && !skipped {
-            lookup(&value[..end])
-        } else {
-            Lookup::Unknown
-        };
-        match found {
-            Lookup::Usable(up) => {
-                state.request = if up {
-                    RequestCookie::Valid
-                } else {
-                    RequestCookie::Down
-                };
-                state.direct = true;
-                state.assigned = true;
-            }
-            Lookup::Down => state.request = RequestCookie::Down,
-            Lookup::Unknown
-                // A server that an earlier cookie has named stays.
-                if !matches!(
-                    state.request,
-                    RequestCookie::Down | RequestCookie::Expired | RequestCookie::Old
-                ) && (skipped || state.request != RequestCookie::Valid) =>
-            {
-                // 1.4 does not tell what was not looked at from what names no server.
-                state.request = if skipped && state.first_wins {
-                    RequestCookie::Unused
-                } else {
-                    RequestCookie::Invalid
-                };
-            }
-            Lookup::Unknown => {}
-        }
-        end
-    }
-
-    /// The cookie after `previous`. In a response it ends with its attributes.
-    fn place(&self, response: bool) -> Place {
-        let text = &self.text;
-        let blank = |at: usize| matches!(text[at], b' ' | b'\t');
-        let mut start = self.previous + 1;
-        while start < text.len() && blank(start) {
-            start += 1;
-        }
-        let start = start.min(text.len());
-        let mut equals = start;
-        let mut name_end = start;
-        while equals < text.len() && !matches!(text[equals], b'=' | b',' | b';') {
-            if !blank(equals) {
-                name_end = equals + 1;
-            }
-            equals += 1;
-        }
-        if text.get(equals) != Some(&b'=') {
-            let next = if response { text.len() } else { equals };
-            return Place {
-                name: (start, name_end),
-                value: (equals, equals),
-                next,
-                has_equals: false,
-            };
-        }
-        let mut value = equals + 1;
-        while value < text.len() && blank(value) {
-            value += 1;
-        }
-        let end = value_end(text, value);
-        let next = if response { text.len() } else { end };
-        let mut trimmed = end;
-        while trimmed > value && blank(trimmed - 1) {
-            trimmed -= 1;
-        }
-        Place {
-            name: (start, name_end),
-            value: (value, trimmed),
-            next,
-            has_equals: true,
-        }
-    }
-
-    /// Takes out the blanks around the equals sign, so that name and value are one text.
-    fn tighten(&mut self, place: &mut Place) {
-        let after = place.value.0 - (place.name.1 + 1);
-        if after == 0 {
-            return;
-        }
-        self.text
-            .splice(place.name.1..place.value.0, std::iter::once(b'='));
-        self.changed = true;
-        place.value.0 -= after;
-        place.value.1 -= after;
-        place.next -= after;
-    }
-
-    fn cut(&mut self, from: usize, to: usize, next: &mut usize) {
-        self.text.drain(from..to);
-        self.changed = true;
-        *next -= to - from;
-    }
-
-    /// Removes cookies from one delimiter to the next, and answers how many bytes have gone and
-    /// where the delimiter is now. The line keeps one delimiter and one blank between cookies.
-    fn remove(&mut self, from: usize, next: usize) -> (usize, usize) {
-        self.changed = true;
-        let before = self.text.len();
-        let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-        let mut next = next;
-        let mut keep = from;
-        let mut glue: &[u8] = b"";
-        let delimiter;
-        if self.text.get(from) == Some(&b':') {
-            keep += 1;
-            next = (next + 1).min(self.text.len());
-            if keep < next {
-                glue = b" ";
-            }
-            while blank(self.text.get(next)) {
-                next += 1;
-            }
-        } else {
-            while keep > 0 && blank(self.text.get(keep - 1)) {
-                keep -= 1;
-            }
-            if let Some(byte) = self.text.get(next).copied() {
-                next += 1;
-                delimiter = [byte, b' '];
-                glue = if keep + 2 < next || blank(self.text.get(next)) {
-                    &delimiter
-                } else {
-                    &delimiter[..1]
-                };
-                while blank(self.text.get(next)) {
-                    next += 1;
-                }
-            }
-        }
-        let delimiter_at = if self.text.get(from) == Some(&b':') {
-            from
-        } else {
-            keep
-        };
-        self.text.splice(keep..next, glue.iter().copied());
-        (before - self.text.len(), delimiter_at)
-    }
-}
-
-/// Where a cookie's value ends: at a delimiter that is not quoted.
-fn value_end(text: &[u8], from: usize) -> usize {
-    let mut quoted = false;
-    let mut at = from;
-    while at < text.len() {
-        match text[at] {
-            b'\\' if quoted => at += 1,
-            b'"' => quoted = !quoted,
-            b',' | b';' if !quoted => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    text.len()
-}
-
 /// What the server's cookies of a response become. `server` is the cookie of the server that
 /// answered; `seen` gets every cookie.
 pub fn response(
@@ -524,7 +226,7 @@ pub fn insert(
             line.extend_from_slice(server);
             if dated {
                 line.push(b'|');
-                encode_date((now + 3) >> 2, &mut line);
+                encode((now + 3) >> 2, &mut line);
                 if settings.maxlife.is_some() {
                     line.push(b'|');
                     let first = if state.first_date == 0 {
@@ -532,7 +234,7 @@ pub fn insert(
                     } else {
                         state.first_date >> 2
                     };
-                    encode_date(first, &mut line);
+                    encode(first, &mut line);
                 }
             }
             line.extend_from_slice(b"; path=/");
@@ -555,86 +257,6 @@ pub fn insert(
         ResponseCookie::Inserted
     };
     true
-}
-
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// A date: five digits of base 64, in units of four seconds.
-fn encode_date(quarter: i64, out: &mut Vec<u8>) {
-    for shift in [24, 18, 12, 6, 0] {
-        out.push(DIGITS[(quarter >> shift & 63) as usize]);
-    }
-}
-
-/// Seconds since 1970 of the date that a text begins with.
-fn decode_date(text: &[u8]) -> Option<i64> {
-    let mut value = 0i64;
-    for digit in text.get(..5)? {
-        let digit = DIGITS.iter().position(|d| d == digit)?;
-        value = value << 6 | digit as i64;
-    }
-    (value > 0).then_some(value << 2)
-}
-
-/// Whether a cache may keep a response, and its cookies with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cacheability {
-    /// The response.
-    pub response: bool,
-    /// Its cookies.
-    pub cookies: bool,
-}
-
-/// Reads what the response says to caches. Manual 1.4, section 4.2 "option checkcache".
-pub fn cacheability(head: &Head, bytes: &[u8], status: u16, is_post: bool) -> Cacheability {
-    let by_default = matches!(status, 200 | 203 | 206 | 300 | 301 | 410) && !is_post;
-    let mut found = Cacheability {
-        response: by_default,
-        cookies: by_default,
-    };
-    const NO: Cacheability = Cacheability {
-        response: false,
-        cookies: false,
-    };
-    if !by_default {
-        return found;
-    }
-    for index in head.lines() {
-        let name = head.name(bytes, index);
-        let value = head.value(bytes, index);
-        let begins = |text: &[u8]| {
-            value
-                .get(..text.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(text))
-        };
-        if name.eq_ignore_ascii_case(b"Pragma") && begins(b"no-cache") {
-            return NO;
-        }
-        if !name.eq_ignore_ascii_case(b"Cache-Control") {
-            continue;
-        }
-        let end = value
-            .iter()
-            .position(|b| matches!(b, b'=' | b';' | b',') || b.is_ascii_whitespace())
-            .unwrap_or(value.len());
-        if value.get(end) == Some(&b'=') {
-            if begins(b"no-cache=\"set-cookie") && matches!(value.get(20), Some(b'"' | b',')) {
-                found.cookies = false;
-            }
-            continue;
-        }
-        match value[..end].to_ascii_lowercase().as_slice() {
-            b"private" | b"no-cache" | b"no-store" => return NO,
-            b"public" => {
-                found = Cacheability {
-                    response: true,
-                    cookies: true,
-                };
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The `global` section. Manual 1.4, section 3.
 
+use std::net::SocketAddr;
+
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Parser, Status};
+use crate::keyword::{Keyword, Parser};
 use crate::keywords::log::LogTarget;
 use crate::section::GLOBAL as SECTION;
-use crate::value::number;
 use crate::value::time::Milliseconds;
+use crate::value::{address, number};
 use crate::{Dialect, Severity, Statement, Word, version};
 
 /// One line of the section.
@@ -32,6 +34,8 @@ pub enum GlobalStatement {
     StatsSocket(Box<StatsSocket>),
     /// `stats bind-process`.
     StatsBindProcess(Vec<Word>),
+    /// `metrics bind`, which is hapax's own.
+    MetricsBind(SocketAddr),
 }
 
 /// `stats socket path [options]`.
@@ -149,13 +153,6 @@ const fn number(name: &'static str, parse: Parser) -> Keyword {
     row(name, "integer", parse)
 }
 
-const fn accepted(base: Keyword) -> Keyword {
-    Keyword {
-        status: Status::Accepted,
-        ..base
-    }
-}
-
 /// The family.
 pub const GLOBAL: &[Keyword] = &[
     row("chroot", "directory", |a| text(a, Text::Chroot)),
@@ -189,6 +186,21 @@ pub const GLOBAL: &[Keyword] = &[
     row("log-tag", "string", |a| text(a, Text::LogTag)),
     number("maxconn", |a| integer(a, Number::Maxconn)),
     number("maxpipes", |a| integer(a, Number::Maxpipes)),
+    Keyword {
+        since: version::OURS,
+        accepts: &[
+            "metrics bind 127.0.0.1:9101",
+            "metrics bind :9101",
+            "metrics bind [::1]:9101",
+        ],
+        refuses: &[
+            "metrics bind",
+            "metrics bind 127.0.0.1",
+            "metrics bind localhost:9101",
+            "metrics bind :0",
+        ],
+        ..row("metrics bind", "addr:port", metrics_bind)
+    },
     number("nbproc", |a| integer(a, Number::Nbproc)),
     Keyword {
         since: version::V1_8,
@@ -358,6 +370,15 @@ fn nbthread(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     ranged(arguments, Number::Nbthread, "a number from 1 to 64", |v| {
         (1..=64).contains(&v)
     })
+}
+
+fn metrics_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let word = arguments.require("an address and a port")?;
+    let Some(address) = address::socket(&word.bytes) else {
+        return Err(arguments.bad(word, "an address and a port, as 127.0.0.1:9101 or :9101"));
+    };
+    arguments.refuse_rest()?;
+    Ok(Statement::Global(GlobalStatement::MetricsBind(address)))
 }
 
 fn stats_socket(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {

@@ -2,7 +2,7 @@
 //! here.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::value::number;
 
@@ -131,6 +131,20 @@ pub fn source_range_v1_4(bytes: &[u8]) -> Result<Endpoint, AddressError> {
         }
     }
     Ok(endpoint)
+}
+
+/// `addr:port` without names: nothing, `*` or an IPv4 address before the colon, or an IPv6 address
+/// in brackets; the port is not 0.
+pub fn socket(bytes: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let any = text.strip_prefix('*').unwrap_or(text);
+    let address = match any.strip_prefix(':') {
+        Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port.parse().ok()?)
+        }
+        _ => text.parse().ok()?,
+    };
+    (address.port() != 0).then_some(address)
 }
 
 /// The address of a `server` for 1.4: the first colon splits (so that no IPv6 address can be

@@ -122,8 +122,10 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         Err(answer) => return answer,
     };
     let text = arguments.get(1).copied().unwrap_or("");
-    match weight(text, found.server.weights().1, context.v1_4()) {
-        Ok(weight) if found.backend.takes_any_weight() || is_whole(text) => {
+    let initial = found.server.weights().1;
+    match weight(text, initial, context.v1_4()) {
+        // What cannot be spread anew can still be taken out and put back.
+        Ok(weight) if found.backend.takes_any_weight() || weight == 0 || weight == initial => {
             found.backend.set_weight(&found.server, weight);
             Answer::done()
         }
@@ -137,11 +139,6 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
 
 const STATIC: &str =
     "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.";
-
-/// Whether a weight is all or nothing.
-fn is_whole(text: &str) -> bool {
-    text.ends_with('%') && matches!(number(text), 0 | 100)
-}
 
 /// What a weight becomes. 1.4 takes what is no number for 0; later versions refuse it.
 fn weight(text: &str, initial: u32, v1_4: bool) -> Result<u32, &'static str> {

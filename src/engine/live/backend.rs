@@ -16,6 +16,8 @@ use tokio::time::Instant;
 use super::queue::{Queue, Ticket, Turn, Waiter};
 use super::{Counters, Gate, Peak, Server};
 use crate::balance::{Balancer, Candidate};
+use haproxy_cfg_grammar::Dialect;
+
 use crate::plan::{self, Balance, HashType, Plan, ProxyId};
 use crate::stats::Captured;
 
@@ -254,6 +256,9 @@ impl Backend {
                 .map(|member| member.candidate)
                 .collect();
             state.balancer = Balancer::new(&rules.0, rules.1, candidates, rules.2);
+            if plan.dialect == Dialect::V1_4 {
+                state.balancer.cap();
+            }
             let now = Instant::now();
             let weights: Vec<u32> = (0..state.members.len())
                 .map(|index| state.effective(index, now))

@@ -91,6 +91,24 @@ impl Pace {
     const COUNT: usize = Self::Connections as usize + 1;
 }
 
+/// What takes time, and what there are means of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Phase {
+    /// From the request to a place on a server.
+    Queue,
+    /// From there to a connection.
+    Connect,
+    /// From there to the head of the response.
+    Response,
+    /// From the request to the end of the response.
+    Total,
+}
+
+impl Phase {
+    const COUNT: usize = Self::Total as usize + 1;
+}
+
 /// What one worker has counted. Aligned so that two workers share no cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -98,6 +116,9 @@ struct Cell {
     counts: [AtomicU64; Counter::COUNT],
     /// A second (24 bits), its events (20 bits), those of the second before (20 bits).
     rates: [AtomicU64; Pace::COUNT],
+    /// How many measurements there were (16 bits), up to [`MEASURED`], and the sum of so many of the
+    /// last ones in milliseconds (48 bits).
+    times: [AtomicU64; Phase::COUNT],
 }
 
 /// The counters of one frontend, listener, backend or server.
@@ -118,6 +139,10 @@ impl Default for Counters {
 }
 
 const FIELD: u64 = (1 << 20) - 1;
+
+/// A mean is one over so many of the last measurements of each worker, as in HAProxy.
+const MEASURED: u64 = 512;
+const SUM: u64 = (1 << 48) - 1;
 
 impl Counters {
     /// Counters for that many writers: the workers, and one for everybody else.
@@ -221,6 +246,36 @@ impl Counters {
         self.peaks[pace as usize].fetch_max(best, Ordering::Relaxed);
     }
 
+    /// Notes how long something took.
+    pub(crate) fn measure(&self, worker: usize, phase: Phase, millis: u64) {
+        let state = &self.cell(worker).times[phase as usize];
+        let before = state.load(Ordering::Relaxed);
+        let (count, sum) = (before >> 48, before & SUM);
+        let (count, sum) = if count < MEASURED {
+            (count + 1, sum)
+        } else {
+            // The newest takes the place of a mean one.
+            (count, sum - sum.div_ceil(MEASURED))
+        };
+        let after = count << 48 | sum.saturating_add(millis).min(SUM);
+        state.store(after, Ordering::Relaxed);
+    }
+
+    /// How long it took of late, in milliseconds, rounded up; 0 when there is no measurement.
+    pub(crate) fn mean(&self, phase: Phase) -> u64 {
+        let times = self.cells.iter().map(|cell| &cell.times[phase as usize]);
+        let (mut count, mut sum) = (0, 0);
+        for time in times.map(|time| time.load(Ordering::Relaxed)) {
+            count += time >> 48;
+            sum += time & SUM;
+        }
+        if count == 0 {
+            0
+        } else {
+            u64::div_ceil(sum, count)
+        }
+    }
+
     /// Whole seconds since the last session; `None` when there was none.
     pub(crate) fn idle_seconds(&self, now: Instant) -> Option<u64> {
         match self.last.load(Ordering::Relaxed) {
@@ -239,6 +294,10 @@ impl Counters {
                 let counts = self.cells.iter().map(|cell| &cell.counts[index]);
                 let sum = counts.map(|count| count.load(Ordering::Relaxed)).sum();
                 cleared.store(sum, Ordering::Relaxed);
+            }
+            for time in self.cells.iter().flat_map(|cell| &cell.times) {
+                // A worker that measures at this moment may keep what was.
+                time.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -306,6 +365,27 @@ mod tests {
         assert_eq!(counters.get(Counter::BytesIn), 1);
         assert_eq!(Counter::of_status(404), Counter::Status4xx);
         assert_eq!(Counter::of_status(-1), Counter::StatusOther);
+    }
+
+    #[test]
+    fn means_are_those_of_the_last_measurements() {
+        let counters = Counters::new(2);
+        assert_eq!(counters.mean(Phase::Total), 0);
+        for (worker, millis) in [(0, 10), (1, 20), (1, 21)] {
+            counters.measure(worker, Phase::Total, millis);
+        }
+        assert_eq!(counters.mean(Phase::Total), 17);
+        assert_eq!(counters.mean(Phase::Queue), 0);
+        for _ in 0..5000 {
+            counters.measure(0, Phase::Queue, 900);
+            counters.measure(0, Phase::Connect, u64::MAX);
+        }
+        for _ in 0..5000 {
+            counters.measure(0, Phase::Queue, 100);
+        }
+        assert!((100..=101).contains(&counters.mean(Phase::Queue)));
+        counters.clear(true);
+        assert_eq!(counters.mean(Phase::Queue), 0);
     }
 
     #[test]

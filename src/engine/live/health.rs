@@ -219,7 +219,7 @@ impl Backend {
             let (Some(backend), Some(follower)) = (backend.upgrade(), follower.upgrade()) else {
                 continue;
             };
-            let before = (follower.is_up(), follower.takes_clients());
+            let before = (follower.is_up(), follower.took_clients());
             follower.refresh();
             let after = (follower.is_up(), follower.takes_clients());
             if before == after || follower.is_in_maintenance() {
@@ -228,6 +228,7 @@ impl Backend {
             // Undone, so that the change is seen where it is told.
             follower.set_up(before.0);
             let news = match after {
+                (true, true) if before.0 => News::Resumed,
                 (true, true) => News::Up,
                 (true, false) => News::Stopping,
                 (false, _) => News::Down {
@@ -258,6 +259,8 @@ impl Backend {
         let (change, moved, health, was_stopping) = {
             let mut record = server.record.lock();
             let before = record.health;
+            // Since 1.5 another result is news, even where it moves nothing.
+            let other = dialect != Dialect::V1_4 && record.report.status != report.status;
             let change = if report.status.passes() {
                 record.health.pass(report.status == Status::L7Conditional)
             } else {
@@ -269,7 +272,7 @@ impl Backend {
             record.report = report.clone();
             (
                 change,
-                before != record.health,
+                before != record.health || other,
                 record.health,
                 before.stopping,
             )
@@ -311,7 +314,8 @@ impl Backend {
         }
         let news = match change {
             Change::None | Change::Moved => return,
-            Change::Up | Change::Resumed => News::Up,
+            Change::Up => News::Up,
+            Change::Resumed => News::Resumed,
             Change::Down => News::Down { was_stopping },
             Change::Stopping => News::Stopping,
         };
@@ -399,9 +403,8 @@ impl Backend {
         if let Some(maxconn) = saying.maxconn {
             self.set_maxconn(server, maxconn);
         }
-        match saying.admin {
-            Some(admin) => self.administer(server, admin, Reason::Administrator),
-            None => {}
+        if let Some(admin) = saying.admin {
+            self.administer(server, admin, Reason::Administrator);
         }
         let Some(up) = saying.up else {
             return;

@@ -41,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) counters: Counters,
     /// Health and administration allow its use.
     running: AtomicBool,
+    /// It takes new clients, as of the last look.
+    welcoming: AtomicBool,
     /// Errors in a row that its traffic has shown (`observe`).
     errors: AtomicU32,
     /// What is known of its health. Never locked while the state of a backend is taken.
@@ -139,6 +141,7 @@ impl Server {
             queue_peak: Peak::default(),
             counters: Counters::new(workers),
             running: AtomicBool::new(!server.disabled),
+            welcoming: AtomicBool::new(!server.disabled),
             errors: AtomicU32::new(0),
             record: Mutex::new(Record {
                 health: check::Health::new(rise, fall),
@@ -296,7 +299,16 @@ impl Server {
             Some((_, followed)) => !record.maintenance && followed.is_up(),
             None => record.is_up_itself(),
         };
-        (self.running.swap(up, Ordering::Relaxed), up)
+        drop(record);
+        let was_up = self.running.swap(up, Ordering::Relaxed);
+        self.welcoming
+            .store(self.takes_clients(), Ordering::Relaxed);
+        (was_up, up)
+    }
+
+    /// Whether it was in use and got new clients when somebody looked last.
+    pub(super) fn took_clients(&self) -> bool {
+        self.welcoming.load(Ordering::Relaxed)
     }
 
     /// Notes whether it is up, for somebody who will look again.

@@ -14,6 +14,7 @@ use crate::engine::live::{Server, millis};
 use crate::engine::session::Session;
 use crate::http1::{Head, Method};
 use crate::plan::{Capture, Captures, Cookie};
+use crate::rewrite::cacheability::cacheability;
 use crate::rewrite::cookies::{self, Lookup, RequestCookie, State};
 use crate::rule::with_request;
 use crate::sample::Value;
@@ -218,12 +219,7 @@ impl Transaction {
         let is_post = self.method == Method::Post;
         let nocache = settings.is_some_and(|cookie| cookie.nocache);
         let mut cacheable = if nocache || checks {
-            Some(cookies::cacheability(
-                &self.response,
-                bytes,
-                status,
-                is_post,
-            ))
+            Some(cacheability(&self.response, bytes, status, is_post))
         } else {
             None
         };

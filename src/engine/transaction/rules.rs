@@ -2,6 +2,7 @@
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::statistics::STATISTICS;
 use super::{End, Next, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::session::Session;
@@ -86,7 +87,7 @@ impl Transaction {
         };
         let mut effects = Effects {
             allowed: self.request_allowed,
-            backend: None,
+            ..Effects::default()
         };
         let bytes = self.up.buffer.bytes();
         let verdict = {
@@ -120,6 +121,10 @@ impl Transaction {
         {
             super::switching::enter(session, backend);
             self.switched = true;
+        }
+        // 1.4 says that the page answers only when it does.
+        if effects.at_statistics && plan.dialect != Dialect::V1_4 {
+            self.server_word = Some(STATISTICS);
         }
         match verdict {
             Verdict::Pass => Ok(None),

@@ -18,6 +18,9 @@ use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Proxy, ProxyId, StatsPage};
 use crate::stats::{Action, Asked, Field, Form, Outcome, Page, Row, SectionOfPage, csv, typed};
 
+/// What stands in the log in place of a server that the page has answered for.
+pub(super) const STATISTICS: &str = "<STATS>";
+
 impl Transaction {
     /// Answers with the page of a proxy.
     pub(super) async fn statistics(
@@ -31,7 +34,9 @@ impl Transaction {
             return Ok(Next::Close);
         };
         let v1_4 = generation.plan.dialect == Dialect::V1_4;
-        self.server_word = Some("<STATS>");
+        self.server_word = Some(STATISTICS);
+        // The page is a server that answers at once.
+        self.connecting = true;
         let asked = {
             let bytes = self.up.buffer.bytes();
             let target = self.request.second_word(bytes);

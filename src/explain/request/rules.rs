@@ -80,11 +80,8 @@ impl Walk<'_> {
                 let own = page.realm.as_ref().map(ToString::to_string);
                 realm = Some(own.unwrap_or_else(|| "HAProxy Statistics".to_owned()));
             }
-            if !v1_4 {
-                return match realm {
-                    Some(realm) => password(&realm),
-                    None => statistics(),
-                };
+            if !v1_4 && let Some(realm) = realm {
+                return password(&realm);
             }
         }
         for (n, rule) in rules.request_lines.iter().enumerate() {

@@ -294,7 +294,7 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
                 let _ = write!(out, "/{code}");
             }
             if let Some(millis) = row[Field::CheckDuration].number() {
-                let _ = write!(out, " in {millis}ms");
+                let _ = write!(out, " {millis}ms");
             }
             out.push_str("</td>");
         }

@@ -134,7 +134,12 @@ pub(super) const ACTIONS: &[LaterKeyword] = &[
     row("http-request track-sc1", V1_8, None, None),
     row("http-request track-sc2", V1_8, None, None),
     row("http-request unset-var", V1_8, None, None),
-    row("http-request use-service", V1_8, None, None),
+    row(
+        "http-request use-service",
+        V1_8,
+        None,
+        Some("for prometheus-exporter, 'metrics bind ADDRESS' in 'global', or --metrics"),
+    ),
     row("http-request wait-for-body", V2_6, None, None),
     row("http-request wait-for-handshake", V2_6, None, None),
     row("tcp-request content capture", V1_5, None, None),

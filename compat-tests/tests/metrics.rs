@@ -1,0 +1,792 @@
+//! Metrics: what a scraper gets, that it is what HAProxy's exporter gives, and that scrapers cannot
+//! do harm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use compat_tests::exposition::{self, Family};
+use compat_tests::load::Origin;
+use compat_tests::ports::free_port;
+use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::{hapax, haproxy};
+use nix::sys::signal::Signal;
+use regex::Regex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep};
+
+#[test]
+fn names_types_and_labels_are_those_of_haproxy() {
+    run(async {
+        let stage = Stage::set(Ours).await;
+        let (old, new) = (fixture("haproxy-2.6.tsv"), fixture("haproxy-3.4.tsv"));
+        let families = stage.scrape("").await;
+        let mut found = BTreeSet::new();
+        for family in families.iter().filter(|f| f.name.starts_with("haproxy_")) {
+            found.insert(family.name.as_str());
+            let known = old.get(&family.name).or_else(|| new.get(&family.name));
+            let known = known.unwrap_or_else(|| panic!("HAProxy has no {}", family.name));
+            assert_eq!(family.kind, known.kind, "{}", family.name);
+            let labels: BTreeSet<&str> = family.label_names().into_iter().collect();
+            assert_eq!(labels, words(&known.labels, ','), "{}", family.name);
+            if known.values.is_empty() {
+                continue;
+            }
+            let values: BTreeSet<&str> = family
+                .samples
+                .iter()
+                .filter_map(|s| s.labels.get("state").or_else(|| s.labels.get("code")))
+                .map(String::as_str)
+                .collect();
+            assert_eq!(values, words(&known.values, '|'), "{}", family.name);
+        }
+        // What HAProxy 2.6 has and hapax has not is written down, name by name.
+        let missing: BTreeSet<&str> = old.keys().map(String::as_str).collect();
+        let missing: BTreeSet<&str> = missing.difference(&found).copied().collect();
+        let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("the page");
+        let (_, list) = page
+            .split_once("## What HAProxy has besides")
+            .expect("the list");
+        let named = Regex::new(r"`(haproxy_\w+)`").expect("a pattern");
+        let listed: BTreeSet<&str> = named
+            .captures_iter(list)
+            .filter_map(|c| c.get(1))
+            .map(|m| m.as_str())
+            .collect();
+        assert_eq!(listed, missing);
+    });
+}
+
+#[test]
+fn values_are_those_of_show_stat() {
+    run(async {
+        let stage = Stage::set(Ours).await;
+        stage.traffic().await;
+        let families = stage.scrape("").await;
+        let csv = stage.show_stat().await;
+        let mut compared = 0;
+        for row in &csv {
+            let (proxy, service) = (row["pxname"].as_str(), row["svname"].as_str());
+            let (prefix, labels) = match service {
+                "FRONTEND" => ("frontend", vec![("proxy", proxy)]),
+                "BACKEND" => ("backend", vec![("proxy", proxy)]),
+                "pub" => ("listener", vec![("proxy", proxy), ("listener", service)]),
+                _ => ("server", vec![("proxy", proxy), ("server", service)]),
+            };
+            for (metric, column) in COLUMNS {
+                let name = format!("haproxy_{prefix}_{metric}");
+                let Some(family) = families.iter().find(|f| f.name == name) else {
+                    continue;
+                };
+                let value = family.value(&labels);
+                let value = value.unwrap_or_else(|| panic!("no {name} of {proxy}/{service}"));
+                let expected = row[*column].parse().unwrap_or(f64::NAN);
+                let same = value == expected || value.is_nan() && expected.is_nan();
+                assert!(
+                    same,
+                    "{name} of {proxy}/{service}: {value}, {column} {expected}"
+                );
+                compared += 1;
+            }
+        }
+        assert!(compared > 100, "only {compared}");
+    });
+}
+
+/// The same configuration and traffic on both: the same names but for those that are listed, the
+/// same values where they do not hang on time.
+#[test]
+fn values_are_those_of_haproxy() {
+    let Some(other) = haproxy::installed() else {
+        return;
+    };
+    run(async {
+        let (ours, theirs) = (Stage::set(Ours).await, Stage::set(Theirs(other)).await);
+        ours.traffic().await;
+        theirs.traffic().await;
+        let (ours, theirs) = (ours.scrape("").await, theirs.scrape("").await);
+        let mut different = Vec::new();
+        let mut compared = 0;
+        for name in COMPARED {
+            let of = |families: &[Family]| {
+                let found = families.iter().find(|f| f.name == *name);
+                let family = found.unwrap_or_else(|| panic!("no {name}"));
+                let samples = family.samples.iter().filter(|s| {
+                    // HAProxy serves its metrics there.
+                    s.labels.get("proxy").is_none_or(|proxy| proxy != "metrics")
+                });
+                let shown = |s: &exposition::Sample| (s.labels.clone(), s.value.to_string());
+                samples.map(shown).collect::<BTreeMap<_, _>>()
+            };
+            let (a, b) = (of(&ours), of(&theirs));
+            compared += a.len();
+            if a != b {
+                different.push(format!("{name}:\n  {a:?}\n  {b:?}"));
+            }
+        }
+        assert!(different.is_empty(), "{}", different.join("\n"));
+        assert!(compared > 150, "only {compared}");
+    });
+}
+
+/// Times are those that requests took: this server thinks for a while.
+#[test]
+fn times_are_measured() {
+    run(async {
+        let stage = Stage::set(Ours).await;
+        let mut stream = stage.connect(stage.port).await;
+        let request = b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let families = stage.scrape("").await;
+        let thought = THOUGHT.as_secs_f64();
+        for (phase, least) in [
+            ("queue", 0.0),
+            ("connect", 0.0),
+            ("response", thought),
+            ("total", thought),
+        ] {
+            for (scope, labels) in [
+                ("backend", vec![("proxy", "slow")]),
+                ("server", vec![("proxy", "slow"), ("server", "only")]),
+            ] {
+                let name = format!("haproxy_{scope}_{phase}_time_average_seconds");
+                let family = families.iter().find(|f| f.name == name);
+                let value = family.and_then(|f| f.value(&labels));
+                let value = value.unwrap_or_else(|| panic!("no {name}"));
+                // The proxy reads its clock in whole milliseconds.
+                let fits = value + 0.002 >= least && value < PATIENCE.as_secs_f64();
+                assert!(fits, "{name} {value}");
+            }
+        }
+    });
+}
+
+#[test]
+fn scopes_and_mistakes() {
+    run(async {
+        let stage = Stage::set(Ours).await;
+        for (query, prefixes) in [
+            ("?scope=global", &["haproxy_process_", "hapax_"][..]),
+            ("?scope=server", &["haproxy_server_"]),
+            (
+                "?scope=frontend&scope=listener",
+                &["haproxy_frontend_", "haproxy_listener_"],
+            ),
+            ("?scope=backend&x=1", &["haproxy_backend_"]),
+            ("?scope=sticktable", &["haproxy_sticktable_"]),
+        ] {
+            let families = stage.scrape(query).await;
+            for prefix in prefixes {
+                assert!(
+                    families.iter().any(|f| f.name.starts_with(prefix)),
+                    "{query}"
+                );
+            }
+            for family in &families {
+                let fits = prefixes.iter().any(|p| family.name.starts_with(p));
+                assert!(fits, "{query}: {}", family.name);
+            }
+        }
+        let servers = |families: &[Family]| -> BTreeSet<String> {
+            let status = families.iter().find(|f| f.name == "haproxy_server_status");
+            let samples = &status.expect("servers").samples;
+            samples.iter().map(|s| s.labels["server"].clone()).collect()
+        };
+        assert!(servers(&stage.scrape("").await).contains("off"));
+        assert!(!servers(&stage.scrape("?no-maint").await).contains("off"));
+        for (request, status) in [
+            ("GET /metrics?scope=none HTTP/1.1", "400"),
+            ("GET /metrics?scope= HTTP/1.1", "200"),
+            ("GET / HTTP/1.1", "404"),
+            ("POST /metrics HTTP/1.1", "405"),
+            ("HEAD /metrics HTTP/1.1", "200"),
+            ("GET /metrics?scope=global HTTP/1.0", "200"),
+        ] {
+            let answer = stage.ask(request).await;
+            let got = answer.split(' ').nth(1);
+            assert_eq!(got, Some(status), "{request}: {answer}");
+            let head = answer.split("\r\n\r\n").next().unwrap_or_default();
+            assert!(
+                status != "200" || head.contains("text/plain; version=0.0.4"),
+                "{head}"
+            );
+        }
+    });
+}
+
+/// The file decides where metrics are served; a reload is seen in them, a bad one above all.
+#[test]
+fn reloads() {
+    run(async {
+        let mut stage = Stage::set(Ours).await;
+        let value = |families: &[Family], name: &str, labels: &[(&str, &str)]| {
+            let found = families.iter().find(|f| f.name == name);
+            found.and_then(|f| f.value(labels)).expect("it is there")
+        };
+        let families = stage.scrape("?scope=global").await;
+        assert_eq!(value(&families, "hapax_generation", &[]), 1.0);
+        assert_eq!(value(&families, "hapax_last_reload_successful", &[]), 1.0);
+        let at_start = value(
+            &families,
+            "hapax_last_reload_success_timestamp_seconds",
+            &[],
+        );
+        assert!(at_start > 1e9);
+
+        std::fs::write(stage.file(), "listen nonsense\n  nonsense\n").expect("written");
+        let families = stage
+            .reload_until("hapax_reloads_total", &[("result", "failure")], 1.0)
+            .await;
+        assert_eq!(value(&families, "hapax_last_reload_successful", &[]), 0.0);
+        assert_eq!(value(&families, "hapax_generation", &[]), 1.0);
+
+        let before = stage.metrics;
+        stage.metrics = free_port().expect("free");
+        std::fs::write(stage.file(), stage.configuration(&Ours)).expect("written");
+        let families = stage.reload_until("hapax_generation", &[], 2.0).await;
+        assert_eq!(value(&families, "hapax_last_reload_successful", &[]), 1.0);
+        let done = value(&families, "hapax_reloads_total", &[("result", "success")]);
+        assert_eq!(done, 1.0);
+        let old = TcpStream::connect((Ipv4Addr::LOCALHOST, before)).await;
+        assert!(old.is_err(), "the old address is still served");
+    });
+}
+
+/// More connections than there are places, all of which never get to the end of their request, and
+/// some that never read the answer: the next scraper is answered, and so are clients meanwhile.
+#[test]
+fn slow_scrapers_are_not_in_the_way() {
+    run(async {
+        let stage = Stage::set(Ours).await;
+        let mut slow = Vec::new();
+        for number in 0..60 {
+            let mut stream = stage.connect(stage.metrics).await;
+            let part = match number % 8 {
+                0 => "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+                1 => "",
+                2 => "GET /metrics HTTP/1.1\r\n",
+                _ => "GET /metrics HTTP/1.1\r\nHost: a\r\nX-Long: aaaaaaaaaa",
+            };
+            stream.write_all(part.as_bytes()).await.expect("sent");
+            slow.push(stream);
+        }
+        stage.traffic().await;
+        assert!(!stage.scrape("").await.is_empty());
+        drop(slow);
+    });
+}
+
+/// Nothing listens where nobody asked for it; the command line can ask, in every dialect.
+#[test]
+fn only_when_asked_for() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (port, metrics) = (free_port().expect("free"), free_port().expect("free"));
+        let text = format!(
+            "defaults\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\n\
+             listen a\n  bind 127.0.0.1:{port}\n  server s 127.0.0.1:1\n"
+        );
+        std::fs::write(folder.path().join("a.cfg"), text).expect("written");
+        for asked in [false, true] {
+            let mut args = vec!["--compat".to_owned(), "1.4".to_owned()];
+            if asked {
+                args.extend(["--metrics".to_owned(), format!("127.0.0.1:{metrics}")]);
+            }
+            let command = ProxyCommand {
+                binary: hapax::binary(),
+                args,
+            };
+            let mut proxy =
+                Proxy::start(&command, Path::new("a.cfg"), folder.path()).expect("it starts");
+            let ports = asked.then_some(metrics).into_iter().chain([port]);
+            assert!(
+                proxy.ready(ports).await.expect("it runs"),
+                "{:?}",
+                proxy.output()
+            );
+            let answer = TcpStream::connect((Ipv4Addr::LOCALHOST, metrics)).await;
+            assert_eq!(answer.is_ok(), asked);
+            proxy.stop().await.expect("it stops");
+        }
+    });
+}
+
+#[test]
+fn the_dashboard_asks_for_what_there_is() {
+    let path = root().join("examples/grafana-dashboard.json");
+    let text = std::fs::read_to_string(path).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let mut expressions: Vec<&str> = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten())
+        .map(|target| target["expr"].as_str().expect("an expression"))
+        .collect();
+    assert!(expressions.len() > 30);
+    let lists = [
+        &dashboard["annotations"]["list"],
+        &dashboard["templating"]["list"],
+    ];
+    for entry in lists
+        .iter()
+        .flat_map(|list| list.as_array().expect("a list"))
+    {
+        let query = entry["expr"]
+            .as_str()
+            .or_else(|| entry["query"]["query"].as_str());
+        expressions.extend(query);
+    }
+    let mut ids = BTreeSet::new();
+    for panel in panels {
+        assert!(
+            ids.insert(panel["id"].as_u64().expect("an id")),
+            "an id comes twice"
+        );
+        assert!(
+            panel["title"]
+                .as_str()
+                .is_some_and(|title| !title.is_empty())
+        );
+    }
+    run(async {
+        let stage = Stage::set(Ours).await;
+        let families = stage.scrape("").await;
+        let name = Regex::new(r"\b(?:haproxy|hapax)_\w+").expect("a pattern");
+        let mut asked = BTreeSet::new();
+        for expression in &expressions {
+            let balanced =
+                |open, close| expression.matches(open).count() == expression.matches(close).count();
+            assert!(balanced('(', ')') && balanced('{', '}'), "{expression}");
+            for found in name.find_iter(expression) {
+                let known = families.iter().any(|f| f.name == found.as_str());
+                assert!(known, "{expression}: there is no {}", found.as_str());
+                asked.insert(found.as_str());
+            }
+        }
+        assert!(asked.len() > 30, "only {asked:?}");
+    });
+}
+
+/// Who runs.
+enum Who {
+    /// hapax.
+    Ours,
+    /// HAProxy 2.6, whose exporter is a service of a frontend.
+    Theirs(ProxyCommand),
+}
+
+use Who::{Ours, Theirs};
+
+struct Stage {
+    proxy: Option<Proxy>,
+    folder: tempfile::TempDir,
+    port: u16,
+    tcp: u16,
+    metrics: u16,
+    server: u16,
+    slow: u16,
+    nobody: u16,
+}
+
+impl Stage {
+    async fn set(who: Who) -> Self {
+        let origin = Origin::bind(b"hello").expect("a free port");
+        let slow = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let slow = slow.expect("a free port");
+        let port = || free_port().expect("free");
+        let mut stage = Self {
+            proxy: None,
+            folder: tempfile::tempdir().expect("a folder"),
+            port: port(),
+            tcp: port(),
+            metrics: port(),
+            server: origin.port(),
+            slow: slow.local_addr().expect("it is bound").port(),
+            nobody: port(),
+        };
+        spawn_local(origin.serve());
+        spawn_local(think(slow));
+        std::fs::write(stage.file(), stage.configuration(&who)).expect("written");
+        let command = match who {
+            Ours => ProxyCommand {
+                binary: hapax::binary(),
+                args: Vec::new(),
+            },
+            Theirs(command) => command,
+        };
+        let mut proxy =
+            Proxy::start(&command, Path::new(FILE), stage.folder.path()).expect("it starts");
+        let ports = [stage.metrics, stage.tcp];
+        let ready = proxy.ready(ports.into_iter()).await.expect("it runs");
+        assert!(ready, "{}", proxy.output().expect("readable"));
+        stage.proxy = Some(proxy);
+        // The checks have seen what there is to see.
+        stage
+            .until(|families| {
+                let status = families.iter().find(|f| f.name == "haproxy_server_status");
+                let is = |server, state| {
+                    let labels = [("proxy", "be"), ("server", server), ("state", state)];
+                    status.and_then(|f| f.value(&labels)) == Some(1.0)
+                };
+                let checked = families
+                    .iter()
+                    .find(|f| f.name == "haproxy_server_check_status");
+                let labels = [("proxy", "be"), ("server", "s1"), ("state", "L4OK")];
+                let s1 = checked.and_then(|f| f.value(&labels)) == Some(1.0);
+                is("s1", "UP") && is("gone", "DOWN") && s1
+            })
+            .await;
+        stage
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join(FILE)
+    }
+
+    fn configuration(&self, who: &Who) -> String {
+        let Self {
+            port,
+            tcp,
+            metrics,
+            server,
+            slow,
+            nobody,
+            ..
+        } = self;
+        let (global, section) = match who {
+            Ours => (format!("metrics bind 127.0.0.1:{metrics}"), String::new()),
+            Theirs(_) => (
+                String::new(),
+                format!(
+                    "frontend metrics\n  bind 127.0.0.1:{metrics}\n  mode http\n  \
+                     http-request use-service prometheus-exporter if {{ path /metrics }}\n"
+                ),
+            ),
+        };
+        format!(
+            "global
+  maxconn 1000
+  stats socket {folder}/socket level admin
+  {global}
+defaults
+  mode http
+  maxconn 500
+  timeout client 9s
+  timeout server 9s
+  timeout connect 3s
+frontend www
+  bind 127.0.0.1:{port} name pub
+  option socket-stats
+  acl secret path_beg /secret
+  http-request deny if secret
+  acl slow path /slow
+  use_backend slow if slow
+  default_backend be
+backend slow
+  server only 127.0.0.1:{slow}
+backend be
+  balance roundrobin
+  server s1 127.0.0.1:{server} check inter 500 maxconn 100 maxqueue 7
+  server gone 127.0.0.1:{nobody} check inter 500 fall 1
+  server off 127.0.0.1:{server} disabled
+  server spare 127.0.0.1:{server} backup weight 5
+backend sticky
+  stick-table type ip size 1k
+  server only 127.0.0.1:{server}
+listen relay
+  mode tcp
+  bind 127.0.0.1:{tcp}
+  server t1 127.0.0.1:{server}
+{section}",
+            folder = self.folder.path().display(),
+        )
+    }
+
+    /// Requests one after the other: five that are served, two that are refused, one that is none.
+    async fn traffic(&self) {
+        for target in ["/a", "/b", "/c", "/d", "/e", "/secret", "/secret"] {
+            let mut stream = self.connect(self.port).await;
+            let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            let status = if target == "/secret" { "403" } else { "200" };
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+        }
+        let mut stream = self.connect(self.port).await;
+        stream
+            .write_all(b"this is no request\r\n\r\n")
+            .await
+            .expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("an answer");
+        // A session is counted to its end once its connection is closed on both sides.
+        drop(stream);
+        self.until(|families| {
+            let sessions = families
+                .iter()
+                .find(|f| f.name == "haproxy_frontend_current_sessions");
+            sessions.and_then(|f| f.value(&[("proxy", "www")])) == Some(0.0)
+        })
+        .await;
+    }
+
+    async fn connect(&self, port: u16) -> TcpStream {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .expect("it listens")
+    }
+
+    /// A request for metrics, and all that comes back.
+    async fn ask(&self, line: &str) -> String {
+        let mut stream = self.connect(self.metrics).await;
+        let request = format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        // A connection that is given up is seen by what is missing.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).expect("text")
+    }
+
+    async fn scrape(&self, query: &str) -> Vec<Family> {
+        let answer = self.ask(&format!("GET /metrics{query} HTTP/1.1")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let body = if head
+            .to_ascii_lowercase()
+            .contains("transfer-encoding: chunked")
+        {
+            unchunked(body)
+        } else {
+            body.to_owned()
+        };
+        match exposition::read(&body) {
+            Ok(families) => families,
+            Err(mistake) => panic!("{mistake}"),
+        }
+    }
+
+    /// Scrapes until something holds.
+    async fn until(&self, holds: impl Fn(&[Family]) -> bool) -> Vec<Family> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let families = self.scrape("").await;
+            if holds(&families) {
+                return families;
+            }
+            assert!(Instant::now() < deadline, "{families:#?}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Asks for a reload, and waits until it is seen.
+    async fn reload_until(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Vec<Family> {
+        let proxy = self.proxy.as_ref().expect("it runs");
+        proxy.signal(Signal::SIGHUP).expect("it runs");
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.metrics))
+            .await
+            .is_err()
+        {
+            assert!(Instant::now() < deadline, "nobody listens");
+            sleep(POLL).await;
+        }
+        self.until(|families| {
+            let found = families.iter().find(|f| f.name == name);
+            found.and_then(|f| f.value(labels)) == Some(value)
+        })
+        .await
+    }
+
+    /// The answer to `show stat`, by column.
+    async fn show_stat(&self) -> Vec<BTreeMap<String, String>> {
+        let path = self.folder.path().join("socket");
+        let mut stream = UnixStream::connect(path).await.expect("it listens");
+        stream.write_all(b"show stat\n").await.expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.expect("an answer");
+        let (header, rows) = text.split_once('\n').expect("a header");
+        let names: Vec<&str> = header.trim_start_matches("# ").split(',').collect();
+        rows.lines()
+            .filter(|row| !row.is_empty())
+            .map(|row| {
+                let cells = row.split(',').map(str::to_owned);
+                names.iter().map(|n| (*n).to_owned()).zip(cells).collect()
+            })
+            .collect()
+    }
+}
+
+/// A server that takes its time.
+async fn think(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_buf(&mut head).await {
+                Ok(n) if n > 0 => {}
+                _ => break,
+            }
+        }
+        sleep(THOUGHT).await;
+        // The proxy may have given up.
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+            .await;
+    }
+}
+
+fn unchunked(body: &str) -> String {
+    let (mut rest, mut out) = (body, String::new());
+    loop {
+        let (size, after) = rest.split_once("\r\n").expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        if size == 0 {
+            return out;
+        }
+        out.push_str(&after[..size]);
+        rest = after[size..]
+            .strip_prefix("\r\n")
+            .expect("the end of a chunk");
+    }
+}
+
+/// What a recorded HAProxy says of a metric.
+struct Known {
+    kind: String,
+    labels: String,
+    values: String,
+}
+
+fn fixture(name: &str) -> BTreeMap<String, Known> {
+    let path = root().join("compat-tests/corpus/metrics").join(name);
+    let text = std::fs::read_to_string(path).expect("the recording");
+    let rows = text.lines().skip(1).map(|line| {
+        let mut cells = line.split('\t').map(str::to_owned);
+        let mut next = || cells.next().unwrap_or_default();
+        let name = next();
+        let (kind, labels, values) = (next(), next(), next());
+        let known = Known {
+            kind,
+            labels,
+            values,
+        };
+        (name, known)
+    });
+    rows.collect()
+}
+
+fn words(text: &str, separator: char) -> BTreeSet<&str> {
+    text.split(separator)
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    LocalSet::new().block_on(&runtime, test);
+}
+
+/// What is the same number in `show stat`; `check_last_change_seconds` and the like move on.
+const COLUMNS: &[(&str, &str)] = &[
+    ("current_queue", "qcur"),
+    ("max_queue", "qmax"),
+    ("current_sessions", "scur"),
+    ("max_sessions", "smax"),
+    ("limit_sessions", "slim"),
+    ("sessions_total", "stot"),
+    ("bytes_in_total", "bin"),
+    ("bytes_out_total", "bout"),
+    ("requests_denied_total", "dreq"),
+    ("responses_denied_total", "dresp"),
+    ("request_errors_total", "ereq"),
+    ("connection_errors_total", "econ"),
+    ("response_errors_total", "eresp"),
+    ("retry_warnings_total", "wretr"),
+    ("redispatch_warnings_total", "wredis"),
+    ("weight", "weight"),
+    ("queue_limit", "qlimit"),
+    ("loadbalanced_total", "lbtot"),
+    ("max_session_rate", "rate_max"),
+    ("client_aborts_total", "cli_abrt"),
+    ("server_aborts_total", "srv_abrt"),
+];
+
+/// What does not hang on time, nor on what each counts in its own way.
+const COMPARED: &[&str] = &[
+    "haproxy_process_nbproc",
+    "haproxy_process_max_connections",
+    "haproxy_process_max_memory_bytes",
+    "haproxy_process_stopping",
+    "haproxy_frontend_current_sessions",
+    "haproxy_frontend_limit_sessions",
+    "haproxy_frontend_sessions_total",
+    "haproxy_frontend_requests_denied_total",
+    "haproxy_frontend_responses_denied_total",
+    "haproxy_frontend_request_errors_total",
+    "haproxy_frontend_status",
+    "haproxy_frontend_limit_session_rate",
+    "haproxy_frontend_http_responses_total",
+    "haproxy_frontend_http_requests_total",
+    "haproxy_frontend_denied_connections_total",
+    "haproxy_frontend_denied_sessions_total",
+    "haproxy_listener_sessions_total",
+    "haproxy_listener_requests_denied_total",
+    "haproxy_listener_status",
+    "haproxy_backend_current_queue",
+    "haproxy_backend_max_queue",
+    "haproxy_backend_current_sessions",
+    "haproxy_backend_sessions_total",
+    "haproxy_backend_requests_denied_total",
+    "haproxy_backend_connection_errors_total",
+    "haproxy_backend_response_errors_total",
+    "haproxy_backend_retry_warnings_total",
+    "haproxy_backend_redispatch_warnings_total",
+    "haproxy_backend_status",
+    "haproxy_backend_weight",
+    "haproxy_backend_active_servers",
+    "haproxy_backend_backup_servers",
+    "haproxy_backend_loadbalanced_total",
+    "haproxy_backend_http_responses_total",
+    "haproxy_backend_http_requests_total",
+    "haproxy_backend_client_aborts_total",
+    "haproxy_backend_server_aborts_total",
+    "haproxy_backend_agg_server_status",
+    "haproxy_backend_agg_server_check_status",
+    "haproxy_backend_agg_check_status",
+    "haproxy_server_current_queue",
+    "haproxy_server_limit_sessions",
+    "haproxy_server_sessions_total",
+    "haproxy_server_connection_errors_total",
+    "haproxy_server_response_errors_total",
+    "haproxy_server_status",
+    "haproxy_server_weight",
+    "haproxy_server_check_failures_total",
+    "haproxy_server_check_up_down_total",
+    "haproxy_server_queue_limit",
+    "haproxy_server_current_throttle",
+    "haproxy_server_loadbalanced_total",
+    "haproxy_server_check_status",
+    "haproxy_server_check_code",
+    "haproxy_server_http_responses_total",
+    "haproxy_server_client_aborts_total",
+    "haproxy_sticktable_size",
+    "haproxy_sticktable_used",
+];
+
+const FILE: &str = "proxy.cfg";
+const THOUGHT: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
