@@ -17,7 +17,7 @@ mod reader;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use crate::configuration::Origin;
+use crate::configuration::{Origin, Written};
 use crate::engine::control::Outcome;
 use crate::engine::signals::{Control, Waiting, die_of};
 use crate::engine::{
@@ -36,6 +36,8 @@ use reader::Reader;
 pub struct Options {
     /// Where the plan was read, to be read again.
     pub origin: Origin,
+    /// What is known of the files beside the plan.
+    pub written: Written,
     /// Detach from the terminal (`-D`, `daemon`; not with `-db` or `-d`).
     pub daemon: bool,
     /// `-p`, or `pidfile`; `None` when no pid is to be written.
@@ -188,7 +190,14 @@ pub fn run(
         }
     });
     let reader = Reader::new(options.origin, keeper);
-    let life = Life::new(engine, reader, notifier, sender, &mut report);
+    let life = Life::new(
+        engine,
+        reader,
+        options.written,
+        notifier,
+        sender,
+        &mut report,
+    );
     match life.run(&messages) {
         Ended::Killed(signal) => die_of(signal),
         Ended::Finished => {}

@@ -7,6 +7,7 @@ use haproxy_cfg_grammar::{Diagnostic, Dialect, Document, Parsed, Severity, Sourc
 
 use crate::boot::environment;
 use crate::plan::Plan;
+use crate::report;
 use crate::resolve::{self, Environment, Provenance};
 
 /// A configuration that was read, with everything found out about it.
@@ -20,6 +21,28 @@ pub struct Configuration {
     pub provenance: Provenance,
     /// Every mistake: first those of lines, then those of the whole.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What is kept of a configuration in service, beside its plan, for those who ask about it.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// The files.
+    pub sources: SourceSet,
+    /// Where the values came from.
+    pub provenance: Provenance,
+    /// What was said about the files, in HAProxy's line format.
+    pub messages: String,
+}
+
+impl Configuration {
+    /// What is kept beside the plan.
+    pub fn written(&self) -> Written {
+        Written {
+            sources: self.document.sources.clone(),
+            provenance: self.provenance.clone(),
+            messages: report::haproxy_lines(&self.diagnostics, &self.document.sources),
+        }
+    }
 }
 
 /// What the command line puts in place of values of the file.

@@ -36,6 +36,7 @@ mod syslog;
 mod transaction;
 pub(crate) mod worker;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -52,7 +53,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, SocketError};
 use crate::plan::{Plan, ProxyId, Severity, StatsSocket};
-use control::{Control, Question, Reloads, Reply};
+use control::{Control, FrontendOrder, Question, Reloads, Reply};
 use generation::Generation;
 use listening::Place;
 pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
@@ -124,6 +125,8 @@ pub struct Engine {
     retired: Vec<Retired>,
     draining: bool,
     paused: bool,
+    /// Frontends that an administrator has disabled, by name.
+    disabled: BTreeSet<String>,
 }
 
 /// A statistics socket.
@@ -256,6 +259,7 @@ impl Engine {
             retired: Vec::new(),
             draining: false,
             paused: false,
+            disabled: BTreeSet::new(),
         };
         let plan = engine.plan();
         engine.hand_out(&plan, listeners.sockets);
@@ -277,10 +281,11 @@ impl Engine {
     pub fn apply(&mut self, plan: Plan) -> Result<Applied, EngineError> {
         let plan = Arc::new(plan);
         // Everything that can fail comes first.
-        let wanted = listening::wanted(&plan);
+        let mut wanted = listening::wanted(&plan);
         if wanted.is_empty() {
             return Err(EngineError::NoListener);
         }
+        wanted.retain(|_, (id, _)| !self.disabled.contains(&plan.proxies[*id].name));
         let change = reload::compare(self.listening.keys(), wanted.keys());
         let opened = self.opener.open(&plan, &change.open, self.workers.len())?;
         for (key, sockets) in &self.listening {
@@ -324,6 +329,7 @@ impl Engine {
         opened.extend(self.take_back(&before, &plan));
         self.hand_out(&plan, opened);
         self.unpause();
+        self.note_reopened(&plan);
         self.sockets.retain(|socket| {
             let kept = plan.global.stats_sockets.contains(&socket.settings);
             if !kept {
@@ -475,6 +481,11 @@ impl Engine {
         Arc::clone(&self.shared.current.load().plan)
     }
 
+    /// The number of the generation in service.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Client connections at this moment.
     pub fn connections(&self) -> u32 {
         self.shared.registry.process.now()
@@ -573,9 +584,9 @@ impl Engine {
     /// Has the statistics say that frontends listen, or do not.
     fn show_paused(&self, paused: bool) {
         let generation = self.shared.current.load();
-        for index in 0..generation.plan.proxies.len() {
-            let frontend = &generation.handles(ProxyId(index as u32)).frontend;
-            frontend.paused.store(paused, Ordering::Relaxed);
+        for (proxy, handles) in generation.plan.proxies.iter().zip(generation.all_handles()) {
+            let paused = paused || self.disabled.contains(&proxy.name);
+            handles.frontend.paused.store(paused, Ordering::Relaxed);
         }
     }
 
@@ -614,12 +625,71 @@ impl Engine {
         }
         let plan = self.plan();
         let missing: Vec<ListenerKey> = listening::wanted(&plan)
-            .into_keys()
+            .into_iter()
+            .filter(|(_, (id, _))| !self.is_closed(ProxyId(*id as u32)))
+            .map(|(key, _)| key)
             .filter(|key| !self.listening.contains_key(key))
             .collect();
         let opened = self.opener.open(&plan, &missing, self.workers.len())?;
         self.hand_out(&plan, opened);
         self.unpause();
+        Ok(())
+    }
+
+    /// Whether an administrator has closed a frontend of the plan in service.
+    fn is_closed(&self, id: ProxyId) -> bool {
+        let generation = self.shared.current.load();
+        let stopped = &generation.handles(id).frontend.stopped;
+        self.disabled.contains(&generation.proxy(id).name) || stopped.load(Ordering::Relaxed)
+    }
+
+    /// A new plan opens what was shut down, and forgets what it does not have.
+    fn note_reopened(&mut self, plan: &Plan) {
+        self.disabled
+            .retain(|name| plan.proxies.iter().any(|proxy| proxy.name == *name));
+        for handles in self.shared.current.load().all_handles() {
+            handles.frontend.stopped.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Closes a frontend of the plan in service, or opens it again. A frontend that is disabled
+    /// stays so over reloads, by its name.
+    ///
+    /// # Errors
+    /// The first socket that cannot be opened; it stays closed then.
+    pub fn order_frontend(&mut self, id: ProxyId, order: FrontendOrder) -> Result<(), EngineError> {
+        let generation = self.shared.current.load_full();
+        let frontend = &generation.handles(id).frontend;
+        let proxy = generation.proxy(id);
+        match order {
+            FrontendOrder::Disable => {
+                self.stop_listening(id);
+                self.disabled.insert(proxy.name.clone());
+                frontend.paused.store(true, Ordering::Relaxed);
+            }
+            FrontendOrder::Shutdown => {
+                let keys = proxy.listeners.iter().map(ListenerKey::of);
+                let keys: Vec<ListenerKey> = keys.collect();
+                self.stop_listening(id);
+                self.opener.remove(&keys);
+                frontend.stopped.store(true, Ordering::Relaxed);
+            }
+            FrontendOrder::Enable => {
+                let plan = &generation.plan;
+                if !self.paused && !self.draining {
+                    let keys: Vec<ListenerKey> = listening::wanted(plan)
+                        .into_iter()
+                        .filter(|(_, (owner, _))| *owner == id.0 as usize)
+                        .map(|(key, _)| key)
+                        .filter(|key| !self.listening.contains_key(key))
+                        .collect();
+                    let opened = self.opener.open(plan, &keys, self.workers.len())?;
+                    self.hand_out(plan, opened);
+                }
+                self.disabled.remove(&proxy.name);
+                frontend.paused.store(self.paused, Ordering::Relaxed);
+            }
+        }
         Ok(())
     }
 

@@ -18,7 +18,7 @@ pub mod scan;
 pub mod uri;
 
 pub use connection_header::{Intent, Policy, RequestFacts};
-pub use framing::{Body, Framing, FramingError};
+pub use framing::{BadChunk, Body, Framing, FramingError};
 pub use head::{Head, Version};
 pub use method::Method;
 pub use scan::{Kind, Scan, Scanner, Tolerance};

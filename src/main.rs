@@ -138,6 +138,7 @@ fn start(line: &CommandLine, run: &Run) -> ExitCode {
 
 /// Runs a plan until a signal ends it.
 fn serve(origin: Origin, run: &Run, configuration: Configuration) -> ExitCode {
+    let written = configuration.written();
     let Some(plan) = configuration.plan else {
         return ExitCode::FAILURE;
     };
@@ -146,6 +147,7 @@ fn serve(origin: Origin, run: &Run, configuration: Configuration) -> ExitCode {
     let pidfile = run.pidfile.as_ref().map(Into::into);
     let options = boot::Options {
         origin,
+        written,
         daemon,
         // As HAProxy: a process that stays in the foreground is known to whoever started it.
         pidfile: pidfile

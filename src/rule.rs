@@ -80,6 +80,9 @@ pub struct Moment<'p, 'f> {
     pub statistics: Option<Statistics<'p>>,
 }
 
+/// The realm of a statistics page that names none.
+pub const PAGE_REALM: &[u8] = b"HAProxy Statistics";
+
 /// What guards a statistics page.
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'p> {
@@ -167,7 +170,8 @@ impl HttpRules {
             None => [&rules.http_request[..], &[]],
         };
         for (n, family) in families.into_iter().enumerate() {
-            effects.at_statistics = moment.statistics.is_some() && (v1_4 || n == 1);
+            let of_page = moment.statistics.is_some() && (v1_4 || n == 1);
+            effects.at_statistics = of_page;
             for rule in family {
                 let facts = with_request(base, head, bytes);
                 if !acls.applies(rule.condition.as_ref(), &facts) {
@@ -182,6 +186,7 @@ impl HttpRules {
                     HttpRequestAction::Deny => return Verdict::Deny,
                     HttpRequestAction::Auth { realm: wanted } => {
                         let wanted = wanted.as_ref().map(|text| text.as_bytes());
+                        let wanted = wanted.or_else(|| of_page.then_some(PAGE_REALM));
                         if !v1_4 {
                             return Verdict::Authenticate(wanted);
                         }

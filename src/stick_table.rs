@@ -116,6 +116,11 @@ impl StickTable {
         found
     }
 
+    /// The entry of a key, which is left as it is.
+    pub fn look(&self, key: &Key, now: Millis) -> Option<Shown> {
+        self.shard(key).lock().look(key.bytes(), now)
+    }
+
     /// Remembers where a key leads from now on. A full table forgets what was used longest ago, or,
     /// with `nopurge`, takes no new key.
     pub fn store(&self, key: &Key, destination: &Arc<Destination>, now: Millis) {

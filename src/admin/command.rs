@@ -32,6 +32,8 @@ pub(crate) struct Command {
 pub(crate) enum Answer {
     /// This text; an empty line follows it.
     Text(String),
+    /// The same, of which clients may want to know how grave it is.
+    Told(Gravity, String),
     /// The same, when it is known.
     Later(Pin<Box<dyn Future<Output = String>>>),
     /// The connection ends.
@@ -44,12 +46,66 @@ impl Answer {
         Self::Text(String::new())
     }
 
-    /// One line.
+    /// One line that says why not.
     pub(crate) fn line(text: impl Into<String>) -> Self {
+        Self::told(Gravity::Error, text)
+    }
+
+    /// One line of that gravity.
+    pub(crate) fn told(gravity: Gravity, text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.push('\n');
+        Self::Told(gravity, text)
+    }
+
+    /// One line of data.
+    pub(crate) fn data(text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.push('\n');
         Self::Text(text)
     }
+}
+
+/// How grave a message is, as `set severity-output` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gravity {
+    /// It did not work.
+    Error,
+    /// It did, and somebody should know.
+    Warning,
+    /// It did.
+    Notice,
+    /// It was not understood, or is help.
+    Information,
+}
+
+impl Gravity {
+    /// What stands before the message.
+    pub(crate) fn prefix(self, shown: SeverityOutput) -> &'static str {
+        match (shown, self) {
+            (SeverityOutput::None, _) => "",
+            (SeverityOutput::Number, Self::Error) => "[3]: ",
+            (SeverityOutput::Number, Self::Warning) => "[4]: ",
+            (SeverityOutput::Number, Self::Notice) => "[5]: ",
+            (SeverityOutput::Number, Self::Information) => "[6]: ",
+            (SeverityOutput::Words, Self::Error) => "[err]: ",
+            (SeverityOutput::Words, Self::Warning) => "[warning]: ",
+            (SeverityOutput::Words, Self::Notice) => "[notice]: ",
+            (SeverityOutput::Words, Self::Information) => "[info]: ",
+        }
+    }
+}
+
+/// `set severity-output`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SeverityOutput {
+    /// Messages alone.
+    #[default]
+    None,
+    /// With a number.
+    Number,
+    /// With a word.
+    Words,
 }
 
 /// Who asks, and whom.
@@ -83,28 +139,87 @@ pub(crate) struct Client {
     pub(crate) prompt: bool,
     /// How long it may be silent; `None` for ever.
     pub(crate) timeout: Option<Duration>,
+    /// `set severity-output`.
+    pub(crate) severity: SeverityOutput,
 }
 
-/// All commands, in the order in which they are listed.
+/// All commands, in the order in which 1.8 lists them.
 pub(crate) const COMMANDS: &[Command] = &[
-    cli::counters::CLEAR_COUNTERS,
     cli::session::HELP,
     cli::session::PROMPT,
     cli::session::QUIT,
-    cli::show_info::SHOW_INFO,
-    cli::show_stat::SHOW_STAT,
     cli::show_errors::SHOW_ERRORS,
-    cli::show_sess::SHOW_SESS,
+    cli::check::DISABLE_AGENT,
+    cli::check::DISABLE_HEALTH,
+    cli::server::DISABLE_SERVER,
+    cli::check::ENABLE_AGENT,
+    cli::check::ENABLE_HEALTH,
+    cli::server::ENABLE_SERVER,
+    cli::limits::SET_MAXCONN_SERVER,
+    cli::set_server::SET_SERVER,
     cli::server::GET_WEIGHT,
     cli::server::SET_WEIGHT,
-    cli::session::SET_TIMEOUT,
-    cli::server::SET_SERVER,
-    cli::server::DISABLE_SERVER,
-    cli::server::ENABLE_SERVER,
+    cli::show_sess::SHOW_SESS,
     cli::show_sess::SHUTDOWN_SESSION,
     cli::show_sess::SHUTDOWN_SESSIONS,
+    cli::table::CLEAR_TABLE,
+    cli::table::SET_TABLE,
+    cli::table::SHOW_TABLE,
+    cli::counters::CLEAR_COUNTERS,
+    cli::show_info::SHOW_INFO,
+    cli::show_stat::SHOW_STAT,
+    cli::schema::SHOW_SCHEMA,
+    cli::process::SHOW_STARTUP_LOGS,
+    cli::absent::SHOW_RESOLVERS,
+    cli::limits::SET_MAXCONN_GLOBAL,
+    cli::limits::SET_RATE_LIMIT,
+    cli::session::SET_SEVERITY_OUTPUT,
+    cli::session::SET_TIMEOUT,
+    cli::process::SHOW_ENV,
+    cli::process::SHOW_CLI_SOCKETS,
+    cli::process::SHOW_FD,
+    cli::frontend::DISABLE_FRONTEND,
+    cli::frontend::ENABLE_FRONTEND,
+    cli::limits::SET_MAXCONN_FRONTEND,
+    cli::servers_state::SHOW_SERVERS_STATE,
+    cli::servers_state::SHOW_BACKEND,
+    cli::frontend::SHUTDOWN_FRONTEND,
+    cli::absent::SET_DYNAMIC_COOKIE_KEY,
+    cli::absent::ENABLE_DYNAMIC_COOKIE,
+    cli::absent::DISABLE_DYNAMIC_COOKIE,
+    cli::absent::SHOW_CACHE,
+    cli::absent::ADD_ACL,
+    cli::absent::CLEAR_ACL,
+    cli::absent::DEL_ACL,
+    cli::absent::GET_ACL,
+    cli::absent::SHOW_ACL,
+    cli::absent::ADD_MAP,
+    cli::absent::CLEAR_MAP,
+    cli::absent::DEL_MAP,
+    cli::absent::GET_MAP,
+    cli::absent::SET_MAP,
+    cli::absent::SHOW_MAP,
+    cli::process::SHOW_POOLS,
     cli::reload::RELOAD,
     cli::reload::SHOW_GENERATIONS,
+    cli::reload::SHOW_CONFIG,
+];
+
+/// The commands of 1.4, in its order.
+const OF_1_4: &[&Command] = &[
+    &cli::counters::CLEAR_COUNTERS,
+    &cli::session::HELP,
+    &cli::session::PROMPT,
+    &cli::session::QUIT,
+    &cli::show_info::SHOW_INFO,
+    &cli::show_stat::SHOW_STAT,
+    &cli::show_errors::SHOW_ERRORS,
+    &cli::show_sess::SHOW_SESS,
+    &cli::server::GET_WEIGHT,
+    &cli::server::SET_WEIGHT,
+    &cli::session::SET_TIMEOUT,
+    &cli::server::DISABLE_SERVER,
+    &cli::server::ENABLE_SERVER,
 ];
 
 /// Finds and runs a command.
@@ -121,14 +236,18 @@ pub(crate) fn execute(context: &mut Context<'_>, words: &[&str]) -> Answer {
             return (command.run)(context, &words[own..]);
         }
     }
-    Answer::Text(list(dialect))
+    Answer::Told(Gravity::Information, list(dialect))
 }
 
 /// The list of commands, which is also the answer to what is none.
 pub(crate) fn list(dialect: Dialect) -> String {
     let mut text =
         "Unknown command. Please enter one of the following commands only :\n".to_owned();
-    for command in COMMANDS.iter().filter(|c| is_in(c, dialect)) {
+    let all: Vec<&Command> = match dialect {
+        Dialect::V1_4 => OF_1_4.to_vec(),
+        _ => COMMANDS.iter().filter(|c| is_in(c, dialect)).collect(),
+    };
+    for command in all {
         let mut usage = command.words.to_owned();
         if !command.arguments.is_empty() {
             usage.push(' ');

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use super::command::{Answer, Client, Context, execute};
+use super::command::{Answer, Client, Context, SeverityOutput, execute};
 use super::line;
 use crate::engine::live::{Counter, Pace};
 use crate::engine::worker::Shared;
@@ -133,6 +133,7 @@ async fn converse(
     let mut client = Client {
         prompt: false,
         timeout: Some(plan.global.stats_timeout).filter(|t| !t.is_zero()),
+        severity: SeverityOutput::default(),
     };
     let mut received = Vec::new();
     let mut chunk = [0; 4096];
@@ -189,6 +190,7 @@ async fn answer(
         };
         let mut text = match execute(&mut context, &words) {
             Answer::Text(text) => text,
+            Answer::Told(gravity, text) => format!("{}{text}", gravity.prefix(client.severity)),
             Answer::Later(text) => text.await,
             Answer::Quit => return Ok(false),
         };

@@ -61,7 +61,7 @@ pub fn ask(pid: u32, question: Question) -> io::Result<Answer> {
     stream.set_write_timeout(Some(HURRY))?;
     stream.set_read_timeout(Some(match question {
         Question::Reload | Question::DryRun => PATIENCE,
-        Question::Sockets | Question::Generations => HURRY,
+        _ => HURRY,
     }))?;
     descriptors::send(&mut stream, &question)?;
     let reply: Reply = descriptors::receive(&mut stream)?;

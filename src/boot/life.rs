@@ -11,8 +11,11 @@ use super::notify::Notifier;
 use super::reader::Reader;
 use super::{Event, Message};
 use crate::change;
+use crate::configuration::Written;
+use crate::engine::control::FrontendOrder;
 use crate::engine::signals::Control;
 use crate::engine::{Applied, Engine, EngineError};
+use crate::explain;
 use crate::log::lifecycle::{self, ProxyState};
 use crate::plan::{Plan, Proxy, ProxyId, Role, Severity};
 
@@ -37,6 +40,8 @@ enum Outcome {
 pub(super) struct Life<'a> {
     engine: Engine,
     reader: Reader,
+    /// The files of the configuration in service.
+    written: Written,
     notifier: Notifier,
     /// For the workers, to say that they have ended.
     sender: mpsc::Sender<Message>,
@@ -56,6 +61,7 @@ impl<'a> Life<'a> {
     pub(super) fn new(
         engine: Engine,
         reader: Reader,
+        written: Written,
         notifier: Notifier,
         sender: mpsc::Sender<Message>,
         report: &'a mut dyn FnMut(&Event<'_>),
@@ -64,6 +70,7 @@ impl<'a> Life<'a> {
         Self {
             engine,
             reader,
+            written,
             watchdog: notifier.interval().map(|_| Instant::now()),
             notifier,
             sender,
@@ -178,11 +185,72 @@ impl<'a> Life<'a> {
                     ..Answer::default()
                 }
             }
+            Question::Memory => Answer {
+                done: true,
+                text: self.engine.memory().to_string(),
+                ..Answer::default()
+            },
+            Question::Messages => Answer {
+                done: true,
+                text: self.written.messages.clone(),
+                ..Answer::default()
+            },
+            Question::Configuration => Answer {
+                done: true,
+                text: self.configuration(),
+                ..Answer::default()
+            },
+            Question::Frontend {
+                generation,
+                proxy,
+                order,
+            } => self.order_frontend(generation, ProxyId(proxy), order),
             Question::Generations => Answer {
                 done: true,
                 text: self.engine.generations().to_string(),
                 ..Answer::default()
             },
+        }
+    }
+
+    /// The plan in service in words, each value with its line.
+    fn configuration(&self) -> String {
+        let Written {
+            sources,
+            provenance,
+            ..
+        } = &self.written;
+        explain::text(&self.engine.plan(), provenance, sources, &[])
+    }
+
+    /// Closes a frontend or opens it again, and tells the log.
+    fn order_frontend(&mut self, generation: u64, id: ProxyId, order: FrontendOrder) -> Answer {
+        if self.engine.number() != generation {
+            return Answer {
+                text: "the configuration has changed meanwhile\n".to_owned(),
+                ..Answer::default()
+            };
+        }
+        let plan = self.engine.plan();
+        let proxy = plan.proxy(id);
+        if let Err(error) = self.engine.order_frontend(id, order) {
+            return Answer {
+                text: format!("{error}\n"),
+                ..Answer::default()
+            };
+        }
+        let text = match order {
+            FrontendOrder::Disable => lifecycle::pausing(proxy),
+            FrontendOrder::Enable => lifecycle::enabling(proxy),
+            FrontendOrder::Shutdown => {
+                let (front, back) = self.engine.sessions_so_far(id);
+                lifecycle::stopped(proxy, front, back)
+            }
+        };
+        self.tell(proxy, Severity(4), &text);
+        Answer {
+            done: true,
+            ..Answer::default()
         }
     }
 
@@ -195,7 +263,10 @@ impl<'a> Life<'a> {
         let outcome = match reading.plan {
             None => Outcome::Refused,
             Some(plan) => match self.apply(plan) {
-                Ok(applied) => Outcome::Applied(applied),
+                Ok(applied) => {
+                    self.written = reading.written;
+                    Outcome::Applied(applied)
+                }
                 Err(error) => Outcome::Failed(error),
             },
         };

@@ -3,7 +3,7 @@
 use haproxy_cfg_grammar::Severity;
 
 use super::keeper::Keeper;
-use crate::configuration::Origin;
+use crate::configuration::{Origin, Written};
 use crate::plan::Plan;
 use crate::report;
 
@@ -21,6 +21,8 @@ pub(super) struct Reading {
     pub(super) plan: Option<Plan>,
     /// What is to be said about the files, in HAProxy's line format.
     pub(super) messages: String,
+    /// What is kept beside the plan.
+    pub(super) written: Written,
 }
 
 impl Reader {
@@ -41,10 +43,12 @@ impl Reader {
                     &configuration.diagnostics,
                     &configuration.document.sources,
                 ),
+                written: configuration.written(),
                 plan: configuration.plan,
             },
             Err(unreadable) => Reading {
                 plan: None,
+                written: Written::default(),
                 messages: report::stamp().line(Severity::Error, &report::unreadable(&unreadable)),
             },
         }

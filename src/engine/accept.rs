@@ -87,7 +87,7 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                     socket.fd().as_raw_fd(),
                     Instant::now(),
                 ));
-                let free = waited || admission::passes(&generation, proxy);
+                let free = waited || admission::passes(&worker.shared.registry, &generation, proxy);
                 if let Some(entered) = places.filter(|_| free) {
                     entered.0.confirm();
                     entered.1.confirm();

@@ -11,7 +11,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::generation::Generation;
 use super::listening::ListenerKey;
-use super::live::{Entered, Frontend};
+use super::live::{Entered, Frontend, Registry};
 use super::worker::Worker;
 use crate::plan::{Proxy, ProxyId};
 
@@ -27,22 +27,23 @@ pub(crate) fn try_enter(worker: &Worker, key: &ListenerKey) -> Option<Places> {
     let generation = worker.generation();
     let (id, _) = generation.listener(key)?;
     let frontend = &generation.handles(id).frontend;
-    let own = frontend.sessions.try_enter(generation.proxy(id).maxconn)?;
+    let own = frontend.sessions.try_enter(frontend.maxconn.get())?;
     let registry = &worker.shared.registry;
-    let process = registry.process.try_enter(generation.plan.global.maxconn)?;
+    let process = registry.process.try_enter(registry.maxconn.get())?;
     Some((process, own))
 }
 
 /// Whether a connection that has its places may begin as far as the rate is concerned, which is
 /// counted.
-pub(crate) fn passes(generation: &Generation, id: ProxyId) -> bool {
+pub(crate) fn passes(registry: &Registry, generation: &Generation, id: ProxyId) -> bool {
     let proxy = generation.proxy(id);
-    if proxy.rate_limit_sessions == 0 {
+    if !is_limited(registry, proxy) {
         return true;
     }
     let frontend = &generation.handles(id).frontend;
     // Whoever is held for the rate has come before.
-    frontend.turnstile.try_lock().is_ok() && pass(proxy, frontend, generation.plan.dialect).is_ok()
+    let dialect = generation.plan.dialect;
+    frontend.turnstile.try_lock().is_ok() && pass(registry, proxy, frontend, dialect).is_ok()
 }
 
 /// Waits for the places. `None` when the socket belongs to no frontend any more.
@@ -51,25 +52,40 @@ pub(crate) async fn enter(worker: &Worker, key: &ListenerKey) -> Option<Places> 
     let (id, _) = generation.listener(key)?;
     let proxy = generation.proxy(id);
     let frontend = Arc::clone(&generation.handles(id).frontend);
-    let own = frontend.sessions.enter(proxy.maxconn).await;
-    if proxy.rate_limit_sessions != 0 {
+    let own = frontend.sessions.enter(frontend.maxconn.get()).await;
+    let registry = &worker.shared.registry;
+    if is_limited(registry, proxy) {
         // One after the other, in the order of their coming.
         let _turn = frontend.turnstile.lock().await;
-        while let Err(wait) = pass(proxy, &frontend, generation.plan.dialect) {
+        while let Err(wait) = pass(registry, proxy, &frontend, generation.plan.dialect) {
             tokio::time::sleep(wait).await;
         }
     }
-    let limit = worker.generation().plan.global.maxconn;
-    let process = worker.shared.registry.process.enter(limit).await;
+    let process = registry.process.enter(registry.maxconn.get()).await;
     Some((process, own))
 }
 
-fn pass(proxy: &Proxy, frontend: &Frontend, dialect: Dialect) -> Result<(), std::time::Duration> {
+/// Whether rates matter.
+fn is_limited(registry: &Registry, proxy: &Proxy) -> bool {
+    let rates = [&registry.connection_rate, &registry.session_rate];
+    proxy.rate_limit_sessions != 0 || rates.iter().any(|rate| rate.limit.get() != 0)
+}
+
+fn pass(
+    registry: &Registry,
+    proxy: &Proxy,
+    frontend: &Frontend,
+    dialect: Dialect,
+) -> Result<(), std::time::Duration> {
     let limit = proxy.rate_limit_sessions;
     let now = tokio::time::Instant::now();
-    frontend
-        .rate_limit
-        .try_pass(limit, dialect == Dialect::V1_4, now)
+    if limit != 0 {
+        frontend
+            .rate_limit
+            .try_pass(limit, dialect == Dialect::V1_4, now)?;
+    }
+    registry.connection_rate.try_pass(now)?;
+    registry.session_rate.try_pass(now)
 }
 
 /// One connection that is held.

@@ -13,7 +13,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use super::deadline::after;
 use super::idle::Wanted;
 use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
-use super::session::{ConnectError, Life, Link, Session, Side};
+use super::session::{ConnectError, Farewell, Life, Link, Session, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
 use super::transaction::Transaction;
@@ -110,7 +110,7 @@ pub(crate) async fn connect(
         }
         session.close_server(true);
         session.close_lent();
-        if slot.server.settings().maxconn > 0 {
+        if slot.server.maxconn.get() > 0 {
             session.worker.idle.make_room(&slot.server);
         }
         let server = Arc::clone(&slot.server);
@@ -437,8 +437,8 @@ async fn attempt(
         .and_then(|settings| settings.source.as_ref());
     let source = source.or_else(|| session.backend().source.as_ref());
     let plain = !alive && patience.is_none() && source.is_none();
-    // The request goes along with the packet that ends the handshake.
-    let smart = session.backend().options.tcp_smart_connect == Some(true);
+    // A request that is at hand goes along with the packet that ends the handshake.
+    let smart = session.backend().options.tcp_smart_connect != Some(false);
     let kind = Start {
         plain,
         quiet: smart && transaction.up.is_pending(),
@@ -459,9 +459,10 @@ async fn attempt(
         let _ = net::sockopt::set_tcp_user_timeout(socket.fd(), millis);
     }
     let mut side = Side::new(socket, session.worker.now());
-    side.nolinger = session.backend().options.nolinger;
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    side.farewell = Farewell::new(session.backend().options.nolinger, v1_4, false);
     session.card.server.replace(server.clone());
-    session.server = Some(Link {
+    session.server = Some(Box::new(Link {
         side,
         at: server
             .as_ref()
@@ -473,7 +474,7 @@ async fn attempt(
         reused: false,
         personal: false,
         spare: plain.then_some(address),
-    });
+    }));
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {

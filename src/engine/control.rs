@@ -20,6 +20,32 @@ pub enum Question {
     DryRun,
     /// The configurations in service: the running one and those that drain.
     Generations,
+    /// The configuration in service, with the lines that say so.
+    Configuration,
+    /// Memory that is allocated for traffic.
+    Memory,
+    /// What was said about the configuration when it was read.
+    Messages,
+    /// Something about a frontend.
+    Frontend {
+        /// The generation that the number belongs to.
+        generation: u64,
+        /// Its place among the proxies of that plan.
+        proxy: u32,
+        /// What is to happen.
+        order: FrontendOrder,
+    },
+}
+
+/// What can happen to a frontend while the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FrontendOrder {
+    /// It does not listen until it is enabled again.
+    Disable,
+    /// It listens again.
+    Enable,
+    /// It does not listen until the configuration is read again.
+    Shutdown,
 }
 
 /// How a question came out, in words.

@@ -49,6 +49,9 @@ pub(crate) struct Exchange {
     pub(crate) no_half_close: bool,
     /// Whether a client that is not read from is looked after: since 1.5 a reset ends the exchange.
     pub(crate) watches_client: bool,
+    /// Whether the server learns that a client has closed its side: 1.4 tells it with
+    /// `option abortonclose`, and still takes its answer.
+    pub(crate) tells_server: bool,
     /// Whether the response head was seen.
     pub(crate) response: Response,
     /// What has ended one direction of a tunnel, when it was not its side.
@@ -125,11 +128,6 @@ impl Exchange {
         transaction: &mut Transaction,
     ) -> bool {
         let mut moved = false;
-        // A server whose response is complete and whose connection is about to be reset would not
-        // read what is left of the request.
-        let void = self.response == Response::Begun
-            && transaction.down.body.is_done()
-            && transaction.resets_server();
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
         if !up.body.is_done() && !session.client.read_closed {
@@ -139,9 +137,18 @@ impl Exchange {
         } else if self.watches_client {
             moved |= session.client.poll_watch(cx);
         }
-        if up.schedule().is_err() && !std::mem::replace(&mut transaction.bad_request_body, true) {
+        if !transaction.bad_request_body && up.schedule(bufsize).is_err() {
+            transaction.bad_request_body = true;
             transaction.capture_request_body(session);
         }
+        // Whose response is complete gets the rest of the request all the same, but for an end
+        // that has come together with more: then the connection is reset at once.
+        let void = self.response == Response::Begun
+            && transaction.down.body.is_done()
+            && transaction.resets_server()
+            && transaction.up.body.is_done()
+            && (transaction.up.excess() > 0 || transaction.is_request_chunked());
+        let delays = transaction.delays;
         let up = &mut transaction.up;
         let Some(link) = &mut session.server else {
             return moved;
@@ -150,14 +157,17 @@ impl Exchange {
         if server.write_closed || void {
             up.abandon();
         } else if up.is_pending() {
-            moved |= up.poll_send(cx, server, &session.worker, false).is_ready();
-        } else if self.tunnel
-            && !self.no_half_close
-            && session.client.read_closed
-            && up.buffer.is_empty()
-        {
-            server.finish();
-            moved = true;
+            // The head of a request does not wait for its body.
+            let more = delays && up.sent > 0 && up.body.is_awaited();
+            moved |= up.poll_send(cx, server, &session.worker, more).is_ready();
+        } else {
+            let client = &session.client;
+            let closed = self.tunnel && !self.no_half_close && client.read_closed;
+            let ends = closed && !client.broken && up.buffer.is_empty();
+            if ends || self.tells_server && client.left && up.body.is_done() {
+                server.finish();
+                moved = true;
+            }
         }
         moved
     }
@@ -205,25 +215,30 @@ impl Exchange {
         {
             transaction.answered_early = true;
         }
+        let begun = transaction.down.body;
         if self.response == Response::Begun
-            && transaction.down.schedule().is_err()
-            && !std::mem::replace(&mut transaction.bad_response_body, true)
+            && !transaction.bad_response_body
+            && let Err(mistake) = transaction.down.schedule(tune.bufsize as usize)
         {
+            transaction.bad_response_body = true;
             transaction.capture_response_body(session);
             // Since 1.5 what has come together with the mistake does not leave.
             let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
             if !v1_4 && transaction.down.sent == 0 {
                 transaction.down.abandon();
+            } else {
+                transaction.down.schedule_before(mistake, begun, v1_4);
             }
         }
         let last = self.response == Response::Begun && !self.tunnel && transaction.ends_both();
+        let more = last || transaction.delays && transaction.down.body.is_awaited();
         let client = &mut session.client;
         if client.write_closed {
             transaction.down.abandon();
         } else if transaction.down.is_pending() {
             moved |= transaction
                 .down
-                .poll_send(cx, client, &session.worker, last)
+                .poll_send(cx, client, &session.worker, more)
                 .is_ready();
         }
         // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
@@ -503,6 +518,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         tunnel: true,
         no_half_close: false,
         watches_client: false,
+        tells_server: false,
         response: Response::Begun,
         noted: None,
     };

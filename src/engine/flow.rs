@@ -10,7 +10,7 @@ use super::session::{Side, Unspliceable};
 use super::socket::Socket;
 use super::splice::{Pipe, Splicing};
 use super::worker::Worker;
-use crate::http1::{Body, FramingError};
+use crate::http1::{BadChunk, Body};
 
 /// One direction.
 #[derive(Debug)]
@@ -92,13 +92,30 @@ impl Flow {
         self.body = Body::UntilClose;
     }
 
-    /// Lets what belongs to the body leave.
-    pub(crate) fn schedule(&mut self) -> Result<(), FramingError> {
+    /// Lets what belongs to the body leave. A line of a chunked body must fit into `limit` bytes.
+    pub(crate) fn schedule(&mut self, limit: usize) -> Result<(), BadChunk> {
         let waiting = &self.buffer.bytes()[self.scheduled..];
-        if !waiting.is_empty() {
-            self.scheduled += self.body.advance(waiting)?;
+        if waiting.is_empty() {
+            return Ok(());
         }
+        let taken = self.body.advance(waiting)?;
+        if taken == 0 && waiting.len() >= limit && self.body.is_awaited() {
+            return Err(BadChunk { sound: 0 });
+        }
+        self.scheduled += taken;
         Ok(())
+    }
+
+    /// Lets leave what comes before a mistake in the body: all that is sound, or only the rest of
+    /// the data that had begun before.
+    pub(super) fn schedule_before(&mut self, mistake: BadChunk, begun: Body, all: bool) {
+        let data = usize::try_from(begun.opaque()).unwrap_or(usize::MAX);
+        self.scheduled += mistake.sound.min(if all { usize::MAX } else { data });
+    }
+
+    /// Bytes that have come after the end of the message.
+    pub(crate) fn excess(&self) -> usize {
+        self.buffer.len() - self.scheduled
     }
 
     /// Lets all leave that has come.
@@ -210,14 +227,14 @@ impl Flow {
         }
     }
 
-    /// Sends what may leave, once. `Ready(true)` when bytes have left. `last` says that a FIN
-    /// follows at once: both leave in one segment.
+    /// Sends what may leave, once. `Ready(true)` when bytes have left. `more` says that more
+    /// follows, a FIN at least, which may leave in the same segment.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut Side,
         worker: &Worker,
-        last: bool,
+        more: bool,
     ) -> Poll<bool> {
         if !self.has_bytes()
             && let Some(pipe) = &mut self.pipe
@@ -228,7 +245,7 @@ impl Flow {
             return Poll::Ready(n > 0);
         }
         let (head, body) = self.pending();
-        let Poll::Ready(n) = to.poll_send(cx, head, body, worker, last) else {
+        let Poll::Ready(n) = to.poll_send(cx, head, body, worker, more) else {
             return Poll::Pending;
         };
         self.has_left(n);

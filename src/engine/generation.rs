@@ -157,9 +157,11 @@ impl Generation {
             .collect();
         link_followers(&plan, &handles);
         for (proxy, handles) in plan.proxies.iter().zip(&handles) {
-            handles.frontend.sessions.set_limit(proxy.maxconn);
+            let limit = handles.frontend.maxconn.configure(proxy.maxconn);
+            handles.frontend.sessions.set_limit(limit);
         }
-        registry.process.set_limit(plan.global.maxconn);
+        let limit = registry.maxconn.configure(plan.global.maxconn);
+        registry.process.set_limit(limit);
         let listeners = listening::wanted(&plan)
             .into_iter()
             .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))

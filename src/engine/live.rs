@@ -3,6 +3,7 @@
 //! A reload builds a new generation whose proxies and servers adopt these objects, so that old and
 //! new sessions count against the same limits and share the same turns.
 
+mod adjustable;
 mod backend;
 mod counters;
 mod frontend;
@@ -11,17 +12,19 @@ mod health;
 mod queue;
 mod server;
 
+pub(crate) use adjustable::Adjustable;
 pub(crate) use backend::{Ask, Backend, Choice, Slot};
 pub(crate) use counters::{Counter, Counters, Pace, Peak, Phase};
 pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use gate::{Entered, Gate, RateLimit};
 pub(crate) use health::Sign;
 pub(crate) use queue::{Ticket, Turn};
-pub(crate) use server::Server;
+pub(crate) use server::{Particulars, Server};
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
@@ -36,6 +39,12 @@ use crate::stick_table::{Millis, StickTable};
 pub(crate) struct Registry {
     /// Client connections of the process.
     pub(crate) process: Arc<Gate>,
+    /// `maxconn` of the process.
+    pub(crate) maxconn: Adjustable,
+    /// Connections a second that an administrator lets the process accept; 0 for any number.
+    pub(crate) connection_rate: Throttle,
+    /// The same for sessions.
+    pub(crate) session_rate: Throttle,
     /// What is counted of the process.
     pub(crate) counters: Counters,
     /// When the process began to serve.
@@ -48,6 +57,27 @@ pub(crate) struct Registry {
     frontends: Mutex<HashMap<String, Arc<Frontend>>>,
     backends: Mutex<HashMap<String, Arc<Backend>>>,
     tables: Mutex<HashMap<(String, TableUse), Arc<StickTable>>>,
+}
+
+/// A rate of the whole process, which only an administrator sets.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    /// How many a second; 0 for any number.
+    pub(crate) limit: Adjustable,
+    rate: RateLimit,
+}
+
+impl Throttle {
+    /// Counts one, unless there were too many in the last second.
+    ///
+    /// # Errors
+    /// How long to wait until the next try.
+    pub(crate) fn try_pass(&self, now: Instant) -> Result<(), Duration> {
+        match self.limit.get() {
+            0 => Ok(()),
+            limit => self.rate.try_pass(limit, false, now),
+        }
+    }
 }
 
 /// What a proxy has a table for.
@@ -64,6 +94,9 @@ impl Registry {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             process: Arc::default(),
+            maxconn: Adjustable::default(),
+            connection_rate: Throttle::default(),
+            session_rate: Throttle::default(),
             // One cell more for what is counted outside of workers.
             counters: Counters::new(workers + 1),
             started: Instant::now(),

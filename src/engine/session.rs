@@ -45,6 +45,31 @@ pub(crate) struct Accepted {
     pub(crate) entered: (Entered, Entered),
 }
 
+/// How a side of a session ends when there is nothing more to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// With a FIN.
+    Fin,
+    /// With a FIN, and with a RST when it is closed before the peer has sent a FIN too.
+    FinThenReset,
+    /// With a RST.
+    Reset,
+    /// With a RST, or with a FIN when the peer has sent one.
+    ResetUnlessLeft,
+}
+
+impl Farewell {
+    /// `option nolinger`, which 1.4 does not do in the same way to clients and servers.
+    pub(crate) fn new(nolinger: bool, v1_4: bool, client: bool) -> Self {
+        match (nolinger, v1_4, client) {
+            (false, _, _) => Self::Fin,
+            (true, true, true) => Self::FinThenReset,
+            (true, true, false) => Self::Reset,
+            (true, false, _) => Self::ResetUnlessLeft,
+        }
+    }
+}
+
 /// This socket is none that the system can splice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unspliceable;
@@ -58,8 +83,8 @@ pub(crate) struct Side {
     pub(crate) active: Instant,
     /// When bytes last came from here: with `option independant-streams` they count from then.
     pub(crate) received: Instant,
-    /// `option nolinger`: this side is closed at once, by a RST, when there is nothing more to send.
-    pub(crate) nolinger: bool,
+    /// How it ends when there is nothing more to send.
+    pub(crate) farewell: Farewell,
     /// The peer has sent its FIN, or the connection is broken.
     pub(crate) read_closed: bool,
     /// A FIN was sent, or the connection is broken.
@@ -81,7 +106,7 @@ impl Side {
             socket,
             active: now,
             received: now,
-            nolinger: false,
+            farewell: Farewell::Fin,
             read_closed: false,
             write_closed: false,
             broken: false,
@@ -170,17 +195,18 @@ impl Side {
         }
     }
 
-    /// Sends. An error is noted and answers 0. `last` says that [`Side::finish`] follows at once.
+    /// Sends. An error is noted and answers 0. `more` says that more follows: bytes, or
+    /// [`Side::finish`] at once.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         first: &[u8],
         second: &[u8],
         worker: &Worker,
-        last: bool,
+        more: bool,
     ) -> Poll<usize> {
         // What is held back for a FIN would be lost where a RST comes in its place.
-        let more = last && !self.nolinger;
+        let more = more && matches!(self.farewell, Farewell::Fin | Farewell::FinThenReset);
         match ready!(self.socket.poll_send(cx, first, second, more)) {
             Ok(n) => {
                 self.active = worker.now();
@@ -207,16 +233,27 @@ impl Side {
         true
     }
 
-    /// Sends a FIN once.
+    /// Sends a FIN once, or does what `option nolinger` has in its place.
     pub(crate) fn finish(&mut self) {
-        if !self.write_closed {
-            self.write_closed = true;
-            if self.nolinger {
-                self.read_closed = true;
-                self.socket.reset_on_close();
-            } else {
+        if self.write_closed {
+            return;
+        }
+        self.write_closed = true;
+        let left = self.read_closed && !self.expired;
+        let reset = match self.farewell {
+            Farewell::Fin => false,
+            Farewell::FinThenReset => {
                 self.socket.shutdown_write();
+                return self.socket.reset_on_close();
             }
+            Farewell::Reset => true,
+            Farewell::ResetUnlessLeft => !left,
+        };
+        if reset {
+            self.read_closed = true;
+            self.socket.reset_on_close();
+        } else {
+            self.socket.shutdown_write();
         }
     }
 
@@ -292,7 +329,7 @@ pub(crate) struct Session {
     /// The client's address.
     pub(crate) peer: Option<SocketAddr>,
     /// The server.
-    pub(crate) server: Option<Link>,
+    pub(crate) server: Option<Box<Link>>,
     /// The server that the next request goes to, if it may choose and that one has room.
     pub(crate) preferred: Option<Arc<Server>>,
     /// The server whose connection was left to others.
@@ -305,17 +342,22 @@ pub(crate) struct Session {
     pub(crate) in_backend: Option<Entered>,
     /// The place in the listener, when those are counted.
     pub(crate) in_listener: Option<Entered>,
+    /// What the server has sent beyond its last response.
+    pub(crate) excess: u64,
     /// The places in process and frontend.
     entered: Option<(Entered, Entered)>,
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn run(
+///
+/// What it answers is what a connection at rest costs. So the session is built before it begins,
+/// where an `async fn` would keep room for its arguments as well, and what does not rest is boxed.
+pub(crate) fn run(
     worker: Rc<Worker>,
     generation: Arc<Generation>,
     accepted: Accepted,
     card: Rc<Card>,
-) {
+) -> impl Future<Output = ()> {
     let now = worker.now();
     let mut session = Session {
         worker,
@@ -335,18 +377,21 @@ pub(crate) async fn run(
         started: now,
         in_backend: None,
         in_listener: None,
+        excess: 0,
         entered: Some(accepted.entered),
     };
-    session.set_client_options();
-    session.count_connection();
-    session.log_connect();
-    if session.is_monitored() {
-        return monitor(&mut session).await;
-    }
-    match session.proxy().mode {
-        Mode::Http => http(&mut session).await,
-        Mode::Tcp => exchange::relay(&mut session).await,
-        Mode::Health => health(&mut session).await,
+    async move {
+        session.set_client_options();
+        session.count_connection();
+        session.log_connect();
+        if session.is_monitored() {
+            return Box::pin(monitor(&mut session)).await;
+        }
+        match session.proxy().mode {
+            Mode::Http => http(&mut session).await,
+            Mode::Tcp => Box::pin(exchange::relay(&mut session)).await,
+            Mode::Health => Box::pin(health(&mut session)).await,
+        }
     }
 }
 
@@ -468,7 +513,9 @@ impl Session {
     }
 
     fn set_client_options(&mut self) {
-        self.client.nolinger = self.proxy().options.nolinger;
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        let nolinger = self.proxy().options.nolinger;
+        self.client.farewell = Farewell::new(nolinger, v1_4, true);
         let listener = self.proxy().listeners.get(self.listener);
         if !listener.is_some_and(|listener| listener.defer_accept) {
             // The request is rarely there before the connection is.

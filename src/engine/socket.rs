@@ -294,19 +294,6 @@ impl Socket {
         }
     }
 
-    /// Receives and drops what is waiting, so that a close sends a FIN and not a RST which would
-    /// take what the peer has not yet read with it. Bounded: a peer that keeps sending gets its
-    /// RST.
-    pub(crate) fn drain(&self) {
-        let mut scratch = [0; 4096];
-        for _ in 0..4 {
-            match net::recv(self.fd(), &mut scratch, RecvFlags::DONTWAIT) {
-                Ok((_, n)) if n == scratch.len() => {}
-                _ => return,
-            }
-        }
-    }
-
     /// Turns Nagle's algorithm off.
     pub(crate) fn set_nodelay(&self) {
         let _ = net::sockopt::set_tcp_nodelay(self.fd(), true);

@@ -19,10 +19,11 @@ pub(crate) fn rows(generation: &Generation, now: Instant) -> Vec<Row> {
     let plan = &generation.plan;
     let mut rows = Vec::new();
     for (index, proxy) in plan.proxies.iter().enumerate() {
-        if proxy.disabled {
+        let id = ProxyId(index as u32);
+        let frontend = &generation.handles(id).frontend;
+        if proxy.disabled || frontend.stopped.load(Ordering::Relaxed) {
             continue;
         }
-        let id = ProxyId(index as u32);
         rows.extend(proxy_rows(generation, id, now));
     }
     rows
@@ -105,7 +106,7 @@ impl Collector<'_> {
         let sessions = frontend.sessions.now();
         row.set(Field::Scur, sessions);
         row.set(Field::Smax, frontend.sessions.peak().get());
-        row.set(Field::Slim, self.proxy.maxconn);
+        row.set(Field::Slim, self.handles.frontend.maxconn.get());
         counts(
             &mut row,
             counters,
@@ -141,11 +142,17 @@ impl Collector<'_> {
     fn frontend_status(&self, sessions: u32) -> &'static str {
         if self.handles.frontend.paused.load(Ordering::Relaxed) {
             "STOP"
-        } else if self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn {
+        } else if self.is_full(sessions) {
             "FULL"
         } else {
             "OPEN"
         }
+    }
+
+    /// Whether a frontend, or a listener of it, has as many sessions as it may have.
+    fn is_full(&self, sessions: u32) -> bool {
+        let limit = self.handles.frontend.maxconn.get();
+        limit != 0 && sessions >= limit
     }
 
     fn listener(&self, index: usize) -> Row {
@@ -157,7 +164,7 @@ impl Collector<'_> {
         let sessions = live.sessions.now();
         row.set(Field::Scur, sessions);
         row.set(Field::Smax, live.sessions.peak().get());
-        row.set(Field::Slim, self.proxy.maxconn);
+        row.set(Field::Slim, self.handles.frontend.maxconn.get());
         counts(
             &mut row,
             &live.counters,
@@ -172,7 +179,7 @@ impl Collector<'_> {
             ],
         );
         row.set(Field::Dses, 0_u32);
-        let full = self.proxy.maxconn != 0 && sessions >= self.proxy.maxconn;
+        let full = self.is_full(sessions);
         row.set(Field::Status, if full { "FULL" } else { "OPEN" });
         row.set(
             Field::Addr,
@@ -196,7 +203,8 @@ impl Collector<'_> {
         row.set(Field::Qmax, live.queue_peak.get());
         row.set(Field::Scur, live.sessions());
         row.set(Field::Smax, live.peak.get());
-        row.set(Field::Slim, (server.maxconn != 0).then_some(server.maxconn));
+        let limit = live.maxconn.get();
+        row.set(Field::Slim, (limit != 0).then_some(limit));
         counts(
             &mut row,
             counters,
@@ -225,7 +233,7 @@ impl Collector<'_> {
         row.set(Field::RateMax, counters.peak(Pace::Sessions));
         self.health(&mut row, index);
         self.responses(&mut row, counters);
-        row.set(Field::Addr, address(server.address));
+        row.set(Field::Addr, address(live.address()));
         row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
         self.times(&mut row, counters);
@@ -400,11 +408,13 @@ fn mode(mode: Mode) -> &'static str {
 }
 
 fn address(address: ServerAddress) -> String {
-    let ip = address
+    let mut ip = address
         .ip
         .map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    if ip.contains(':') {
+        ip = format!("[{ip}]");
+    }
     match address.port {
-        ServerPort::Fixed(port) if ip.contains(':') => format!("[{ip}]:{port}"),
         ServerPort::Fixed(port) => format!("{ip}:{port}"),
         ServerPort::Mapped(offset) => format!("{ip}:{offset:+}"),
     }
@@ -444,7 +454,6 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
     let counters = &registry.counters;
     let sessions = (
         counters.rate(Pace::Sessions, now),
-        0,
         counters.peak(Pace::Sessions),
     );
     let descriptors = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
@@ -456,15 +465,15 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         memory_limit: plan.global.memory_mb.unwrap_or(0).into(),
         descriptors,
         sockets: descriptors,
-        maxconn: plan.global.maxconn,
+        maxconn: registry.maxconn.get(),
         hard_maxconn: plan.global.maxconn,
         maxpipes: plan.global.maxpipes,
         pipes: (registry.pipes.used(), registry.pipes.free()),
         connections,
         total_connections: counters.get(Counter::Sessions),
         total_requests: counters.get(Counter::Requests),
-        connection_rate: sessions,
-        session_rate: sessions,
+        connection_rate: (sessions.0, registry.connection_rate.limit.get(), sessions.1),
+        session_rate: (sessions.0, registry.session_rate.limit.get(), sessions.1),
         tasks: u64::from(connections) + 1,
         idle: 100,
         node: plan.global.node.clone().unwrap_or_else(host_name),

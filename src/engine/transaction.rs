@@ -175,8 +175,9 @@ pub(crate) struct Transaction {
     pub(crate) answered_early: bool,
     /// The connection to the server ends with a FIN, not a RST.
     parts_gently: bool,
-    /// What the client still sends is received, so that it gets to read the answer.
-    drains: bool,
+    /// What is known to be incomplete may wait in the system for more, so that segments are full:
+    /// the opposite of `option http-no-delay`.
+    pub(crate) delays: bool,
 }
 
 impl Default for Transaction {
@@ -226,7 +227,7 @@ impl Default for Transaction {
             replayed: false,
             upgraded: false,
             parts_gently: false,
-            drains: false,
+            delays: false,
             answered_early: false,
         }
     }
@@ -245,9 +246,6 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     if next == Next::Close {
         session.close_server(!transaction.parts_gently);
         session.close_client();
-        if transaction.drains {
-            session.client.socket.drain();
-        }
     }
     session.in_backend = None;
     session.backend = session.frontend;
@@ -336,7 +334,7 @@ impl Transaction {
         self.replayed = false;
         self.upgraded = false;
         self.parts_gently = false;
-        self.drains = false;
+        self.delays = false;
         self.answered_early = false;
     }
 
@@ -348,6 +346,7 @@ impl Transaction {
         }
         self.receive_request(session, first).await?;
         self.first = first;
+        self.down.read = std::mem::take(&mut session.excess);
         self.as_proxy = self.is_for_proxy(session);
         if self.is_monitor_request(session) {
             let status = if self.monitor_fails(session) {
@@ -408,6 +407,7 @@ impl Transaction {
                 no_half_close: !v1_4,
                 watches_client: (!v1_4 && self.intent.keeps_client())
                     || session.backend().options.abortonclose,
+                tells_server: v1_4 && session.backend().options.abortonclose,
                 response,
                 noted: None,
             };
@@ -441,13 +441,19 @@ impl Transaction {
                     response = Response::Begun;
                 }
                 Outcome::Complete => {
-                    // Since 1.5 an answer that did not wait for the request is the last one.
-                    if self.answered_early && !v1_4 {
+                    // Since 1.5 the server's connection cannot be closed alone when the request
+                    // ends after the response, and the next is at hand.
+                    if self.answered_early
+                        && !v1_4
+                        && self.intent == Intent::ServerClose
+                        && self.up.excess() > 0
+                    {
                         self.intent = Intent::Close;
                     }
-                    // What the server sent beyond its response is not part of it.
-                    if self.intent == Intent::KeepAlive {
-                        self.down.read -= self.down.buffer.len() as u64;
+                    // What the server sent beyond its response counts for the next one.
+                    if self.keeps_client() {
+                        session.excess = self.down.excess() as u64;
+                        self.down.read -= session.excess;
                     }
                     self.account(session, Termination::default());
                     self.log(session, Termination::default(), counts);
@@ -479,6 +485,11 @@ impl Transaction {
             && self.down.body.is_done()
             && self.up.body.is_done()
             && !self.up.is_pending()
+    }
+
+    /// Whether the request came in chunks.
+    pub(crate) fn is_request_chunked(&self) -> bool {
+        matches!(self.body, Body::Chunked(_))
     }
 
     /// Whether the client connection goes on after the response.

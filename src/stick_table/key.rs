@@ -64,7 +64,7 @@ impl Key {
     }
 
     /// A key of these bytes.
-    fn new(bytes: &[u8]) -> Self {
+    pub fn new(bytes: &[u8]) -> Self {
         let mut short = [0; SHORT];
         if let Some(place) = short.get_mut(..bytes.len()) {
             place.copy_from_slice(bytes);

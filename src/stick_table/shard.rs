@@ -160,15 +160,13 @@ impl Shard {
     /// A copy of what is there.
     pub(super) fn shown(&self, now: Millis) -> Vec<Shown> {
         let entries = self.places.values().map(|&at| &self.entries[at as usize]);
-        entries
-            .filter(|entry| !entry.has_expired(now))
-            .map(|entry| Shown {
-                key: entry.key[..].into(),
-                destination: Arc::clone(&entry.destination),
-                expires_in: (entry.expires != 0)
-                    .then(|| Duration::from_millis(entry.expires.saturating_sub(now))),
-            })
-            .collect()
+        entries.filter_map(|entry| entry.show(now)).collect()
+    }
+
+    /// A copy of one entry.
+    pub(super) fn look(&self, key: &[u8], now: Millis) -> Option<Shown> {
+        let place = self.places.get(key)?;
+        self.entries[*place as usize].show(now)
     }
 
     fn renew(&mut self, place: u32, now: Millis, expire: Millis) {
@@ -205,6 +203,16 @@ impl Shard {
 }
 
 impl Entry {
+    /// A copy, unless it has expired.
+    fn show(&self, now: Millis) -> Option<Shown> {
+        (!self.has_expired(now)).then(|| Shown {
+            key: self.key[..].into(),
+            destination: Arc::clone(&self.destination),
+            expires_in: (self.expires != 0)
+                .then(|| Duration::from_millis(self.expires.saturating_sub(now))),
+        })
+    }
+
     fn has_expired(&self, now: Millis) -> bool {
         self.expires != 0 && now >= self.expires
     }

@@ -1,9 +1,11 @@
 //! Start, reload, takeover and end of a process, as init scripts and administrators see them.
 #![allow(clippy::print_stdout, reason = "the figures are part of the result")]
 
+mod commands;
 mod endurance;
 mod stage;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use compat_tests::ports::free_port;
 use nix::sys::signal::Signal;
+use parking_lot::Mutex;
 use stage::{Daemon, PATIENCE, Stage, ask, get, send, until};
 
 const DEFAULTS: &str = "\
@@ -27,8 +30,15 @@ fn redirecting(port: u16, name: &str) -> String {
     format!("{DEFAULTS}frontend www\n    bind 127.0.0.1:{port}\n    redirect location /{name}\n")
 }
 
+/// A free port that no other test of this program has.
 fn port() -> u16 {
-    free_port().expect("a free port")
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = free_port().expect("a free port");
+        if TAKEN.lock().insert(port) {
+            return port;
+        }
+    }
 }
 
 #[test]

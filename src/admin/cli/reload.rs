@@ -27,6 +27,16 @@ pub(crate) const SHOW_GENERATIONS: Command = Command {
     run: |context, _| ask(context, Question::Generations),
 };
 
+/// Shows the configuration in service.
+pub(crate) const SHOW_CONFIG: Command = Command {
+    words: "show config",
+    since: Dialect::Hapax,
+    level: AccessLevel::Operator,
+    arguments: "",
+    help: "the configuration in service: every value, with the line that says so",
+    run: |context, _| ask(context, Question::Configuration),
+};
+
 fn reload(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     match arguments {
         [] => ask(context, Question::Reload),
@@ -36,7 +46,16 @@ fn reload(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
 }
 
 /// The control thread answers; others on this thread go on meanwhile.
-fn ask(context: &Context<'_>, question: Question) -> Answer {
+pub(super) fn ask(context: &Context<'_>, question: Question) -> Answer {
+    ask_and(context, question, |text| text)
+}
+
+/// The same; something is made of the answer.
+pub(super) fn ask_and(
+    context: &Context<'_>,
+    question: Question,
+    shape: impl FnOnce(String) -> String + 'static,
+) -> Answer {
     let (sender, receiver) = oneshot::channel();
     let reply = Box::new(move |outcome| {
         // Whoever asked may be gone.
@@ -45,7 +64,7 @@ fn ask(context: &Context<'_>, question: Question) -> Answer {
     context.shared.control.ask(question, reply);
     Answer::Later(Box::pin(async move {
         match receiver.await {
-            Ok(outcome) => outcome.text,
+            Ok(outcome) => shape(outcome.text),
             Err(_) => "Nobody answers.\n".to_owned(),
         }
     }))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::admin::command::{Answer, Command, Context};
+use crate::admin::command::{Answer, Command, Context, Gravity};
 use crate::admin::line::number;
 use crate::check::agent::Admin;
 use crate::check::log::Reason;
@@ -52,16 +52,6 @@ pub(crate) const ENABLE_SERVER: Command = Command {
     run: |context, arguments| administer(context, arguments, Admin::Ready),
 };
 
-/// Changes what is thought of a server.
-pub(crate) const SET_SERVER: Command = Command {
-    words: "set server",
-    since: Dialect::V1_8,
-    level: AccessLevel::Admin,
-    arguments: "",
-    help: "change a server's state, health or weight",
-    run: set_server,
-};
-
 /// A server with its backend.
 pub(crate) struct Found {
     /// The backend.
@@ -81,7 +71,7 @@ pub(crate) fn in_backend(proxy: &Proxy, handles: &Handles, name: &str) -> Option
 }
 
 /// Whether a name, or `#` and a number, is meant.
-fn is(wanted: &str, name: &str, id: u32) -> bool {
+pub(super) fn is(wanted: &str, name: &str, id: u32) -> bool {
     match wanted.strip_prefix('#') {
         Some(wanted) => number(wanted) == i64::from(id),
         None => wanted == name,
@@ -107,13 +97,13 @@ fn get_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     match find(context, arguments.first()) {
         Ok(found) => {
             let (now, initial) = found.server.weights();
-            Answer::line(format!("{now} (initial {initial})"))
+            Answer::data(format!("{now} (initial {initial})"))
         }
         Err(answer) => answer,
     }
 }
 
-fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+pub(super) fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     if context.v1_4() && arguments.len() < 2 {
         return Answer::line("Require 'backend/server' and 'weight' or 'weight%'.");
     }
@@ -121,7 +111,9 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    let text = arguments.get(1).copied().unwrap_or("");
+    let Some(text) = arguments.get(1) else {
+        return Answer::line("Require <weight> or <weight%>.");
+    };
     let initial = found.server.weights().1;
     match weight(text, initial, context.v1_4()) {
         // What cannot be spread anew can still be taken out and put back.
@@ -129,26 +121,40 @@ fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
             found.backend.set_weight(&found.server, weight);
             Answer::done()
         }
-        Ok(_) if context.v1_4() => Answer::line(STATIC),
-        Ok(_) => Answer::Text(STATIC.to_owned()),
+        Ok(_) => Answer::line(STATIC),
         // Since 1.5 these come without the end of their line.
-        Err(message) if !context.v1_4() => Answer::Text(message.to_owned()),
+        Err(message @ (GARBAGE | TRAILING)) => Answer::Told(Gravity::Error, message.to_owned()),
         Err(message) => Answer::line(message),
     }
 }
 
 const STATIC: &str =
     "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.";
+const GARBAGE: &str = "Empty weight string empty or preceded by garbage";
+const TRAILING: &str = "Trailing garbage in weight string";
 
-/// What a weight becomes. 1.4 takes what is no number for 0; later versions refuse it.
+/// What a weight becomes. 1.4 takes what is no number for 0; later versions refuse it, and take
+/// percentages above 100.
 fn weight(text: &str, initial: u32, v1_4: bool) -> Result<u32, &'static str> {
-    if !v1_4 && !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err("Empty weight string empty or preceded by garbage");
+    if !v1_4 {
+        let digits = text.trim_start_matches(['+', '-']);
+        let end = digits.find(|c: char| !c.is_ascii_digit());
+        match end.unwrap_or(digits.len()) {
+            0 => return Err(GARBAGE),
+            end if !matches!(&digits[end..], "" | "%") => return Err(TRAILING),
+            _ => {}
+        }
     }
     let value = number(text);
     if text.ends_with('%') {
-        return match u32::try_from(value) {
-            Ok(percent) if percent <= 100 => Ok(initial * percent / 100),
+        let percent = u64::try_from(value);
+        return match percent {
+            Ok(percent) if !v1_4 => Ok(percent
+                .saturating_mul(initial.into())
+                .saturating_div(100)
+                .min(256) as u32),
+            Ok(percent) if percent <= 100 => Ok(initial * percent as u32 / 100),
+            _ if !v1_4 => Err("Relative weight must be positive."),
             _ => Err("Relative weight can only be set between 0 and 100% inclusive."),
         };
     }
@@ -156,40 +162,6 @@ fn weight(text: &str, initial: u32, v1_4: bool) -> Result<u32, &'static str> {
         Ok(weight) if weight <= 256 => Ok(weight),
         _ => Err("Absolute weight can only be between 0 and 256 inclusive."),
     }
-}
-
-fn set_server(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
-    let found = match find(context, arguments.first()) {
-        Ok(found) => found,
-        Err(answer) => return answer,
-    };
-    let (backend, server) = (&found.backend, &found.server);
-    let value = arguments.get(2).copied().unwrap_or("");
-    match (arguments.get(1).copied().unwrap_or(""), value) {
-        ("weight", _) => return set_weight(context, &[arguments[0], value]),
-        ("state", "ready") => backend.administer(server, Admin::Ready, Reason::Administrator),
-        ("state", "drain") => backend.administer(server, Admin::Drain, Reason::Administrator),
-        ("state", "maint") => backend.administer(server, Admin::Maintenance, Reason::Administrator),
-        ("state", _) => {
-            return Answer::line("'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
-        }
-        ("health", _) if !server.is_checked() => {
-            return Answer::line("cannot change health on a tracking server.");
-        }
-        ("health", "up") => backend.set_health(server, true, false, Reason::Administrator),
-        ("health", "stopping") => backend.set_health(server, true, true, Reason::Administrator),
-        ("health", "down") => backend.set_health(server, false, false, Reason::Administrator),
-        ("health", _) => {
-            return Answer::line("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
-        }
-        _ => {
-            return Answer::line(
-                "'set server <srv>' only supports 'agent', 'health', 'state', 'weight', 'addr', \
-                 'fqdn' and 'check-port'.",
-            );
-        }
-    }
-    Answer::done()
 }
 
 fn administer(context: &mut Context<'_>, arguments: &[&str], wish: Admin) -> Answer {
@@ -217,6 +189,9 @@ mod tests {
             ("%", true, Ok(0)),
             ("abc", true, Ok(0)),
             ("+5", true, Ok(5)),
+            ("+5", false, Ok(5)),
+            ("150%", false, Ok(15)),
+            ("99999999999999999999%", false, Ok(256)),
         ] {
             assert_eq!(weight(text, 10, v1_4), expected, "{text}");
         }
@@ -226,6 +201,9 @@ mod tests {
             ("101%", true),
             ("abc", false),
             ("", false),
+            ("5x", false),
+            ("5%x", false),
+            ("-5%", false),
             ("99999999999", true),
         ] {
             assert!(weight(text, 10, v1_4).is_err(), "{text}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::admin::command::{Answer, Command, Context, list};
+use crate::admin::command::{Answer, Command, Context, SeverityOutput, list};
 use crate::plan::AccessLevel;
 
 /// Lists the commands.
@@ -48,6 +48,27 @@ pub(crate) const SET_TIMEOUT: Command = Command {
     arguments: "",
     help: "how long this connection may be silent ('cli' and a time in seconds)",
     run: set_timeout,
+};
+
+/// Says whether messages come with how grave they are.
+pub(crate) const SET_SEVERITY_OUTPUT: Command = Command {
+    words: "set severity-output",
+    since: Dialect::V1_8,
+    level: AccessLevel::User,
+    arguments: "[none|number|string]",
+    help: "put before each message how grave it is",
+    run: |context, arguments| {
+        context.client.severity = match arguments.first() {
+            Some(&"none") => SeverityOutput::None,
+            Some(&"number") => SeverityOutput::Number,
+            Some(&"string") => SeverityOutput::Words,
+            _ => {
+                let text = "one of 'none', 'number', 'string' is a required argument";
+                return Answer::Text(text.to_owned());
+            }
+        };
+        Answer::done()
+    },
 };
 
 fn set_timeout(context: &mut Context<'_>, arguments: &[&str]) -> Answer {

@@ -7,7 +7,7 @@ use crate::admin::command::{Answer, Command, Context};
 use crate::admin::line::number;
 use crate::engine::statistics;
 use crate::plan::AccessLevel;
-use crate::stats::{Filter, csv};
+use crate::stats::{Filter, csv, typed};
 
 /// Shows the counters of proxies and servers.
 pub(crate) const SHOW_STAT: Command = Command {
@@ -22,6 +22,25 @@ pub(crate) const SHOW_STAT: Command = Command {
 fn run(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     let dialect = context.dialect();
     let mut text = String::new();
+    // `typed` and `json` stand where a server would, or alone. 1.4 takes them for nothing.
+    let form = arguments
+        .iter()
+        .filter(|_| !context.v1_4())
+        .find_map(|word| match *word {
+            "typed" => Some(false),
+            "json" => Some(true),
+            _ => None,
+        });
+    if let Some(json) = form {
+        let filter = filter(context, arguments);
+        let rows = statistics::rows(&context.generation, Instant::now());
+        let rows: Vec<_> = rows.into_iter().filter(|row| filter.wants(row)).collect();
+        if json {
+            return Answer::Text(typed::rows_json(&rows));
+        }
+        rows.iter().for_each(|row| typed::row_lines(row, &mut text));
+        return Answer::Text(text);
+    }
     csv::header(dialect, &mut text);
     let filter = filter(context, arguments);
     for row in statistics::rows(&context.generation, Instant::now()) {

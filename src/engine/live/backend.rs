@@ -212,7 +212,8 @@ impl Backend {
         self.plan.store(Some(Arc::new((Arc::clone(plan), id))));
         let watched = proxy.balance == Balance::LeastConn
             || proxy.servers.iter().any(|server| server.maxconn != 0);
-        self.watched.store(watched, Ordering::SeqCst);
+        let limited = live.iter().any(|server| server.maxconn.get() != 0);
+        self.watched.store(watched || limited, Ordering::SeqCst);
         let rules = (
             proxy.balance.clone(),
             proxy.hash_type,
@@ -233,7 +234,7 @@ impl Backend {
                     weight: server.weight.into(),
                     backup: server.backup,
                 },
-                maxconn: server.maxconn,
+                maxconn: live.maxconn.configure(server.maxconn),
                 minconn: server.minconn,
                 maxqueue: server.maxqueue,
                 slowstart: seconds(server.slowstart),
@@ -525,6 +526,7 @@ impl Backend {
         let Some(index) = state.find(server) else {
             return;
         };
+        server.maxconn.set(maxconn);
         state.members[index].maxconn = maxconn;
         self.watched.store(true, Ordering::SeqCst);
         let woken = self.serve(&mut state, index);
@@ -589,8 +591,11 @@ impl State {
     fn warmed(&self, index: usize, now: Instant) -> u32 {
         let record = self.members[index].live.record.lock();
         let since = now.saturating_duration_since(record.changed).as_secs();
-        self.balancer
-            .effective(record.weight, since, record.slowstart)
+        self.balancer.effective(
+            record.weight_before.unwrap_or(record.weight),
+            since,
+            record.slowstart,
+        )
     }
 
     /// The effective weight of a server now: 0 when it takes no clients.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use super::{Counters, Gate, RateLimit};
+use super::{Adjustable, Counters, Gate, RateLimit};
 use crate::plan::ListenAddress;
 use crate::stats::Captured;
 
@@ -15,6 +15,8 @@ use crate::stats::Captured;
 pub(crate) struct Frontend {
     /// Its client connections.
     pub(crate) sessions: Arc<Gate>,
+    /// `maxconn`.
+    pub(crate) maxconn: Adjustable,
     /// What is counted of it.
     pub(crate) counters: Counters,
     /// `rate-limit sessions`.
@@ -23,8 +25,10 @@ pub(crate) struct Frontend {
     pub(crate) turnstile: tokio::sync::Mutex<()>,
     /// The last invalid request.
     pub(crate) bad_request: Mutex<Option<Arc<Captured>>>,
-    /// It does not listen for a while (SIGTTOU).
+    /// It does not listen for a while (SIGTTOU, `disable frontend`).
     pub(crate) paused: AtomicBool,
+    /// It does not listen any more (`shutdown frontend`).
+    pub(crate) stopped: AtomicBool,
     listeners: Mutex<HashMap<ListenAddress, Arc<Listener>>>,
 }
 

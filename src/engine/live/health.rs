@@ -409,10 +409,6 @@ impl Backend {
         let Some(up) = saying.up else {
             return;
         };
-        let before = std::mem::replace(&mut server.record.lock().agent_down, !up);
-        if before != up {
-            return;
-        }
         let words = [b"via agent : ", &saying.said[..]].concat();
         let news = if up {
             News::Up
@@ -423,14 +419,38 @@ impl Backend {
         };
         let status = if up { Status::L7Ok } else { Status::L7Wrong };
         let report = Report::new(status).saying(&words);
-        self.turn(server, news, Reason::Check(&report));
+        if std::mem::replace(&mut server.record.lock().agent_down, !up) == up {
+            self.turn(server, news, Reason::Check(&report));
+        }
+    }
+
+    /// Says in place of its agent whether a server is up.
+    pub(crate) fn set_agent(self: &Arc<Self>, server: &Arc<Server>, up: bool) {
+        if std::mem::replace(&mut server.record.lock().agent_down, !up) != up {
+            return;
+        }
+        let news = if up {
+            News::Up
+        } else {
+            News::Down {
+                was_stopping: false,
+            }
+        };
+        self.turn(server, news, Reason::Administrator);
     }
 
     /// Gives a server another weight.
     pub(crate) fn set_weight(self: &Arc<Self>, server: &Arc<Server>, weight: u32) {
-        server.record.lock().weight = weight;
+        let dialect = self.dialect();
+        {
+            let mut record = server.record.lock();
+            let before = std::mem::replace(&mut record.weight, weight);
+            if dialect == Dialect::V1_8 && record.maintenance {
+                record.weight_before.get_or_insert(before);
+            }
+        }
         let now = Instant::now();
-        if self.dialect() == Dialect::V1_4 {
+        if dialect == Dialect::V1_4 {
             // A backend whose weights are all 0 has no server, but did not lose any.
             self.look_again(server, now, false);
             return;
@@ -459,6 +479,9 @@ impl Backend {
                 Admin::Maintenance => {}
                 Admin::Drain => record.drain = true,
                 Admin::Ready => record.drain = false,
+            }
+            if before.0 != record.maintenance {
+                record.weight_before = None;
             }
             // One that was down before stays so, since 1.5.
             let was_down = std::mem::replace(

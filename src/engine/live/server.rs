@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Counters, Peak};
+use super::{Adjustable, Backend, Counters, Peak};
 use crate::check::{self, Report, Status};
 use crate::log::Cause;
-use crate::plan::{self, ServerAddress};
+use crate::plan::{self, ServerAddress, ServerPort};
 use crate::stats::{Check, Health, State};
 
 /// A server across plans.
@@ -29,6 +29,10 @@ pub(crate) struct Server {
     index: AtomicU32,
     /// Sessions that hold a slot on it.
     pub(super) sessions: AtomicU32,
+    /// `maxconn`.
+    pub(crate) maxconn: Adjustable,
+    /// What an administrator has changed of where it is.
+    moved: Mutex<Moved>,
     checks_paused: AtomicBool,
     agent_paused: AtomicBool,
     /// Most sessions at once.
@@ -72,6 +76,61 @@ impl Life {
     }
 }
 
+/// Where an administrator has moved a server: what the file said, and what holds instead for as
+/// long as it does.
+#[derive(Debug, Default)]
+struct Moved {
+    address: Option<(ServerAddress, ServerAddress)>,
+    check_port: Option<(u16, u16)>,
+}
+
+impl Moved {
+    /// What a plan says, with what was changed.
+    fn apply(&mut self, server: &plan::Server) -> plan::Server {
+        let mut settings = server.clone();
+        self.address = self.address.filter(|(file, _)| *file == server.address);
+        if let Some((_, now)) = self.address {
+            settings.address = now;
+        }
+        let Some(check) = &mut settings.check else {
+            self.check_port = None;
+            return settings;
+        };
+        self.check_port = self.check_port.filter(|(file, _)| *file == check.port);
+        if let Some((_, now)) = self.check_port {
+            check.port = now;
+        }
+        settings
+    }
+}
+
+/// Everything that has a say in the state of a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Particulars {
+    /// It is in maintenance.
+    pub(crate) maintenance: bool,
+    /// The file has it `disabled`.
+    pub(crate) disabled: bool,
+    /// The server that it tracks is in maintenance.
+    pub(crate) inherits_maintenance: bool,
+    /// It gets no new clients.
+    pub(crate) drain: bool,
+    /// Health and administration allow its use.
+    pub(crate) up: bool,
+    /// Its checks say that it gets no new clients.
+    pub(crate) stopping: bool,
+    /// The weight that it has now, and the one of the file.
+    pub(crate) weights: (u32, u32),
+    /// Since it last came up or went down.
+    pub(crate) since_change: Duration,
+    /// What its checks have found.
+    pub(crate) health: check::Health,
+    /// The last check.
+    pub(crate) report: Status,
+    /// One is under way.
+    pub(crate) checking: bool,
+}
+
 /// The health of a server, and who has a say in it.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -91,6 +150,8 @@ pub(super) struct Record {
     disabled: bool,
     /// The weight that it has now.
     pub(super) weight: u32,
+    /// The weight that is shown during maintenance: 1.8 shows a new one only after it.
+    pub(super) weight_before: Option<u32>,
     /// The weight that the file gives.
     initial_weight: u32,
     /// The server whose state it takes, with the name of its backend.
@@ -134,6 +195,8 @@ impl Server {
             settings: ArcSwap::from_pointee(server.clone()),
             index: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
+            maxconn: Adjustable::default(),
+            moved: Mutex::default(),
             checks_paused: AtomicBool::new(false),
             agent_paused: AtomicBool::new(false),
             peak: Peak::default(),
@@ -152,6 +215,7 @@ impl Server {
                 agent_down: false,
                 disabled: server.disabled,
                 weight: server.weight.into(),
+                weight_before: None,
                 initial_weight: server.weight.into(),
                 follows: None,
                 report: Report::default(),
@@ -210,6 +274,63 @@ impl Server {
         self.settings.load().address
     }
 
+    /// Moves it to another address, until the file names another one itself.
+    pub(crate) fn set_address(&self, address: ServerAddress) {
+        let mut moved = self.moved.lock();
+        let old = self.settings.load_full();
+        let file = moved.address.map_or(old.address, |(file, _)| file);
+        moved.address = Some((file, address));
+        let mut settings = plan::Server::clone(&old);
+        settings.address = address;
+        // Checks go where the traffic goes, unless the file says something else.
+        if let Some(check) = &mut settings.check
+            && let (ServerPort::Fixed(before), ServerPort::Fixed(after)) =
+                (old.address.port, address.port)
+            && check.port == before
+            && before != after
+        {
+            let file = moved.check_port.map_or(before, |(file, _)| file);
+            moved.check_port = Some((file, after));
+            check.port = after;
+        }
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Has it checked on another port, until the file names another one itself.
+    pub(crate) fn set_check_port(&self, port: u16) {
+        let mut moved = self.moved.lock();
+        let mut settings = plan::Server::clone(&self.settings.load());
+        let Some(check) = &mut settings.check else {
+            return;
+        };
+        let file = moved.check_port.map_or(check.port, |(file, _)| file);
+        moved.check_port = Some((file, port));
+        check.port = port;
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// What `show servers state` tells of it.
+    pub(crate) fn particulars(&self, now: Instant) -> Particulars {
+        let record = self.record.lock();
+        let (inherits, stopping) = match &record.follows {
+            Some((_, followed)) => (followed.is_out(), followed.checked_health().stopping),
+            None => (false, record.health.stopping),
+        };
+        Particulars {
+            maintenance: record.maintenance,
+            disabled: record.disabled,
+            inherits_maintenance: inherits,
+            drain: record.drain,
+            up: record.is_up_itself(),
+            stopping,
+            weights: (record.weight, record.initial_weight),
+            since_change: now.saturating_duration_since(record.changed),
+            health: record.health,
+            report: record.report.status,
+            checking: record.checking,
+        }
+    }
+
     /// Its place among the servers of the plan in service, unless that has it no more.
     pub(super) fn index(&self) -> usize {
         self.index.load(Ordering::Relaxed) as usize
@@ -219,7 +340,8 @@ impl Server {
     /// since the start stays, and so does the verdict of its checks.
     pub(super) fn configure(&self, server: &plan::Server, index: usize) {
         self.index.store(index as u32, Ordering::Relaxed);
-        let old = self.settings.swap(Arc::new(server.clone()));
+        let settings = Arc::new(self.moved.lock().apply(server));
+        let old = self.settings.swap(Arc::clone(&settings));
         let mut record = self.record.lock();
         if std::mem::replace(&mut record.disabled, server.disabled) != server.disabled {
             record.maintenance = server.disabled;
@@ -237,7 +359,7 @@ impl Server {
             record.health = check::Health::new(rise, fall);
         }
         drop(record);
-        if old.address != server.address || old.check != server.check {
+        if old.address != settings.address || old.check != settings.check {
             self.hurry(Instant::now());
         }
         self.refresh();
@@ -474,7 +596,7 @@ impl Server {
     pub(crate) fn health(&self, dialect: Dialect, now: Instant) -> Health {
         let state = self.state();
         let record = self.record.lock();
-        let own_check = self.settings().check.is_some();
+        let own_check = self.settings().check.is_some() && !self.checks_are_paused();
         let since_change = now.saturating_duration_since(record.changed);
         let up = self.is_up();
         let down_time = if up {

@@ -136,7 +136,5 @@ impl Transaction {
         })
         .await;
         session.client.active = session.worker.now();
-        // Should the client still be sending, a RST would take the answer with it; 1.4 lets it.
-        self.drains = !keeps_client && !session.client.read_closed && !v1_4;
     }
 }

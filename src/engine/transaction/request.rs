@@ -228,7 +228,9 @@ impl Transaction {
             self.up.scheduled = len - leading;
         }
         self.up.body = self.body;
-        if self.up.schedule().is_err() {
+        self.delays = !(frontend.options.http_no_delay || backend.options.http_no_delay);
+        let bufsize = plan.global.tune.bufsize as usize;
+        if self.up.schedule(bufsize).is_err() {
             self.capture_request_body(session);
             return Err(End::new(
                 Termination::new(Cause::Proxy, Stage::Headers),
@@ -238,14 +240,18 @@ impl Transaction {
         Ok(())
     }
 
-    /// 1.4 makes an HTTP/1.0 request of a line without version; later versions refuse it.
+    /// 1.4 makes an HTTP/1.0 request of a line without version. Later versions refuse it, but for a
+    /// GET with `option accept-invalid-http-request`.
     fn upgrade_http09(&mut self, session: &Session) -> Result<(), End> {
         let dialect = session.generation.plan.dialect;
         if self.version != Version::Http09 {
             return Ok(());
         }
         let bytes = self.up.buffer.bytes();
-        if dialect != Dialect::V1_4 {
+        let tolerated = session.proxy().options.accept_invalid_http_request
+            && self.method == Method::Get
+            && !self.request.second_word(bytes).is_empty();
+        if dialect != Dialect::V1_4 && !tolerated {
             let line = self.request.received_start_line(bytes);
             let at = self.request.leading() + line.len();
             session.capture_request(bytes.to_vec(), at, 0);

@@ -10,8 +10,11 @@ use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage as 
 use crate::http1::{Head, Method, Policy};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, ProxyId};
-use crate::rule::{Between, Effects, Moment, ResponseVerdict, Statistics, Verdict, with_request};
+use crate::rule::{
+    Between, Effects, Moment, PAGE_REALM, ResponseVerdict, Statistics, Verdict, with_request,
+};
 use crate::sample::{Content, Facts, Message, http};
+use crate::userlist;
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
 struct Connection<'a> {
@@ -224,12 +227,14 @@ fn statistics<'p>(
     let known =
         http::credentials(request, as_proxy, &mut scratch).is_some_and(|(name, password)| {
             let pair = [name, b":", password].concat();
-            page.auth.iter().any(|user| user.as_bytes() == pair)
+            let users = page.auth.iter();
+            users.fold(false, |known, user| {
+                known | userlist::same(user.as_bytes(), &pair)
+            })
         });
     let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
     Some(Statistics {
         rules: &page.http_request,
-        challenge: (!page.auth.is_empty() && !known)
-            .then_some(Some(realm.unwrap_or(b"HAProxy Statistics"))),
+        challenge: (!page.auth.is_empty() && !known).then_some(Some(realm.unwrap_or(PAGE_REALM))),
     })
 }

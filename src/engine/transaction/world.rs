@@ -31,10 +31,11 @@ impl World for Session {
                         continue;
                     }
                     // Without both limits there is no number to give.
-                    if server.maxconn == 0 || server.maxqueue == 0 {
+                    let limit = live.maxconn.get();
+                    if limit == 0 || server.maxqueue == 0 {
                         return Some(-1);
                     }
-                    slots += i64::from(server.maxconn) - i64::from(live.sessions())
+                    slots += i64::from(limit) - i64::from(live.sessions())
                         + i64::from(server.maxqueue)
                         - i64::from(live.waiting());
                 }

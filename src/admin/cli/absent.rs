@@ -1,0 +1,228 @@
+//! Commands about what hapax does not have. They are known, and answer for what there is; what they
+//! would change is refused by name.
+
+use haproxy_cfg_grammar::Dialect;
+
+use crate::admin::command::{Answer, Command, Context};
+use crate::plan::AccessLevel;
+
+/// Statistics of name servers: there are none.
+pub(crate) const SHOW_RESOLVERS: Command = Command {
+    words: "show resolvers",
+    since: Dialect::V1_8,
+    level: AccessLevel::User,
+    arguments: "[id]",
+    help: "counters of resolvers sections and their\n                     \
+           associated name servers",
+    run: |_, arguments| match arguments {
+        [] => Answer::data("No resolvers found"),
+        _ => Answer::line("Can't find that resolvers section"),
+    },
+};
+
+/// Caches: there are none.
+pub(crate) const SHOW_CACHE: Command = Command {
+    words: "show cache",
+    arguments: "",
+    help: "the state of caches",
+    run: |_, _| Answer::done(),
+    ..SHOW_RESOLVERS
+};
+
+/// Dynamic cookies are not built.
+pub(crate) const SET_DYNAMIC_COOKIE_KEY: Command = Command {
+    words: "set dynamic-cookie-key backend",
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "give a backend another key for dynamic cookies (not built)",
+    run: |context, arguments| dynamic_cookie(context, arguments, true),
+    ..SHOW_RESOLVERS
+};
+
+/// The same.
+pub(crate) const ENABLE_DYNAMIC_COOKIE: Command = Command {
+    words: "enable dynamic-cookie backend",
+    help: "use dynamic cookies in a backend (not built)",
+    run: |context, arguments| dynamic_cookie(context, arguments, false),
+    ..SET_DYNAMIC_COOKIE_KEY
+};
+
+/// There is nothing to disable.
+pub(crate) const DISABLE_DYNAMIC_COOKIE: Command = Command {
+    words: "disable dynamic-cookie backend",
+    help: "use no dynamic cookies in a backend",
+    run: |context, arguments| {
+        backend(context, arguments)
+            .err()
+            .unwrap_or_else(Answer::done)
+    },
+    ..SET_DYNAMIC_COOKIE_KEY
+};
+
+/// Whether the first word names a backend.
+fn backend(context: &Context<'_>, arguments: &[&str]) -> Result<(), Answer> {
+    let Some(name) = arguments.first() else {
+        return Err(Answer::line("A backend name is expected."));
+    };
+    let mut proxies = context.generation.plan.proxies.iter();
+    if proxies.any(|proxy| proxy.role.is_backend() && proxy.name == *name) {
+        Ok(())
+    } else {
+        Err(Answer::line("No such backend."))
+    }
+}
+
+fn dynamic_cookie(context: &mut Context<'_>, arguments: &[&str], with_key: bool) -> Answer {
+    match backend(context, arguments) {
+        Err(answer) => answer,
+        Ok(()) if with_key && arguments.len() < 2 => Answer::line("String value expected."),
+        Ok(()) => Answer::line("hapax does not have dynamic cookies."),
+    }
+}
+
+/// ACLs are what the configuration says.
+pub(crate) const ADD_ACL: Command = Command {
+    words: "add acl",
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "add a pattern to an ACL (not built: change the file and reload)",
+    run: |_, arguments| match arguments {
+        [] | [_] => Answer::line("'add acl' expects two parameters: ACL identifier and pattern."),
+        _ => Answer::line(ACLS),
+    },
+    ..SHOW_RESOLVERS
+};
+
+/// The same.
+pub(crate) const CLEAR_ACL: Command = Command {
+    words: "clear acl",
+    arguments: "<id>",
+    help: "take all patterns off an ACL (not built: change the file and reload)",
+    run: |_, arguments| match arguments {
+        [] => Answer::line("Missing ACL identifier."),
+        _ => Answer::line(ACLS),
+    },
+    ..ADD_ACL
+};
+
+/// The same.
+pub(crate) const DEL_ACL: Command = Command {
+    words: "del acl",
+    help: "take a pattern off an ACL (not built: change the file and reload)",
+    run: |_, arguments| match arguments {
+        [] | [_] => Answer::line("This command expects two parameters: ACL identifier and key."),
+        _ => Answer::line(ACLS),
+    },
+    ..ADD_ACL
+};
+
+/// The same.
+pub(crate) const GET_ACL: Command = Command {
+    words: "get acl",
+    level: AccessLevel::User,
+    help: "the patterns of an ACL that fit a value (not built)",
+    run: |_, arguments| match arguments {
+        [] | [_] => Answer::line("Missing ACL identifier and/or key."),
+        _ => Answer::line(ACLS),
+    },
+    ..ADD_ACL
+};
+
+/// The same.
+pub(crate) const SHOW_ACL: Command = Command {
+    words: "show acl",
+    level: AccessLevel::User,
+    arguments: "[id]",
+    help: "the ACLs, or the patterns of one of them (not built: see show config)",
+    run: |context, arguments| {
+        let mut proxies = context.generation.plan.proxies.iter();
+        match arguments {
+            [] if proxies.all(|proxy| proxy.acls.is_empty()) => {
+                Answer::data("# id (file) description")
+            }
+            _ => Answer::line(ACLS),
+        }
+    },
+    ..ADD_ACL
+};
+
+const ACLS: &str = "hapax has no ACLs that change while it runs: change the file and reload; 'show config' \
+     shows what is in service.";
+
+/// There are no maps.
+pub(crate) const ADD_MAP: Command = Command {
+    words: "add map",
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "add a pair to a map",
+    run: |_, arguments| match arguments {
+        [] | [_] | [_, _] => {
+            Answer::line("'add map' expects three parameters: map identifier, key and value.")
+        }
+        _ => Answer::line(MAPS),
+    },
+    ..SHOW_RESOLVERS
+};
+
+/// There are no maps.
+pub(crate) const CLEAR_MAP: Command = Command {
+    words: "clear map",
+    arguments: "<id>",
+    help: "take all pairs off a map",
+    run: |_, arguments| match arguments {
+        [] => Answer::line("Missing map identifier."),
+        _ => Answer::line(MAPS),
+    },
+    ..ADD_MAP
+};
+
+/// There are no maps.
+pub(crate) const DEL_MAP: Command = Command {
+    words: "del map",
+    help: "take a pair off a map",
+    run: |_, arguments| match arguments {
+        [] | [_] => Answer::line("This command expects two parameters: map identifier and key."),
+        _ => Answer::line(MAPS),
+    },
+    ..ADD_MAP
+};
+
+/// There are no maps.
+pub(crate) const GET_MAP: Command = Command {
+    words: "get map",
+    level: AccessLevel::User,
+    help: "what a map makes of a value",
+    run: |_, arguments| match arguments {
+        [] | [_] => Answer::line("Missing map identifier and/or key."),
+        _ => Answer::line(MAPS),
+    },
+    ..ADD_MAP
+};
+
+/// There are no maps.
+pub(crate) const SET_MAP: Command = Command {
+    words: "set map",
+    help: "change a pair of a map",
+    run: |_, arguments| match arguments {
+        [] | [_] | [_, _] => {
+            Answer::line("'set map' expects three parameters: map identifier, key and value.")
+        }
+        _ => Answer::line(MAPS),
+    },
+    ..ADD_MAP
+};
+
+/// There are no maps.
+pub(crate) const SHOW_MAP: Command = Command {
+    words: "show map",
+    level: AccessLevel::User,
+    arguments: "[id]",
+    help: "the maps, or the pairs of one of them",
+    run: |_, arguments| match arguments {
+        [] => Answer::data("# id (file) description"),
+        _ => Answer::line(MAPS),
+    },
+    ..ADD_MAP
+};
+
+const MAPS: &str = "Unknown map identifier. Please use #<id> or <file>.";

@@ -1,0 +1,377 @@
+//! `show table`, `clear table`, `set table`.
+//!
+//! What a table of hapax stores beside its key is the server that the key leads to: `server_id`.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use haproxy_cfg_grammar::Dialect;
+use tokio::time::Instant;
+
+use crate::admin::command::{Answer, Command, Context};
+use crate::engine::live::millis;
+use crate::plan::{AccessLevel, KeyType, ProxyId};
+use crate::sample::Value;
+use crate::stick_table::{Destination, Key, Millis, Shown, StickTable};
+
+/// Removes entries.
+pub(crate) const CLEAR_TABLE: Command = Command {
+    words: "clear table",
+    since: Dialect::V1_8,
+    level: AccessLevel::Admin,
+    arguments: "",
+    help: "remove entries from a stick table: all, those of a key, or those that fit",
+    run: clear,
+};
+
+/// Makes an entry.
+pub(crate) const SET_TABLE: Command = Command {
+    words: "set table",
+    arguments: "[id]",
+    help: "make an entry in a stick table",
+    run: set,
+    ..CLEAR_TABLE
+};
+
+/// Shows entries.
+pub(crate) const SHOW_TABLE: Command = Command {
+    words: "show table",
+    level: AccessLevel::User,
+    arguments: "[id]",
+    help: "the stick tables, or the entries of one",
+    run: show,
+    ..CLEAR_TABLE
+};
+
+/// A table of the plan in service.
+struct Found {
+    name: String,
+    table: Arc<StickTable>,
+    /// Rules store servers in it.
+    stores_servers: bool,
+    now: Millis,
+}
+
+/// Which entries are meant.
+enum Wanted {
+    All,
+    Key(Key),
+    Server(Relation, i64),
+}
+
+#[derive(Clone, Copy)]
+enum Relation {
+    Eq,
+    Ne,
+    Le,
+    Ge,
+    Lt,
+    Gt,
+}
+
+impl Relation {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "eq" => Self::Eq,
+            "ne" => Self::Ne,
+            "le" => Self::Le,
+            "ge" => Self::Ge,
+            "lt" => Self::Lt,
+            "gt" => Self::Gt,
+            _ => return None,
+        })
+    }
+
+    fn holds(self, left: i64, right: i64) -> bool {
+        match self {
+            Self::Eq => left == right,
+            Self::Ne => left != right,
+            Self::Le => left <= right,
+            Self::Ge => left >= right,
+            Self::Lt => left < right,
+            Self::Gt => left > right,
+        }
+    }
+}
+
+fn tables(context: &Context<'_>) -> Vec<Found> {
+    let plan = &context.generation.plan;
+    let rules = plan
+        .proxies
+        .iter()
+        .flat_map(|proxy| &proxy.persistence.stick);
+    let used: Vec<ProxyId> = rules.map(|rule| rule.table).collect();
+    let now = millis(Instant::now());
+    let all = (0..).zip(plan.proxies.iter().zip(context.generation.all_handles()));
+    all.filter_map(|(index, (proxy, handles))| {
+        Some(Found {
+            name: proxy.name.clone(),
+            table: Arc::clone(handles.table.as_ref()?),
+            stores_servers: used.contains(&ProxyId(index)),
+            now,
+        })
+    })
+    .collect()
+}
+
+fn find(context: &Context<'_>, name: &str) -> Result<Found, Answer> {
+    let found = tables(context).into_iter().find(|found| found.name == name);
+    found.ok_or_else(|| Answer::line("No such table"))
+}
+
+fn show(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+    let Some((name, rest)) = arguments.split_first() else {
+        let mut text = String::new();
+        tables(context)
+            .iter()
+            .for_each(|found| found.heading(&mut text));
+        return Answer::Text(text);
+    };
+    let found = match find(context, name) {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    const USAGE: &str = "Optional argument only supports \"data.<store_data_type>\" <operator> \
+                         <value> and key <key>";
+    let wanted = match found.wanted(rest, USAGE) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    let entries = found.entries(&wanted);
+    let mut text = String::new();
+    // A key that is not there is answered with nothing.
+    if !(matches!(wanted, Wanted::Key(_)) && entries.is_empty()) {
+        found.heading(&mut text);
+    }
+    entries
+        .iter()
+        .for_each(|entry| found.line(entry, &mut text));
+    Answer::Text(text)
+}
+
+fn clear(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+    const USAGE: &str = "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> \
+                         or <table> key <key>";
+    let Some((name, rest)) = arguments.split_first() else {
+        return Answer::line(USAGE);
+    };
+    let found = match find(context, name) {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    match found.wanted(rest, USAGE) {
+        Err(answer) => answer,
+        Ok(wanted) => {
+            for entry in found.entries(&wanted) {
+                found.table.remove(&Key::new(&entry.key));
+            }
+            Answer::done()
+        }
+    }
+}
+
+fn set(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
+    const USAGE: &str = "Required arguments: <table> key <key> [data.<store_data_type> <value>]*";
+    let Some((name, rest)) = arguments.split_first() else {
+        return Answer::line(USAGE);
+    };
+    let found = match find(context, name) {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    let (key, mut data) = match rest {
+        [] => return Answer::done(),
+        ["key"] => return Answer::line("Key value expected"),
+        ["key", key, data @ ..] => (*key, data),
+        _ => return Answer::line(USAGE),
+    };
+    let Some(key) = found.key(key) else {
+        return Answer::line(BINARY);
+    };
+    // An entry that is there keeps what is not named.
+    let known = found.table.look(&key, found.now);
+    let mut destination = known.map(|entry| entry.destination);
+    while let [what, rest @ ..] = data {
+        let Some(kind) = what.strip_prefix("data.") else {
+            return Answer::line("\"data.<type>\" followed by a value expected");
+        };
+        if !found.stores(kind) {
+            return Answer::line("Data type not stored in this table");
+        }
+        let Some(id) = rest.first().and_then(|value| value.parse().ok()) else {
+            return Answer::line("Require a valid integer value to store");
+        };
+        destination = Some(Arc::new(nowhere(id)));
+        data = &rest[1..];
+    }
+    let destination = destination.unwrap_or_else(|| Arc::new(nowhere(0)));
+    found.table.store(&key, &destination, found.now);
+    Answer::done()
+}
+
+const BINARY: &str =
+    "Showing keys from tables of type other than ip, ipv6, string and integer is not supported";
+
+/// A server of which only the number is known.
+fn nowhere(id: u32) -> Destination {
+    Destination {
+        backend: String::new(),
+        server: String::new(),
+        id,
+    }
+}
+
+impl Found {
+    fn stores(&self, kind: &str) -> bool {
+        kind == "server_id" && self.stores_servers
+    }
+
+    /// The key that a text stands for; `None` where keys have no text.
+    fn key(&self, text: &str) -> Option<Key> {
+        let of = self.table.key_type();
+        match of {
+            KeyType::Binary(_) => None,
+            // What is no address counts as none.
+            KeyType::Ip => {
+                let address = text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
+                Key::of(Value::Address(address), of)
+            }
+            KeyType::Ipv6 => {
+                let address = text.parse().unwrap_or(Ipv6Addr::UNSPECIFIED);
+                Key::of(Value::AddressV6(address), of)
+            }
+            _ => Key::of(Value::Text(text.as_bytes()), of),
+        }
+    }
+
+    fn wanted(&self, words: &[&str], usage: &str) -> Result<Wanted, Answer> {
+        match words {
+            [] => Ok(Wanted::All),
+            ["key"] => Err(Answer::line("Key value expected")),
+            ["key", text, ..] => {
+                let key = self.key(text);
+                key.map(Wanted::Key).ok_or_else(|| Answer::line(BINARY))
+            }
+            [what, rest @ ..] => {
+                let Some(kind) = what.strip_prefix("data.") else {
+                    return Err(Answer::line(usage));
+                };
+                if !self.stores(kind) {
+                    return Err(Answer::line("Data type not stored in this table"));
+                }
+                let relation = rest.first().and_then(|word| Relation::parse(word));
+                let relation = relation.ok_or_else(|| {
+                    let text = "Require and operator among \"eq\", \"ne\", \"le\", \"ge\", \
+                                \"lt\", \"gt\"";
+                    Answer::line(text)
+                })?;
+                let value = rest.get(1).and_then(|word| word.parse().ok());
+                let value = value.ok_or_else(|| {
+                    Answer::line("Require a valid integer value to compare against")
+                })?;
+                Ok(Wanted::Server(relation, value))
+            }
+        }
+    }
+
+    /// The entries that are meant, in the order of their keys.
+    fn entries(&self, wanted: &Wanted) -> Vec<Shown> {
+        let mut entries = Vec::new();
+        match wanted {
+            Wanted::Key(key) => entries.extend(self.table.look(key, self.now)),
+            Wanted::All => self
+                .table
+                .each(self.now, |entry| entries.push(entry.clone())),
+            Wanted::Server(relation, value) => self.table.each(self.now, |entry| {
+                if relation.holds(entry.destination.id.into(), *value) {
+                    entries.push(entry.clone());
+                }
+            }),
+        }
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        entries
+    }
+
+    fn heading(&self, text: &mut String) {
+        let kind = match self.table.key_type() {
+            KeyType::Ip => "ip",
+            KeyType::Ipv6 => "ipv6",
+            KeyType::Integer => "integer",
+            KeyType::String(_) => "string",
+            KeyType::Binary(_) => "binary",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "# table: {}, type: {kind}, size:{}, used:{}",
+            self.name,
+            self.table.size(),
+            self.table.len()
+        );
+    }
+
+    fn line(&self, entry: &Shown, text: &mut String) {
+        let mut hasher = DefaultHasher::new();
+        (&self.name, &entry.key).hash(&mut hasher);
+        // In HAProxy it is where the entry lies in memory.
+        let id = hasher.finish() & 0xffff_ffff_ffff;
+        let expires = entry.expires_in.map_or(0, |time| time.as_millis());
+        let key = shown_key(&entry.key, self.table.key_type());
+        // Writing to a String cannot fail.
+        let _ = write!(text, "0x{id:012x}: key={key} use=0 exp={expires}");
+        if self.stores_servers {
+            let _ = write!(text, " server_id={}", entry.destination.id);
+        }
+        text.push('\n');
+    }
+}
+
+fn shown_key(key: &[u8], of: KeyType) -> String {
+    match of {
+        KeyType::Ip => {
+            let octets: [u8; 4] = key.try_into().unwrap_or_default();
+            Ipv4Addr::from(octets).to_string()
+        }
+        KeyType::Ipv6 => {
+            let octets: [u8; 16] = key.try_into().unwrap_or_default();
+            Ipv6Addr::from(octets).to_string()
+        }
+        KeyType::Integer => {
+            let bytes: [u8; 4] = key.try_into().unwrap_or_default();
+            u32::from_be_bytes(bytes).to_string()
+        }
+        KeyType::String(_) => {
+            let printable = |b: u8| (b.is_ascii_graphic() || b == b' ') && b != b'\\';
+            let mut text = String::new();
+            for &byte in key {
+                if printable(byte) {
+                    text.push(byte.into());
+                } else {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "\\x{byte:02x}");
+                }
+            }
+            text
+        }
+        KeyType::Binary(_) => key.iter().map(|byte| format!("{byte:02X}")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_as_text() {
+        for (key, of, text) in [
+            (&[10, 0, 0, 1][..], KeyType::Ip, "10.0.0.1"),
+            (&[0, 0, 1, 0], KeyType::Integer, "256"),
+            (b"a b\n", KeyType::String(9), "a b\\x0a"),
+            (&[1, 0xab], KeyType::Binary(2), "01AB"),
+        ] {
+            assert_eq!(shown_key(key, of), text);
+        }
+    }
+}
