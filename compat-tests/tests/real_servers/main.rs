@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use compat_tests::ports::free_port;
@@ -241,7 +241,7 @@ fn await_states(proxy: &mut Proxy, socket: &Path, mut wanted: BTreeMap<&str, [&s
             "{ended:?}, wanted {wanted:?}, found {states:?}: {}",
             proxy.output().unwrap_or_default()
         );
-        sleep(POLL);
+        park_timeout(POLL);
     }
 }
 
