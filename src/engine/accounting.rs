@@ -99,6 +99,16 @@ impl Session {
         }
     }
 
+    /// A connection to a server is begun.
+    pub(crate) fn count_attempt(&self, server: Option<&Server>) {
+        self.count_back(server, Counter::Attempts, 1);
+    }
+
+    /// A request goes to its server on a connection that was there already.
+    pub(crate) fn count_reuse(&self, server: Option<&Server>) {
+        self.count_back(server, Counter::Reuses, 1);
+    }
+
     /// A connection attempt has failed and another follows, elsewhere or there.
     pub(crate) fn count_retry(&self, server: &Server, elsewhere: bool) {
         let what = if elsewhere {

@@ -11,7 +11,7 @@ use super::worker::Shared;
 use crate::plan::{
     ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
 };
-use crate::stats::{Field, Kind, Row, State, Value};
+use crate::stats::{Field, Kind, More, Row, State, Value};
 
 /// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
 /// the backend.
@@ -237,6 +237,10 @@ impl Collector<'_> {
         row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
         self.times(&mut row, counters);
+        row.more = More {
+            attempts: Some(counters.get(Counter::Attempts)),
+            reuses: Some(counters.get(Counter::Reuses)),
+        };
         row
     }
 
@@ -341,6 +345,10 @@ impl Collector<'_> {
         row.set(Field::Cookie, cookie.map(|cookie| text(&cookie.name)));
         self.idle(&mut row, counters);
         self.times(&mut row, counters);
+        row.more = More {
+            attempts: Some(counters.get(Counter::Attempts)),
+            reuses: Some(counters.get(Counter::Reuses)),
+        };
         row
     }
 

@@ -109,11 +109,22 @@ pub enum Kind {
     Listener = 3,
 }
 
+/// What is counted and has no column in the versions whose CSV is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct More {
+    /// Attempts to connect to servers.
+    pub attempts: Option<u64>,
+    /// Requests on server connections that were there already.
+    pub reuses: Option<u64>,
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// What it is about.
     pub kind: Kind,
+    /// What has no column.
+    pub more: More,
     cells: Vec<Value>,
 }
 
@@ -122,6 +133,7 @@ impl Row {
     pub fn new(kind: Kind) -> Self {
         let mut row = Self {
             kind,
+            more: More::default(),
             cells: vec![Value::None; Field::COUNT],
         };
         row[Field::Type] = Value::Number(kind as u64);

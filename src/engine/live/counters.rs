@@ -45,6 +45,10 @@ pub(crate) enum Counter {
     Intercepted,
     /// Connections that a rule refused.
     DeniedConnections,
+    /// Attempts to connect to servers.
+    Attempts,
+    /// Requests on server connections that were there already.
+    Reuses,
     /// Responses 1xx; the next four follow.
     Status1xx,
     /// Responses 2xx.
