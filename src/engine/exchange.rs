@@ -93,7 +93,12 @@ impl Exchange {
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
                     Poll::Ready(None) => {}
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        if session.proxy().options.contstats {
+                            transaction.count_so_far(session);
+                        }
+                        return Poll::Pending;
+                    }
                 }
             }
         }
