@@ -265,15 +265,17 @@ impl Collector<'_> {
         }
         row.set(Field::Throttle, health.throttle);
         let v1_4 = self.v1_4();
-        // Since 1.5 checks pause during maintenance, and there is nothing to show of them.
+        // Since 1.5 checks pause during maintenance, and their results are not shown.
         let shown = health.check.is_some() && (v1_4 || !health.state.is_maintenance());
         if shown || !v1_4 {
             row.set(Field::Lastchg, health.since_change.as_secs());
         }
-        if let (true, Some(check)) = (shown, &health.check) {
+        if health.check.is_some() {
             row.set(Field::Chkfail, health.failed_checks);
             row.set(Field::Chkdown, health.times_down);
             row.set(Field::Downtime, health.down_time.as_secs());
+        }
+        if let (true, Some(check)) = (shown, &health.check) {
             row.set(Field::CheckStatus, check.status.to_string());
             row.set(Field::CheckCode, check.code);
             let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
@@ -284,7 +286,7 @@ impl Collector<'_> {
         if v1_4 || server.traffic_check.is_some() {
             row.set(Field::Hanafail, health.failed_responses);
         }
-        if let Some((at, rise, fall)) = health.progress {
+        if let (true, Some((at, rise, fall))) = (shown, health.progress) {
             row.set(Field::CheckHealth, at);
             row.set(Field::CheckRise, rise);
             row.set(Field::CheckFall, fall);

@@ -38,6 +38,11 @@ impl Value {
         }
     }
 
+    /// Whether there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::None) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     /// Whether there is nothing.
     pub fn is_none(&self) -> bool {
         *self == Self::None

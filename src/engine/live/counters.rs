@@ -203,6 +203,11 @@ impl Counters {
         }
     }
 
+    /// Notes that there was a session, without counting it.
+    pub(crate) fn touch(&self, now: Instant) {
+        self.last.store(clock(now).0, Ordering::Relaxed);
+    }
+
     /// Events in the last second: those of this second, and as much of the last one's as still
     /// lies within a second.
     pub(crate) fn rate(&self, pace: Pace, now: Instant) -> u32 {

@@ -215,7 +215,7 @@ impl Walk<'_> {
                 statistics: None,
             };
             match compiled.request(moment, &mut head, &bytes, &mut Nothing, &mut effects) {
-                Verdict::Deny => Some(denied()),
+                Verdict::Deny | Verdict::Refuse => Some(denied()),
                 Verdict::Invalid => Some(Outcome::Answered(
                     "400: a rule has made nonsense of it".to_owned(),
                 )),
