@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 
 use haproxy_cfg_grammar::keyword::{Prefix, Status};
+use haproxy_cfg_grammar::keywords::userlist::{Password, UserlistStatement};
 use haproxy_cfg_grammar::keywords::{self, Lookup, bind, server};
 use haproxy_cfg_grammar::value::condition::TermKind;
 use haproxy_cfg_grammar::value::criterion::{self, Criterion, PREDEFINED};
 use haproxy_cfg_grammar::{Code, Diagnostic, Document, Line, SectionKind, Span, Statement};
 
 use crate::resolve::condition_of;
+use crate::userlist::is_known_form;
 
 /// One warning for each such keyword, at its first place.
 pub fn warnings(document: &Document) -> Vec<Diagnostic> {
@@ -60,6 +62,20 @@ fn of_line<'a>(
         {
             warn("the option ", setting.name, word.span);
         }
+    }
+    if let Some(Statement::Userlist(UserlistStatement::User {
+        name,
+        password: Some(Password::Crypt(hash)),
+        ..
+    })) = &line.statement
+        && !is_known_form(hash)
+    {
+        let message = format!(
+            "the password of '{}' is in no form of crypt(3) that hapax knows: none fits it",
+            name.shown()
+        );
+        diagnostics.push(Diagnostic::new(Code::NotBuilt, name.span, message));
+        return;
     }
     if let Some(statement) = &line.statement {
         for (name, span) in criteria(statement) {

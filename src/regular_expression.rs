@@ -15,7 +15,16 @@ pub struct BadRegex(String);
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
-pub enum Regex {
+pub struct Regex {
+    /// What every text begins with that matches, and whether its case counts: most lines of a head
+    /// are told apart from the one that a rule is about by a glance at their first bytes.
+    start: Vec<u8>,
+    ignore_case: bool,
+    engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
     /// Linear in the length of the text.
     Fast(regex::bytes::Regex),
     /// Everything that PCRE can do.
@@ -28,6 +37,65 @@ impl Regex {
     /// # Errors
     /// What is wrong with it, in PCRE's words.
     pub fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, BadRegex> {
+        Ok(Self {
+            start: literal_start(pattern),
+            ignore_case,
+            engine: Engine::new(pattern, ignore_case)?,
+        })
+    }
+
+    /// Whether the pattern is found somewhere in the text.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.may_match(text)
+            && match &self.engine {
+                Engine::Fast(regex) => regex.is_match(text),
+                Engine::Full(regex) => regex.is_match(text).unwrap_or_else(|error| {
+                    give_up(regex, &error);
+                    false
+                }),
+            }
+    }
+
+    fn may_match(&self, text: &[u8]) -> bool {
+        let Some(start) = text.get(..self.start.len()) else {
+            return false;
+        };
+        if self.ignore_case {
+            start.eq_ignore_ascii_case(&self.start)
+        } else {
+            start == self.start
+        }
+    }
+
+    /// Where the whole match and the groups 1 to 9 are in the text; `None` when it does not match.
+    pub fn captures(&self, text: &[u8]) -> Option<Groups> {
+        if !self.may_match(text) {
+            return None;
+        }
+        let mut groups = [None; 10];
+        match &self.engine {
+            Engine::Fast(regex) => {
+                let found = regex.captures(text)?;
+                for (n, group) in groups.iter_mut().enumerate() {
+                    *group = found.get(n).map(|m| (m.start(), m.end()));
+                }
+            }
+            Engine::Full(regex) => {
+                let found = regex.captures(text).unwrap_or_else(|error| {
+                    give_up(regex, &error);
+                    None
+                })?;
+                for (n, group) in groups.iter_mut().enumerate() {
+                    *group = found.get(n).map(|m| (m.start(), m.end()));
+                }
+            }
+        }
+        Some(groups)
+    }
+}
+
+impl Engine {
+    fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, BadRegex> {
         if let Ok(text) = std::str::from_utf8(pattern) {
             let fast = regex::bytes::RegexBuilder::new(text)
                 .unicode(false)
@@ -61,40 +129,24 @@ impl Regex {
                 })
             })
     }
+}
 
-    /// Whether the pattern is found somewhere in the text.
-    pub fn is_match(&self, text: &[u8]) -> bool {
-        match self {
-            Self::Fast(regex) => regex.is_match(text),
-            Self::Full(regex) => regex.is_match(text).unwrap_or_else(|error| {
-                give_up(regex, &error);
-                false
-            }),
-        }
+/// What a text has to begin with so that a pattern can match, as far as the pattern says it in so
+/// many letters: nothing when it is not bound to the beginning, or offers a choice.
+fn literal_start(pattern: &[u8]) -> Vec<u8> {
+    let Some(rest) = pattern.strip_prefix(b"^") else {
+        return Vec::new();
+    };
+    // Flags may change what letters mean.
+    if pattern.contains(&b'|') || pattern.windows(2).any(|w| w == b"(?" || w == b"(*") {
+        return Vec::new();
     }
-
-    /// Where the whole match and the groups 1 to 9 are in the text; `None` when it does not match.
-    pub fn captures(&self, text: &[u8]) -> Option<Groups> {
-        let mut groups = [None; 10];
-        match self {
-            Self::Fast(regex) => {
-                let found = regex.captures(text)?;
-                for (n, group) in groups.iter_mut().enumerate() {
-                    *group = found.get(n).map(|m| (m.start(), m.end()));
-                }
-            }
-            Self::Full(regex) => {
-                let found = regex.captures(text).unwrap_or_else(|error| {
-                    give_up(regex, &error);
-                    None
-                })?;
-                for (n, group) in groups.iter_mut().enumerate() {
-                    *group = found.get(n).map(|m| (m.start(), m.end()));
-                }
-            }
-        }
-        Some(groups)
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_/:,;=@%&! ".contains(b);
+    let mut start: Vec<u8> = rest.iter().copied().take_while(plain).collect();
+    if let Some(b'*' | b'?' | b'+' | b'{') = rest.get(start.len()) {
+        start.pop();
     }
+    start
 }
 
 /// How far PCRE searches before it gives up: milliseconds, where the patterns of the other matcher
@@ -152,12 +204,12 @@ const TOGETHER: usize = 4;
 impl RegexSet {
     /// Joins patterns.
     pub fn new(regexes: Vec<Regex>, ignore_case: bool) -> Self {
-        let fast = |r: &Regex| matches!(r, Regex::Fast(_));
+        let fast = |r: &Regex| matches!(r.engine, Engine::Fast(_));
         if regexes.iter().filter(|r| fast(r)).count() >= TOGETHER {
             let (fast, full): (Vec<_>, Vec<_>) = regexes.into_iter().partition(fast);
-            let sources = fast.iter().filter_map(|regex| match regex {
-                Regex::Fast(regex) => Some(regex.as_str()),
-                Regex::Full(_) => None,
+            let sources = fast.iter().filter_map(|regex| match &regex.engine {
+                Engine::Fast(regex) => Some(regex.as_str()),
+                Engine::Full(_) => None,
             });
             let together = regex::bytes::RegexSetBuilder::new(sources)
                 .unicode(false)
@@ -219,10 +271,10 @@ mod tests {
     #[test]
     fn both_kinds() {
         let fast = Regex::new(b"^/a(.*)$", false).unwrap();
-        assert!(matches!(fast, Regex::Fast(_)));
+        assert!(matches!(fast.engine, Engine::Fast(_)));
         assert_eq!(fast.captures(b"/abc").unwrap()[1], Some((2, 4)));
         let full = Regex::new(b"^(?!/a)(.)\\1", true).unwrap();
-        assert!(matches!(full, Regex::Full(_)));
+        assert!(matches!(full.engine, Engine::Full(_)));
         assert!(full.is_match(b"xX"));
         assert!(!full.is_match(b"/a"));
     }
@@ -245,6 +297,30 @@ mod tests {
         assert_eq!(last_given_up(), None);
         let bad = Regex::new(b"(?!a)(", false).unwrap_err();
         assert!(bad.0.ends_with("at byte 6"), "{bad}");
+    }
+
+    #[test]
+    fn starts() {
+        for (pattern, start) in [
+            ("^Host:.*", "Host:"),
+            ("^Hos?t", "Ho"),
+            ("^a{2}", ""),
+            ("^/a b(c)", "/a b"),
+            ("^a|b", ""),
+            ("^(?i)a", ""),
+            ("a", ""),
+            ("^a\\ b", "a"),
+            ("^", ""),
+        ] {
+            assert_eq!(
+                literal_start(pattern.as_bytes()),
+                start.as_bytes(),
+                "{pattern}"
+            );
+        }
+        let regex = Regex::new(b"^X-One:(.)", true).unwrap();
+        assert!(regex.is_match(b"x-oNE:1") && !regex.is_match(b"x-on") && !regex.is_match(b""));
+        assert!(!Regex::new(b"^X", false).unwrap().is_match(b"x"));
     }
 
     #[test]

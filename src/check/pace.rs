@@ -45,6 +45,20 @@ pub fn spread(interval: Duration, percent: u8, random: u32) -> Duration {
     Duration::from_millis(millis + by - most)
 }
 
+/// When a check is made that is due `after` some common moment: a little later, by at most a
+/// thousandth of its interval, so that many servers are checked in one go and the process sleeps in
+/// between.
+pub fn together(after: Duration, interval: Duration) -> Duration {
+    let step = interval.as_millis() / 1000;
+    if step < 2 {
+        return after;
+    }
+    let due = after.as_nanos().div_ceil(step * NANOS_PER_MS) * step;
+    Duration::from_millis(u64::try_from(due).unwrap_or(u64::MAX))
+}
+
+const NANOS_PER_MS: u128 = 1_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +94,24 @@ mod tests {
         assert_eq!(spread(second, 0, 7), second);
         assert_eq!(spread(second, 50, 0), second / 2);
         assert_eq!(spread(second, 50, u32::MAX), second * 3 / 2);
+    }
+
+    #[test]
+    fn checks_gather() {
+        let ms = Duration::from_millis;
+        for (after, interval, wanted) in [
+            (1234, 1000, 1234),
+            (1234, 1999, 1234),
+            (1234, 2000, 1234),
+            (1235, 2000, 1236),
+            (0, 5000, 0),
+            (1, 5000, 5),
+            (5000, 5000, 5000),
+            (5001, 5000, 5005),
+        ] {
+            assert_eq!(together(ms(after), ms(interval)), ms(wanted), "{after}");
+        }
+        let odd = ms(10) + Duration::from_nanos(1);
+        assert_eq!(together(odd, ms(5000)), ms(15));
     }
 }

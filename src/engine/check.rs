@@ -30,6 +30,8 @@ struct Checked {
     server: Arc<Server>,
     program: Arc<Program>,
     check: ServerCheck,
+    /// When the checks of its plan began: a moment that all have in common.
+    began: Instant,
 }
 
 /// How often servers that are warming up are looked at.
@@ -64,6 +66,7 @@ pub(crate) async fn run(generation: Arc<Generation>) {
 fn schedule(generation: &Generation) -> Vec<Checked> {
     let plan = &generation.plan;
     let mut all = Vec::new();
+    let now = Instant::now();
     for (id, (proxy, handles)) in plan
         .proxies
         .iter()
@@ -82,18 +85,20 @@ fn schedule(generation: &Generation) -> Vec<Checked> {
                     server: Arc::clone(live),
                     program: Arc::clone(&handles.check),
                     check: check.clone(),
+                    began: now,
                 });
             }
         }
     }
     let interval = |checked: &Checked| checked.interval();
     let window = pace::start_window(all.iter().map(interval));
-    let now = Instant::now();
     let count = all.len() as u64;
     for (index, checked) in all.iter().enumerate() {
         if checked.server.due().is_none() {
             let after = pace::first(checked.interval(), window, index as u64, count);
-            checked.server.set_due(now + after);
+            checked
+                .server
+                .set_due(now + pace::together(after, checked.interval()));
         }
     }
     all
@@ -143,8 +148,10 @@ async fn watch(checked: Checked) {
         }
         let percent = checked.plan.global.spread_checks;
         let random = if percent > 0 { random() } else { 0 };
-        let pause = pace::spread(checked.interval(), percent, random);
-        server.set_due(Instant::now() + pause);
+        let interval = checked.interval();
+        let pause = pace::spread(interval, percent, random);
+        let after = Instant::now().saturating_duration_since(checked.began) + pause;
+        server.set_due(checked.began + pace::together(after, interval));
     }
 }
 

@@ -437,8 +437,8 @@ async fn attempt(
         .and_then(|settings| settings.source.as_ref());
     let source = source.or_else(|| session.backend().source.as_ref());
     let plain = !alive && patience.is_none() && source.is_none();
-    // The request goes along with the packet that ends the handshake.
-    let smart = session.backend().options.tcp_smart_connect == Some(true);
+    // A request that is at hand goes along with the packet that ends the handshake.
+    let smart = session.backend().options.tcp_smart_connect != Some(false);
     let kind = Start {
         plain,
         quiet: smart && transaction.up.is_pending(),
@@ -462,7 +462,7 @@ async fn attempt(
     let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
     side.farewell = Farewell::new(session.backend().options.nolinger, v1_4, false);
     session.card.server.replace(server.clone());
-    session.server = Some(Link {
+    session.server = Some(Box::new(Link {
         side,
         at: server
             .as_ref()
@@ -474,7 +474,7 @@ async fn attempt(
         reused: false,
         personal: false,
         spare: plain.then_some(address),
-    });
+    }));
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {

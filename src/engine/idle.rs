@@ -30,7 +30,7 @@ pub(crate) struct Idle {
 
 #[derive(Debug)]
 struct Kept {
-    link: Link,
+    link: Box<Link>,
     /// The session that it was used by last.
     owner: u64,
     /// When it is too old.
@@ -58,7 +58,7 @@ const ROUND: Duration = Duration::from_secs(1);
 
 impl Idle {
     /// Keeps a connection that has served a request of that session.
-    pub(crate) fn put(worker: &Rc<Worker>, mut link: Link, owner: u64, age: Duration) {
+    pub(crate) fn put(worker: &Rc<Worker>, mut link: Box<Link>, owner: u64, age: Duration) {
         let idle = &worker.idle;
         let Some(key) = link.server.as_ref().map(key) else {
             return;
@@ -78,7 +78,7 @@ impl Idle {
     }
 
     /// A connection that can carry a request now.
-    pub(crate) fn take(&self, wanted: Wanted<'_>) -> Option<Link> {
+    pub(crate) fn take(&self, wanted: Wanted<'_>) -> Option<Box<Link>> {
         if self.count.get() == 0 {
             return None;
         }

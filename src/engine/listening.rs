@@ -412,3 +412,64 @@ fn open_unix(path: &Path, backlog: i32) -> Result<OwnedFd, ListenError> {
     }
     Ok(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::plan::Role;
+
+    fn listener(defer_accept: bool) -> Listener {
+        Listener {
+            address: ListenAddress::Tcp {
+                ip: Ipv4Addr::LOCALHOST.into(),
+                port: 0,
+            },
+            numeric_id: 1,
+            name: None,
+            interface: None,
+            mss: None,
+            transparent: false,
+            defer_accept,
+        }
+    }
+
+    #[test]
+    fn requests_are_acknowledged_by_their_answers_in_http_and_where_it_is_asked_for() {
+        for (mode, smart, quick) in [
+            (Mode::Http, None, false),
+            (Mode::Tcp, None, true),
+            (Mode::Http, Some(false), true),
+            (Mode::Tcp, Some(true), false),
+        ] {
+            let mut proxy = Proxy::new("p", Role::Listen);
+            proxy.mode = mode;
+            proxy.options.tcp_smart_accept = smart;
+            let socket = tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            prepare(&socket, &proxy, &listener(false)).unwrap();
+            assert_eq!(socket.tcp_quickack().unwrap(), quick, "{mode:?}, {smart:?}");
+            assert!(socket.tcp_nodelay().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_deferred_connection_comes_with_its_first_bytes() {
+        let socket = tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        prepare(&socket, &Proxy::new("p", Role::Listen), &listener(true)).unwrap();
+        socket
+            .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+            .unwrap();
+        socket.listen(5).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let began = Instant::now();
+        let mut client = TcpStream::connect(address).unwrap();
+        let early = socket.accept();
+        // The system does not keep it for ever, which a machine that stands still may show.
+        assert!(early.is_err() || began.elapsed() > Duration::from_millis(500));
+        client.write_all(b"x").unwrap();
+        while early.is_err() && socket.accept().is_err() {}
+    }
+}

@@ -329,7 +329,7 @@ pub(crate) struct Session {
     /// The client's address.
     pub(crate) peer: Option<SocketAddr>,
     /// The server.
-    pub(crate) server: Option<Link>,
+    pub(crate) server: Option<Box<Link>>,
     /// The server that the next request goes to, if it may choose and that one has room.
     pub(crate) preferred: Option<Arc<Server>>,
     /// The server whose connection was left to others.
@@ -349,12 +349,15 @@ pub(crate) struct Session {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn run(
+///
+/// What it answers is what a connection at rest costs. So the session is built before it begins,
+/// where an `async fn` would keep room for its arguments as well, and what does not rest is boxed.
+pub(crate) fn run(
     worker: Rc<Worker>,
     generation: Arc<Generation>,
     accepted: Accepted,
     card: Rc<Card>,
-) {
+) -> impl Future<Output = ()> {
     let now = worker.now();
     let mut session = Session {
         worker,
@@ -377,16 +380,18 @@ pub(crate) async fn run(
         excess: 0,
         entered: Some(accepted.entered),
     };
-    session.set_client_options();
-    session.count_connection();
-    session.log_connect();
-    if session.is_monitored() {
-        return monitor(&mut session).await;
-    }
-    match session.proxy().mode {
-        Mode::Http => http(&mut session).await,
-        Mode::Tcp => exchange::relay(&mut session).await,
-        Mode::Health => health(&mut session).await,
+    async move {
+        session.set_client_options();
+        session.count_connection();
+        session.log_connect();
+        if session.is_monitored() {
+            return Box::pin(monitor(&mut session)).await;
+        }
+        match session.proxy().mode {
+            Mode::Http => http(&mut session).await,
+            Mode::Tcp => Box::pin(exchange::relay(&mut session)).await,
+            Mode::Health => Box::pin(health(&mut session)).await,
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! counted.
 
 use std::cell::RefCell;
-use std::io::{Stderr, Stdout};
+use std::io::{self, Stderr, Stdout};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Local};
@@ -27,8 +28,8 @@ pub(crate) fn dropped() -> u64 {
 /// The sockets of one thread, opened when first needed.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    v4: RefCell<Option<UdpSocket>>,
-    v6: RefCell<Option<UdpSocket>>,
+    /// One for each target: the way to it is looked up once.
+    udp: RefCell<Vec<(SocketAddr, UdpSocket)>>,
     unix: RefCell<Option<UnixDatagram>>,
     stdout: Stdout,
     stderr: Stderr,
@@ -38,11 +39,10 @@ pub(crate) struct Sender {
 impl Default for Sender {
     fn default() -> Self {
         Self {
-            v4: RefCell::default(),
-            v6: RefCell::default(),
+            udp: RefCell::default(),
             unix: RefCell::default(),
-            stdout: std::io::stdout(),
-            stderr: std::io::stderr(),
+            stdout: io::stdout(),
+            stderr: io::stderr(),
             line: RefCell::default(),
         }
     }
@@ -85,20 +85,7 @@ impl Sender {
 
     fn transmit(&self, address: &LogAddress, line: &[u8]) -> bool {
         match address {
-            LogAddress::Udp(to) => {
-                let (slot, any) = match to {
-                    SocketAddr::V4(_) => (&self.v4, "0.0.0.0:0"),
-                    SocketAddr::V6(_) => (&self.v6, "[::]:0"),
-                };
-                let mut slot = slot.borrow_mut();
-                if slot.is_none() {
-                    *slot = UdpSocket::bind(any)
-                        .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
-                        .ok();
-                }
-                slot.as_ref()
-                    .is_some_and(|socket| socket.send_to(line, to).is_ok())
-            }
+            LogAddress::Udp(to) => self.transmit_udp(*to, line),
             LogAddress::Unix(path) => {
                 let mut slot = self.unix.borrow_mut();
                 if slot.is_none() {
@@ -113,6 +100,55 @@ impl Sender {
             LogAddress::Stderr => print(self.stderr.as_fd(), line, &mut PRINTING.lock()[1]),
         }
     }
+}
+
+/// The number of this process. The first line is written by the process that stays.
+fn pid() -> u32 {
+    static PID: OnceLock<u32> = OnceLock::new();
+    *PID.get_or_init(std::process::id)
+}
+
+impl Sender {
+    fn transmit_udp(&self, to: SocketAddr, line: &[u8]) -> bool {
+        let mut sockets = self.udp.borrow_mut();
+        let known = sockets.iter().position(|(address, _)| *address == to);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let Ok(socket) = udp(to) else {
+                    return false;
+                };
+                // Targets of plans that are gone.
+                if sockets.len() >= KEPT {
+                    sockets.clear();
+                }
+                sockets.push((to, socket));
+                sockets.len() - 1
+            }
+        };
+        let socket = &sockets[place].1;
+        match socket.send(line) {
+            // That is about the line before: nobody listened then.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                socket.send(line).is_ok()
+            }
+            result => result.is_ok(),
+        }
+    }
+}
+
+/// UDP sockets that a thread keeps.
+const KEPT: usize = 32;
+
+fn udp(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any = match to {
+        SocketAddr::V4(_) => "0.0.0.0:0",
+        SocketAddr::V6(_) => "[::]:0",
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(to)?;
+    Ok(socket)
 }
 
 /// What a target gets.
@@ -131,7 +167,7 @@ fn write(
             severity,
             facility: target.facility,
             program: &global.log_tag,
-            pid: std::process::id(),
+            pid: pid(),
         };
         json::line(&head, text, fields(), line);
         // An object that is cut is none.
@@ -145,7 +181,7 @@ fn write(
         time: now,
         host,
         tag: &global.log_tag,
-        pid: std::process::id(),
+        pid: pid(),
     };
     match target.frame {
         LogFrame::Rfc5424 => frame.rfc5424(line),

@@ -210,13 +210,15 @@ impl Head {
     /// The first line after `from` (all lines for `None`) with that name, whatever its case.
     pub fn find(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
         let first = from.map_or(0, |i| i + 1);
+        let last = name.last().map(u8::to_ascii_lowercase);
         (first..self.line_count()).find(|&i| {
             let line = &self.lines[i];
-            line.start != REMOVED
-                && (line.colon - line.start) as usize == name.len()
-                && self
-                    .text(bytes, line.start, line.colon)
-                    .eq_ignore_ascii_case(name)
+            if line.start == REMOVED || (line.colon - line.start) as usize != name.len() {
+                return false;
+            }
+            // Names of one length begin alike more often than they end alike.
+            let found = self.text(bytes, line.start, line.colon);
+            found.last().map(u8::to_ascii_lowercase) == last && found.eq_ignore_ascii_case(name)
         })
     }
 

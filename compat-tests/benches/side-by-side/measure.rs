@@ -14,7 +14,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
 use crate::contender::Contender;
-use crate::scenario::{Mode, Scenario};
+use crate::scenario::{Mode, Ports, Scenario};
 
 /// How runs are made.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,14 @@ impl Bench {
         let (port, origin_port) = (free_port()?, origin.port());
         spawn_local(origin.serve());
         let folder = tempfile::tempdir()?;
-        let text = scenario.configuration(contender.kind, port, origin_port);
+        // Bound and never read: the system drops what does not fit.
+        let syslog = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+        let ports = Ports {
+            proxy: port,
+            origin: origin_port,
+            syslog: syslog.local_addr()?.port(),
+        };
+        let text = scenario.configuration(contender.kind, ports);
         std::fs::write(folder.path().join(FILE), text)?;
         // The process becomes the proxy, so its id is the proxy's.
         let core = self.proxy_core.to_string();
@@ -96,7 +103,7 @@ impl Bench {
     ) -> Result<Sample, Box<dyn Error>> {
         let asking = Asking {
             port,
-            request: REQUEST.to_vec(),
+            request: scenario.request(),
             pace: self.pace,
             latencies: true,
         };
@@ -144,7 +151,7 @@ impl Bench {
         let before = memory_kib(proxy.pid())?;
         let asking = Asking {
             port,
-            request: REQUEST.to_vec(),
+            request: scenario.request(),
             // The first round takes two seconds, the second never comes.
             pace: Some(Duration::from_secs(2) / u32::try_from(scenario.clients)?),
             latencies: false,
@@ -227,7 +234,5 @@ fn pin(core: usize) -> Result<(), Box<dyn Error>> {
 }
 
 const FILE: &str = "proxy.cfg";
-const REQUEST: &[u8] = b"GET /index.html HTTP/1.1\r\nHost: www.example.test\r\n\
-User-Agent: side-by-side\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n";
 const WARM_UP: Duration = Duration::from_millis(300);
 const COUNT_CALLS: Duration = Duration::from_millis(500);

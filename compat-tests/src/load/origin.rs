@@ -23,7 +23,10 @@ impl Origin {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         Ok(Self {
             listener,
             port,

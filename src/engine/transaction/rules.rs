@@ -14,6 +14,7 @@ use crate::rule::{
     Between, Effects, Moment, PAGE_REALM, ResponseVerdict, Statistics, Verdict, with_request,
 };
 use crate::sample::{Content, Facts, Message, http};
+use crate::userlist;
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
 struct Connection<'a> {
@@ -219,7 +220,10 @@ fn statistics<'p>(
     let known =
         http::credentials(request, as_proxy, &mut scratch).is_some_and(|(name, password)| {
             let pair = [name, b":", password].concat();
-            page.auth.iter().any(|user| user.as_bytes() == pair)
+            let users = page.auth.iter();
+            users.fold(false, |known, user| {
+                known | userlist::same(user.as_bytes(), &pair)
+            })
         });
     let realm = page.realm.as_ref().map(|realm| realm.as_bytes());
     Some(Statistics {
