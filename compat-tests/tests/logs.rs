@@ -217,7 +217,7 @@ impl Running {
                     "{}",
                     std::fs::read_to_string(folder.join("messages")).expect("a file")
                 );
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::park_timeout(Duration::from_millis(20));
             }
         }
         running
