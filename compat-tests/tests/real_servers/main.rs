@@ -192,7 +192,12 @@ fn play(kind: Kind, checks: &[Check]) {
         let gone = here.clone().map(|(name, _)| (name, ["DOWN", "L4CON", ""]));
         await_states(&mut proxy, &socket, gone.collect());
         server.run();
-        await_states(&mut proxy, &socket, here.collect());
+        // A 404 keeps what is up for those who know it; it does not bring anything up.
+        let back = here.map(|(name, finds)| match finds {
+            ["NOLB", ..] => (name, ["DOWN", "L7STS", "404"]),
+            finds => (name, finds),
+        });
+        await_states(&mut proxy, &socket, back.collect());
     }
 }
 
