@@ -769,9 +769,10 @@ impl Session {
         };
         record.connect(to, mode, &mut text);
         let global = &self.generation.plan.global;
+        let fields = || record.connect_fields(to);
         self.worker
             .log
-            .send(&proxy.log_targets, global, INFO, &text);
+            .send_with(&proxy.log_targets, global, INFO, &text, fields);
     }
 }
 

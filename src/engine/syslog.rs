@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Local};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Map, Value};
 
@@ -95,8 +96,8 @@ impl Sender {
                 slot.as_ref()
                     .is_some_and(|socket| socket.send_to(line, path).is_ok())
             }
-            LogAddress::Stdout => print(self.stdout.as_fd(), line),
-            LogAddress::Stderr => print(self.stderr.as_fd(), line),
+            LogAddress::Stdout => print(self.stdout.as_fd(), line, &mut PRINTING.lock()[0]),
+            LogAddress::Stderr => print(self.stderr.as_fd(), line, &mut PRINTING.lock()[1]),
         }
     }
 }
@@ -196,8 +197,32 @@ fn write(
 /// Longest write to a pipe that goes as a whole or not at all.
 const PIPE_BUF: usize = 4096;
 
-/// Prints without ever waiting for whoever reads.
-fn print(to: BorrowedFd<'_>, line: &[u8]) -> bool {
+/// Held while a line is printed: the room that one thread has seen must not be taken by another, and
+/// lines must not mix. Says of both streams whether the last line was cut.
+static PRINTING: Mutex<[bool; 2]> = Mutex::new([false; 2]);
+
+/// Prints without ever waiting for whoever reads. What follows a line that was cut starts on a line
+/// of its own.
+fn print(to: BorrowedFd<'_>, line: &[u8], cut: &mut bool) -> bool {
+    if *cut {
+        if !print_pieces(to, b"\n").whole {
+            return false;
+        }
+        *cut = false;
+    }
+    let printed = print_pieces(to, line);
+    *cut = printed.begun && !printed.whole;
+    printed.whole
+}
+
+/// How much of a line is out.
+struct Printed {
+    begun: bool,
+    whole: bool,
+}
+
+fn print_pieces(to: BorrowedFd<'_>, line: &[u8]) -> Printed {
+    let mut begun = false;
     for piece in line.chunks(PIPE_BUF) {
         let mut ready = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
         let now = Timespec {
@@ -206,11 +231,20 @@ fn print(to: BorrowedFd<'_>, line: &[u8]) -> bool {
         };
         let writable = poll(&mut ready, Some(&now)).is_ok_and(|n| n > 0)
             && ready[0].revents().contains(PollFlags::OUT);
-        if !writable || rustix::io::write(to, piece).is_err() {
-            return false;
+        let written = if writable {
+            rustix::io::write(to, piece).unwrap_or(0)
+        } else {
+            0
+        };
+        begun |= written > 0;
+        if written < piece.len() {
+            return Printed {
+                begun,
+                whole: false,
+            };
         }
     }
-    true
+    Printed { begun, whole: true }
 }
 
 #[cfg(test)]
@@ -221,8 +255,30 @@ mod tests {
     fn a_reader_that_sleeps_costs_lines_and_no_time() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         let line = [b'x'; 1000];
-        let sent = (0..1000).filter(|_| print(writer.as_fd(), &line)).count();
+        let sent = (0..1000)
+            .filter(|_| print(writer.as_fd(), &line, &mut false))
+            .count();
         assert!((15..=70).contains(&sent), "{sent}");
         drop(reader);
+    }
+
+    #[test]
+    fn a_line_after_one_that_was_cut_starts_on_its_own() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let mut cut = false;
+        // No pipe holds a whole number of these.
+        let long = [b'x'; 3 * PIPE_BUF];
+        while print(writer.as_fd(), &long, &mut cut) {}
+        assert!(cut);
+        let mut piece = [0; 2 * PIPE_BUF];
+        let mut length = rustix::io::read(&reader, &mut piece).unwrap();
+        assert!(print(writer.as_fd(), b"next\n", &mut cut));
+        drop(writer);
+        let mut seen = Vec::new();
+        while length > 0 {
+            seen.extend_from_slice(&piece[..length]);
+            length = rustix::io::read(&reader, &mut piece).unwrap();
+        }
+        assert!(seen.ends_with(b"x\nnext\n"), "{}", seen.len());
     }
 }

@@ -1,17 +1,8 @@
 //! Log lines as JSON, one object on each line: `log stdout format json local0`.
 //!
-//! Every object has `time` (RFC 3339, milliseconds), `severity` (`emerg` to `debug`), `facility`,
-//! `program`, `pid` and `message`, which is the line as syslog would get it. The line of a session
-//! or request has these in addition, where they apply:
-//!
-//! - `kind`: `tcp`, `http` or `connect`;
-//! - `client`, `client_port`, `accepted` (RFC 3339), `frontend`, `backend`, `server`;
-//! - `timers`: `request`, `queue`, `connect`, `response`, `total` in milliseconds; a step that was
-//!   not reached is not there;
-//! - `bytes`, `termination` (two letters, or four in HTTP), `retries`, `redispatched`;
-//! - `sessions`: `process`, `frontend`, `backend`, `server`; `queues`: `server`, `backend`;
-//! - `status`, `request`, `request_cookie`, `response_cookie`, `request_headers`,
-//!   `response_headers`.
+//! `docs/logs.md` has the schema; a test holds it against what is written.
+
+use std::net::SocketAddr;
 
 use chrono::{DateTime, Local, SecondsFormat};
 use serde_json::{Map, Value};
@@ -54,6 +45,27 @@ pub fn line(head: &Head<'_>, message: &[u8], fields: Map<String, Value>, out: &m
 }
 
 impl Record<'_> {
+    /// What the line about a connection to `to` says, by name.
+    pub fn connect_fields(&self, to: SocketAddr) -> Map<String, Value> {
+        let mut object = Map::new();
+        let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+        put("kind", "connect".into());
+        if let Some(client) = self.client {
+            put("client", client.ip().to_string().into());
+            put("client_port", client.port().into());
+        }
+        put(
+            "accepted",
+            self.accepted
+                .to_rfc3339_opts(SecondsFormat::Millis, true)
+                .into(),
+        );
+        put("frontend", self.frontend.into());
+        put("local", to.ip().to_string().into());
+        put("local_port", to.port().into());
+        object
+    }
+
     /// What the line of a session or request says, by name.
     pub fn fields(&self, http: Option<&HttpPart<'_>>) -> Map<String, Value> {
         let mut object = Map::new();
