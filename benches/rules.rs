@@ -78,7 +78,7 @@ fn domain(bencher: Bencher<'_, '_>, count: usize) {
 
 #[divan::bench(args = COUNTS)]
 fn directory(bencher: Bencher<'_, '_>, count: usize) {
-    let pattern = |n| format!("articles/{n}");
+    let pattern = |n| format!("articles/part-{n}");
     compare(bencher, MatchMethod::Directory, count, PATH, pattern);
 }
 

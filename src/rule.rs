@@ -31,6 +31,8 @@ pub enum Verdict<'p> {
     Pass,
     /// 403.
     Deny,
+    /// The same, because of `reqdeny`, which 1.4 counts.
+    Refuse,
     /// 400: a rule has made nonsense of it.
     Invalid,
     /// 500, later.
@@ -207,7 +209,7 @@ impl HttpRules {
                 return Verdict::Invalid;
             }
             if outcome.denied {
-                return Verdict::Deny;
+                return Verdict::Refuse;
             }
             if outcome.tarpitted {
                 return Verdict::Tarpit;

@@ -21,5 +21,5 @@ pub use field::{FIELDS, Field};
 pub use health::{Check, Health, State};
 pub use info::Info;
 pub use page::{Page, Section as SectionOfPage, actions};
-pub use row::{Filter, Kind, Row, Value};
+pub use row::{Filter, Kind, More, Row, Value};
 pub use session::{Party, SessionReport};

@@ -11,12 +11,14 @@
 //! - `connection`: one socket of a scripted peer; `text`: placeholders in suites;
 //! - `log_line`, [`replacements`]: what differs from run to run;
 //! - [`exposition`]: reads metrics, strictly; `tests/metrics.rs` uses it;
+//! - [`browser`]: the statistics page as people see it;
 //! - [`process`]: a running proxy; [`ports`]: free ones; [`load`]: many requests at once;
 //! - [`arguments`]: command lines of the programs here.
 //!
 //! Nothing here knows how hapax works inside: it is started as a process, like any other proxy.
 
 pub mod arguments;
+pub mod browser;
 mod connection;
 pub mod corpus;
 pub mod exposition;

@@ -165,6 +165,42 @@ const SHAPES: &[(&str, &str)] = &[
         "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: {n}\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
     ),
     (
+        "words behind a chunk size",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 x\r\nabc\r\n0\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a blank behind a chunk size",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a carriage return in an extension",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a\rb\r\nabc\r\n0\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a carriage return after a chunk size",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\rabc\r\n0\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a carriage return in a trailer",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\rc\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a carriage return before the end of trailers",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\rX\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a chunk without its line end",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc0\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "no coding and a length in HTTP/1.0",
+        "POST {} HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET {x} HTTP/1.0\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "no coding before chunks",
+        "POST {} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
         "a body of GET",
         "GET {} HTTP/1.1\r\nHost: a\r\nContent-Length: {n}\r\n\r\nGET {x} HTTP/1.1\r\nHost: a\r\n\r\n",
     ),
@@ -191,6 +227,10 @@ const OPTIONS: &[(&str, &str)] = &[
         "option http-keep-alive\n    option accept-invalid-http-request",
     ),
     ("hapax", "option http-keep-alive"),
+    (
+        "hapax",
+        "option http-server-close\n    option accept-invalid-http-request",
+    ),
 ];
 
 /// What arrived on one connection of the origin.

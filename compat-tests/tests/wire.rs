@@ -8,20 +8,26 @@ use compat_tests::{corpus, hapax};
 
 #[test]
 fn as_haproxy_1_4() {
-    play("1.4");
+    play("1.4", &["--compat", "1.4"], "1.4");
 }
 
 #[test]
 fn as_haproxy_1_8() {
-    play("1.8");
+    play("1.8", &["--compat", "1.8"], "1.8");
 }
 
-fn play(version: &str) {
-    let ratchet = Ratchet::load(&corpus::ratchet("wire", version)).expect("the list is readable");
+/// `modes_by_default` has what the cases do that this list has and that of 1.8 has not.
+#[test]
+fn as_haproxy_1_8_by_default() {
+    play("1.8", &[], "default");
+}
+
+fn play(version: &str, args: &[&str], list: &str) {
+    let ratchet = Ratchet::load(&corpus::ratchet("wire", list)).expect("the list is readable");
     let run = WireRun {
         command: ProxyCommand {
             binary: hapax::binary(),
-            args: vec!["--compat".into(), version.into()],
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
         },
         corpus: corpus::wire(),
         golden: version.into(),

@@ -24,9 +24,12 @@ use crate::sample::{Facts, Value, fetch};
 #[derive(Debug)]
 pub struct RuleIndex {
     classes: Vec<Class>,
+    /// Rules that share a pattern, by what else they ask: those on many paths of one host.
+    nested: Vec<Self>,
     /// Rules that are looked at whatever the request is, in order.
     always: Vec<u32>,
-    /// By rule: a pattern that fits is all that the condition asks for.
+    /// By rule: a pattern that fits is all that the condition asks for. Nested ones leave it to the
+    /// outermost.
     decided: Vec<bool>,
 }
 
@@ -65,9 +68,7 @@ impl RuleIndex {
         worth: &mut Vec<u32>,
     ) -> Option<usize> {
         worth.clear();
-        for class in &self.classes {
-            class.collect(facts, worth);
-        }
+        self.collect(facts, worth);
         worth.sort_unstable();
         worth.dedup();
         let mut mapped = worth.iter().copied().peekable();
@@ -105,6 +106,25 @@ impl RuleIndex {
         };
         let first = index.first(|n| condition(&rules[n]), acls, facts, &mut Vec::new())?;
         rules.get(first)
+    }
+
+    /// The rules that a pattern speaks for.
+    fn collect(&self, facts: &Facts<'_>, worth: &mut Vec<u32>) {
+        let mut at = worth.len();
+        for class in &self.classes {
+            class.collect(facts, worth);
+        }
+        while !self.nested.is_empty() && at < worth.len() {
+            if worth[at] & NESTED == 0 {
+                at += 1;
+                continue;
+            }
+            let inner = worth.swap_remove(at) & !NESTED;
+            if let Some(inner) = self.nested.get(inner as usize) {
+                inner.collect(facts, worth);
+                worth.extend(&inner.always);
+            }
+        }
     }
 
     /// How many rules are found by a pattern.
@@ -152,6 +172,9 @@ impl Class {
         });
     }
 }
+
+/// Marks, among numbers of rules, that of a nested index.
+const NESTED: u32 = 1 << 31;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,8 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::cli::server::{Found, in_backend};
-use crate::check::agent::Saying;
+use crate::check::agent::{Admin, Saying};
+use crate::check::log::Reason;
 use crate::engine::generation::{Generation, Handles};
 use crate::engine::roster::Whom;
 use crate::engine::worker::{Command, Shared};
@@ -63,12 +64,12 @@ fn backend_of<'g>(generation: &'g Generation, name: &str) -> Option<(&'g Proxy, 
 /// What is done to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
-    Maintain,
-    Use,
+    /// Answers whether it has changed anything, as 1.4 has it.
+    Switch(Admin),
+    /// The same, and it always counts as done.
+    Set(Admin),
     /// 1.4's soft stop and start.
     Weight(bool),
-    Ready,
-    Drain,
     Checks(bool),
     Health {
         up: bool,
@@ -81,12 +82,15 @@ enum Deed {
 
 fn deed(action: &str, v1_4: bool) -> Option<Deed> {
     Some(match (action, v1_4) {
-        ("disable", _) | ("maint", false) => Deed::Maintain,
-        ("enable", _) => Deed::Use,
+        ("disable", _) => Deed::Switch(Admin::Maintenance),
+        ("enable", _) => Deed::Switch(Admin::Ready),
+        ("maint", false) => Deed::Set(Admin::Maintenance),
         ("stop", true) => Deed::Weight(false),
         ("start", true) => Deed::Weight(true),
-        ("ready" | "start", false) => Deed::Ready,
-        ("drain" | "stop", false) => Deed::Drain,
+        ("stop", false) => Deed::Switch(Admin::Drain),
+        ("start", false) => Deed::Switch(Admin::Ready),
+        ("ready", false) => Deed::Set(Admin::Ready),
+        ("drain", false) => Deed::Set(Admin::Drain),
         ("dhlth", false) => Deed::Checks(false),
         ("ehlth", false) => Deed::Checks(true),
         ("hrunn", false) => Deed::Health {
@@ -114,41 +118,59 @@ impl Deed {
     /// Does it. Answers whether that has changed anything.
     fn apply(self, shared: &Shared, found: &Found) -> bool {
         let (backend, server) = (&found.backend, &found.server);
-        let before = (server.is_in_maintenance(), server.state().to_string());
+        let settings = server.settings();
         match self {
-            Self::Maintain => backend.set_maintenance(server, true),
-            Self::Use => backend.set_maintenance(server, false),
+            Self::Switch(wish) => {
+                let state = || (server.is_in_maintenance(), server.is_drained());
+                let before = state();
+                backend.administer(server, wish, Reason::OldPage);
+                before != state()
+            }
+            Self::Set(wish) => {
+                backend.administer(server, wish, Reason::Page);
+                true
+            }
             Self::Weight(on) => {
                 let weight = if on { server.weights().1 } else { 0 };
                 backend.set_weight(server, weight);
-                return true;
+                true
             }
-            Self::Ready => {
-                backend.set_drain(server, false);
-                backend.set_maintenance(server, false);
+            Self::Health { up, stopping } => {
+                if server.is_checked() {
+                    backend.set_health(server, up, stopping, Reason::Page);
+                }
+                server.is_checked()
             }
-            Self::Drain => {
-                backend.set_maintenance(server, false);
-                backend.set_drain(server, true);
-            }
-            Self::Health { up, stopping } => backend.set_health(server, up, stopping),
             Self::Shutdown => {
                 // Nobody waits for the number of sessions.
                 let (reply, _) = unbounded_channel();
                 shared
                     .tell_workers(|| Command::End(Whom::Server(Arc::clone(server)), reply.clone()));
-                return true;
+                true
             }
-            Self::Checks(on) => return server.pause_checks(!on),
-            Self::AgentChecks(on) => return server.pause_agent(!on),
-            Self::Agent(up) => backend.agent_says(
-                server,
-                &Saying {
-                    up: Some(up),
-                    ..Saying::default()
-                },
-            ),
+            Self::Checks(on) => {
+                if settings.check.is_some() {
+                    server.pause_checks(!on);
+                }
+                settings.check.is_some()
+            }
+            Self::AgentChecks(on) => {
+                if settings.agent.is_some() {
+                    server.pause_agent(!on);
+                }
+                settings.agent.is_some()
+            }
+            Self::Agent(up) => {
+                let up = Some(up);
+                if settings.agent.is_some() {
+                    let saying = Saying {
+                        up,
+                        ..Saying::default()
+                    };
+                    backend.agent_says(server, &saying);
+                }
+                settings.agent.is_some()
+            }
         }
-        before != (server.is_in_maintenance(), server.state().to_string())
     }
 }

@@ -34,10 +34,25 @@ pub enum News {
         /// It was up.
         was_up: bool,
     },
+    /// An administrator takes it out while it is down (since 1.5).
+    MaintenanceWhileDown,
     /// An administrator brings it back.
-    Ready,
+    Ready {
+        /// It gets no new clients all the same.
+        drained: bool,
+    },
     /// An administrator lets it get no new clients.
-    Drain,
+    Drain {
+        /// It is up.
+        up: bool,
+    },
+    /// It comes back from maintenance, and still gets no new clients.
+    StillDrained,
+    /// An administrator lets it get new clients again.
+    Undrained {
+        /// It is up.
+        up: bool,
+    },
 }
 
 /// Why.
@@ -51,6 +66,10 @@ pub enum Reason<'a> {
     Tracked(&'a str, &'a str),
     /// Somebody on the statistics socket.
     Administrator,
+    /// Somebody on the statistics page.
+    Page,
+    /// The same, with an action of 1.4 (since 1.5).
+    OldPage,
 }
 
 /// What the line says about the backend.
@@ -101,21 +120,38 @@ pub fn change(
         News::Up | News::Resumed => write!(line, " is UP"),
         News::Down { .. } => write!(line, " is DOWN"),
         News::Stopping => write!(line, " is stopping"),
-        News::Drain => write!(line, " enters drain state"),
+        News::Drain { .. } => write!(line, " enters drain state"),
+        News::StillDrained => write!(line, " remains in forced drain mode"),
+        News::Undrained { up: true } => write!(line, " is UP (leaving forced drain)"),
+        News::Undrained { up: false } => write!(line, " is DOWN (leaving forced drain)"),
+        News::MaintenanceWhileDown => write!(line, " was DOWN and now enters maintenance"),
         News::Maintenance { .. } if v1_4 => write!(line, " is DOWN for maintenance"),
         News::Maintenance { .. } => write!(line, " is going DOWN for maintenance"),
-        News::Ready if v1_4 => write!(line, " is UP (leaving maintenance)"),
-        News::Ready => write!(line, " is UP/READY (leaving forced maintenance)"),
+        News::Ready { .. } if v1_4 => write!(line, " is UP (leaving maintenance)"),
+        News::Ready { drained: true } => write!(line, " is UP/DRAIN (leaving forced maintenance)"),
+        News::Ready { .. } => write!(line, " is UP/READY (leaving forced maintenance)"),
     };
     match reason {
         Reason::Check(report) => line += &words(report),
         Reason::Tracked(backend, server) => {
             let _ = write!(line, " via {backend}/{server}");
         }
-        Reason::Administrator if matches!(news, News::Up | News::Down { .. }) => {
-            line += ", changed from CLI";
-        }
-        Reason::Said | Reason::Administrator => {}
+        Reason::OldPage if v1_4 => {}
+        Reason::OldPage => match news {
+            News::Maintenance { .. } | News::MaintenanceWhileDown => {
+                line += " ('disable' on stats page)";
+            }
+            News::Drain { .. } => line += " ('stop' on stats page)",
+            _ => {}
+        },
+        Reason::Administrator | Reason::Page
+            if !matches!(
+                news,
+                News::Up | News::Down { .. } | News::Stopping | News::Resumed
+            ) => {}
+        Reason::Administrator => line += ", changed from CLI",
+        Reason::Page => line += ", changed from Web interface",
+        Reason::Said => {}
     }
     line += ".";
     let running = if left.active == 0 && left.backup > 0 {
@@ -126,8 +162,11 @@ pub fn change(
     let (active, backup) = (left.active, left.backup);
     match news {
         News::Maintenance { .. } if v1_4 => {}
-        News::Ready => {}
-        News::Down { .. } | News::Maintenance { .. } => {
+        News::Ready { .. }
+        | News::MaintenanceWhileDown
+        | News::StillDrained
+        | News::Undrained { .. } => {}
+        News::Down { .. } | News::Maintenance { .. } | News::Drain { up: false } => {
             let _ = write!(
                 line,
                 " {active} active and {backup} backup servers left.{running} {} sessions active, \
@@ -135,7 +174,7 @@ pub fn change(
                 left.sessions, left.requeued, left.waiting
             );
         }
-        News::Up | News::Stopping | News::Resumed | News::Drain => {
+        News::Up | News::Stopping | News::Resumed | News::Drain { .. } => {
             let _ = write!(
                 line,
                 " {active} active and {backup} backup servers online.{running} {} sessions \
@@ -268,7 +307,7 @@ mod tests {
                 "<1>Server be/a is DOWN for maintenance.",
             ),
             (
-                News::Ready,
+                News::Ready { drained: false },
                 Reason::Administrator,
                 left(1, 0),
                 Dialect::V1_8,

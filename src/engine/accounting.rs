@@ -8,6 +8,7 @@ use super::session::Session;
 use super::transaction::Transaction;
 use haproxy_cfg_grammar::Dialect;
 
+use crate::http1::connection_header::Stage as Look;
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::Mode;
 
@@ -98,6 +99,16 @@ impl Session {
         }
     }
 
+    /// A connection to a server is begun.
+    pub(crate) fn count_attempt(&self, server: Option<&Server>) {
+        self.count_back(server, Counter::Attempts, 1);
+    }
+
+    /// A request goes to its server on a connection that was there already.
+    pub(crate) fn count_reuse(&self, server: Option<&Server>) {
+        self.count_back(server, Counter::Reuses, 1);
+    }
+
     /// A connection attempt has failed and another follows, elsewhere or there.
     pub(crate) fn count_retry(&self, server: &Server, elsewhere: bool) {
         let what = if elsewhere {
@@ -121,7 +132,7 @@ impl Session {
     /// A session of `mode tcp` is over.
     pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
         let server = transaction.server.as_deref();
-        self.count_bytes(server, transaction.down.read);
+        transaction.count_so_far(self);
         self.count_abort(server, termination);
         transaction.account_times(self);
     }
@@ -149,8 +160,10 @@ impl Session {
 pub(crate) enum Incident {
     /// The request is invalid, or did not come whole.
     BadRequest,
-    /// A rule has refused the request.
-    RequestDenied,
+    /// A rule of the frontend, or one of the backend, has refused the request.
+    RequestDenied(Look),
+    /// A rule has held the client and then refused the request.
+    Tarpit(Look),
     /// A rule has refused the connection after a look at what came.
     ContentRejected,
     /// A rule has refused the response.
@@ -158,6 +171,14 @@ pub(crate) enum Incident {
 }
 
 impl Transaction {
+    /// Counts what has moved since the last time: at the end, and with `option contstats` whenever
+    /// there is nothing to do.
+    pub(crate) fn count_so_far(&self, session: &mut Session) {
+        let read = self.down.read;
+        let news = read.saturating_sub(self.down.counted.replace(read));
+        session.count_bytes(self.server.as_deref(), news);
+    }
+
     /// A transaction is over.
     pub(crate) fn account(&self, session: &mut Session, termination: Termination) {
         let server = self.server.as_deref();
@@ -170,7 +191,7 @@ impl Transaction {
         if broken && termination.cause == Cause::ServerAbort && apart {
             session.count_back(server, Counter::ResponseErrors, 1);
         }
-        session.count_bytes(server, self.down.read);
+        self.count_so_far(session);
         let status = Counter::of_status(self.status());
         session.count_front_status(status);
         if session.in_backend.is_some() {
@@ -190,8 +211,12 @@ impl Transaction {
             _ => {}
         }
         match self.incident {
-            Some(Incident::RequestDenied) => {
-                session.count_denied(session.backend != session.frontend)
+            Some(Incident::RequestDenied(look)) => session.count_refused(look),
+            Some(Incident::Tarpit(look)) => {
+                session.count_refused(look);
+                if session.generation.plan.dialect == Dialect::V1_4 {
+                    session.count_front(Counter::RequestErrors, 1);
+                }
             }
             Some(Incident::ContentRejected) => session.count_denied(true),
             Some(Incident::BadRequest) => session.count_front(Counter::RequestErrors, 1),
@@ -271,6 +296,17 @@ impl Session {
         if self.proxy().mode == Mode::Http {
             let counters = &self.frontend_handles().frontend.counters;
             counters.count(self.worker.index, status);
+        }
+    }
+
+    /// A rule of one side has refused a request. 1.4 counts it on that side, later versions on all.
+    fn count_refused(&self, look: Look) {
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        if v1_4 && look == Look::Joint {
+            self.count_listener(Counter::DeniedRequests, 1);
+            self.count_back(None, Counter::DeniedRequests, 1);
+        } else {
+            self.count_denied(look == Look::Joint);
         }
     }
 

@@ -105,6 +105,7 @@ pub(crate) async fn connect(
                 link.reused = true;
                 link.side.active = session.worker.now();
             }
+            session.count_reuse(transaction.server.as_deref());
             transaction.timing.connected = Some(session.worker.now());
             return Ok(());
         }
@@ -195,6 +196,7 @@ async fn connect_directly(
             link.reused = true;
             link.side.active = session.worker.now();
         }
+        session.count_reuse(None);
         transaction.timing.connected = Some(session.worker.now());
         return Ok(());
     }
@@ -330,12 +332,13 @@ async fn obtain(
     let redispatch = session.backend().options.redispatch && !transaction.is_forced();
     let since = transaction.timing.received.unwrap_or(session.started);
     let mut left: Option<Arc<Server>> = None;
+    let mut full: Option<Arc<Server>> = None;
     loop {
         let choice = backend.choose(Ask {
             only: only.as_deref(),
             preferred: preferred.as_deref(),
             faithful: transaction.is_forced(),
-            avoid: left.as_deref().or(failed),
+            avoid: left.as_deref().or(full.as_deref()).or(failed),
             hash: transaction.hash,
             since,
         });
@@ -347,7 +350,11 @@ async fn obtain(
             }
             Choice::Full(server) if redispatch && only.is_some() => {
                 only = None;
-                left = Some(server);
+                // That counts at once, even where the way leads back to the same server.
+                session.count_retry(&server, true);
+                transaction.redispatched = true;
+                transaction.lose_persistence();
+                full = Some(server);
                 continue;
             }
             Choice::Full(server) => {
@@ -448,6 +455,7 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
+    session.count_attempt(server.as_deref());
     let socket = start(address, kind, origin, &session.worker)?;
     if alive {
         // A socket that cannot be kept alive works all the same.

@@ -93,7 +93,12 @@ impl Exchange {
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
                     Poll::Ready(None) => {}
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        if session.proxy().options.contstats {
+                            transaction.count_so_far(session);
+                        }
+                        return Poll::Pending;
+                    }
                 }
             }
         }
@@ -342,7 +347,16 @@ impl Exchange {
             return request_over.then_some(Outcome::Complete);
         }
         if server.read_closed {
-            return failed(Cause::ServerAbort, Stage::Data, None);
+            // Who was looked after and has gone before is taken for the cause.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            let left = self.watches_client && !v1_4;
+            let left = left && (client.left || client.socket.has_left());
+            let cause = if left {
+                Cause::ClientAbort
+            } else {
+                Cause::ServerAbort
+            };
+            return failed(cause, Stage::Data, None);
         }
         None
     }

@@ -1,6 +1,7 @@
 //! One direction of an exchange: bytes received, how many of them may leave, and the progress
 //! through the body of the message.
 
+use std::cell::Cell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -27,6 +28,8 @@ pub(crate) struct Flow {
     pub(crate) sent: u64,
     /// Bytes that have come, or were put in by the proxy: what the log calls bytes read.
     pub(crate) read: u64,
+    /// How many of them the statistics know of.
+    pub(crate) counted: Cell<u64>,
     /// Bytes of the body that go from socket to socket, after those in `buffer`.
     pipe: Option<Pipe>,
     splicing: Splicing,
@@ -44,6 +47,7 @@ impl Default for Flow {
             body: Body::Done,
             sent: 0,
             read: 0,
+            counted: Cell::new(0),
             pipe: None,
             splicing: Splicing::Never,
             full_reads: 0,
@@ -73,6 +77,7 @@ impl Flow {
         self.body = Body::Done;
         self.sent = 0;
         self.read = 0;
+        self.counted.set(0);
         self.splicing = Splicing::Never;
         self.full_reads = 0;
     }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use rustix::pipe::{SpliceFlags, splice};
@@ -246,6 +247,13 @@ impl Socket {
     /// Whether the peer has ended its stream and everything before was read.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.peek(), Ok(0))
+    }
+
+    /// Whether the peer has ended its stream, whatever waits before its end.
+    pub(crate) fn has_left(&self) -> bool {
+        let mut polled = [PollFd::new(&self.fd, PollFlags::RDHUP)];
+        let now = Timespec::default();
+        rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|n| n > 0)
     }
 
     /// Whether the connection is idle and open: nothing to read and no end of stream. The poller

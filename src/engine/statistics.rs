@@ -11,7 +11,7 @@ use super::worker::Shared;
 use crate::plan::{
     ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
 };
-use crate::stats::{Field, Kind, Row, State, Value};
+use crate::stats::{Field, Kind, More, Row, State, Value};
 
 /// The rows of all proxies, in the order of the file: the frontend, its listeners, the servers,
 /// the backend.
@@ -237,6 +237,10 @@ impl Collector<'_> {
         row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
         self.times(&mut row, counters);
+        row.more = More {
+            attempts: Some(counters.get(Counter::Attempts)),
+            reuses: Some(counters.get(Counter::Reuses)),
+        };
         row
     }
 
@@ -261,15 +265,17 @@ impl Collector<'_> {
         }
         row.set(Field::Throttle, health.throttle);
         let v1_4 = self.v1_4();
-        // Since 1.5 checks pause during maintenance, and there is nothing to show of them.
+        // Since 1.5 checks pause during maintenance, and their results are not shown.
         let shown = health.check.is_some() && (v1_4 || !health.state.is_maintenance());
         if shown || !v1_4 {
             row.set(Field::Lastchg, health.since_change.as_secs());
         }
-        if let (true, Some(check)) = (shown, &health.check) {
+        if health.check.is_some() {
             row.set(Field::Chkfail, health.failed_checks);
             row.set(Field::Chkdown, health.times_down);
             row.set(Field::Downtime, health.down_time.as_secs());
+        }
+        if let (true, Some(check)) = (shown, &health.check) {
             row.set(Field::CheckStatus, check.status.to_string());
             row.set(Field::CheckCode, check.code);
             let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
@@ -280,7 +286,7 @@ impl Collector<'_> {
         if v1_4 || server.traffic_check.is_some() {
             row.set(Field::Hanafail, health.failed_responses);
         }
-        if let Some((at, rise, fall)) = health.progress {
+        if let (true, Some((at, rise, fall))) = (shown, health.progress) {
             row.set(Field::CheckHealth, at);
             row.set(Field::CheckRise, rise);
             row.set(Field::CheckFall, fall);
@@ -339,6 +345,10 @@ impl Collector<'_> {
         row.set(Field::Cookie, cookie.map(|cookie| text(&cookie.name)));
         self.idle(&mut row, counters);
         self.times(&mut row, counters);
+        row.more = More {
+            attempts: Some(counters.get(Counter::Attempts)),
+            reuses: Some(counters.get(Counter::Reuses)),
+        };
         row
     }
 

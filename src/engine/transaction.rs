@@ -26,7 +26,7 @@ use super::accounting::Incident;
 use super::connect;
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
-use super::live::Server;
+use super::live::{Counter, Server};
 use super::session::{Line, Session, millis};
 use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
@@ -355,6 +355,8 @@ impl Transaction {
                 ErrorStatus::S200
             };
             self.reply_error(session, status).await;
+            let counters = &session.frontend_handles().frontend.counters;
+            counters.count(session.worker.index, Counter::Intercepted);
             self.account(session, Termination::default());
             return Ok(Next::Close);
         }

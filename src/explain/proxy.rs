@@ -1,5 +1,7 @@
 //! One proxy: its values, its servers, and its rules in the order in which they run.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::condition::sample_text;
@@ -44,7 +46,7 @@ pub struct ServerExplanation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleExplanation {
     /// The keyword that it was written with.
-    pub family: &'static str,
+    pub family: Cow<'static, str>,
     /// What it does, and when.
     pub text: String,
 }
@@ -281,13 +283,12 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
         Some(c) => format!(" {}", condition(c, &proxy.acls)),
         None => String::new(),
     };
-    let mut push = |family, text: String| rules.push(RuleExplanation { family, text });
     for rule in &proxy.tcp_rules.content {
         let text = format!("{}{}", lower(&rule.action), when(rule.condition.as_ref()));
-        push("tcp-request content", text);
+        push(&mut rules, "tcp-request content", text);
     }
     for block in &proxy.http_rules.block {
-        push("block", condition(block, &proxy.acls));
+        push(&mut rules, "block", condition(block, &proxy.acls));
     }
     for rule in &proxy.http_rules.http_request {
         let action = match &rule.action {
@@ -298,33 +299,34 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
             HttpRequestAction::Auth { realm: Some(realm) } => format!("auth realm {realm}"),
         };
         push(
+            &mut rules,
             "http-request",
             format!("{action}{}", when(rule.condition.as_ref())),
         );
     }
-    let line = |rule: &Rule<LineRule>| {
+    let line = |side: &str, rule: &Rule<LineRule>| {
         let r = &rule.action;
-        let case = if r.ignore_case { " (any case)" } else { "" };
-        let action = match &r.action {
-            LineAction::Allow => "let the message pass".to_owned(),
-            LineAction::Deny => "refuse".to_owned(),
-            LineAction::Delete => "delete the line".to_owned(),
-            LineAction::Pass => "leave the line".to_owned(),
-            LineAction::Replace(with) => format!("replace with {with}"),
-            LineAction::Tarpit => "tarpit".to_owned(),
-            LineAction::SetBackend(id) => format!("use backend {}", plan.proxy(*id).name),
+        let (action, argument) = match &r.action {
+            LineAction::Allow => ("allow", String::new()),
+            LineAction::Deny => ("deny", String::new()),
+            LineAction::Delete => ("del", String::new()),
+            LineAction::Pass => ("pass", String::new()),
+            LineAction::Replace(with) => ("rep", format!(" {with}")),
+            LineAction::Tarpit => ("tarpit", String::new()),
+            LineAction::SetBackend(id) => ("setbe", format!(" {}", plan.proxy(*id).name)),
         };
-        format!(
-            "{}{case}: {action}{}",
-            r.pattern,
-            when(rule.condition.as_ref())
-        )
+        let case = if r.ignore_case { "i" } else { "" };
+        RuleExplanation {
+            family: format!("{side}{case}{action}").into(),
+            text: format!("{}{argument}{}", r.pattern, when(rule.condition.as_ref())),
+        }
     };
     for rule in &proxy.http_rules.request_lines {
-        push("req*", line(rule));
+        rules.push(line("req", rule));
     }
     for rule in &proxy.http_rules.request_additions {
         push(
+            &mut rules,
             "reqadd",
             format!("{}{}", rule.action, when(rule.condition.as_ref())),
         );
@@ -332,6 +334,7 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
     for rule in &proxy.http_rules.redirects {
         let r = &rule.action;
         push(
+            &mut rules,
             "redirect",
             format!(
                 "{} {} code {}{}",
@@ -345,12 +348,14 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
     for rule in &proxy.switching {
         let SwitchingTarget::Backend(id) = rule.target;
         push(
+            &mut rules,
             "use_backend",
             format!("{}{}", plan.proxy(id).name, when(rule.condition.as_ref())),
         );
     }
     for rule in &proxy.http_rules.http_response {
         push(
+            &mut rules,
             "http-response",
             format!(
                 "{}{}",
@@ -360,13 +365,19 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
         );
     }
     for rule in &proxy.http_rules.response_lines {
-        push("rsp*", line(rule));
+        rules.push(line("rsp", rule));
     }
     for rule in &proxy.http_rules.response_additions {
         push(
+            &mut rules,
             "rspadd",
             format!("{}{}", rule.action, when(rule.condition.as_ref())),
         );
     }
     rules
+}
+
+fn push(rules: &mut Vec<RuleExplanation>, family: &'static str, text: String) {
+    let family = Cow::Borrowed(family);
+    rules.push(RuleExplanation { family, text });
 }

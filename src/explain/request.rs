@@ -619,13 +619,20 @@ impl<'a> Walk<'a> {
         let texts = self.texts[id.0 as usize].get_or_insert_with(|| {
             let mut texts: HashMap<String, Vec<String>> = HashMap::new();
             for rule in super::proxy::rules(plan, plan.proxy(id)) {
-                let of_family = texts.entry(rule.family.to_owned()).or_default();
-                of_family.push(rule.text);
+                // Rules over lines run in their order, whatever their keywords.
+                let group = match &*rule.family {
+                    "reqadd" | "rspadd" => &*rule.family,
+                    keyword if keyword.starts_with("req") => "req*",
+                    keyword if keyword.starts_with("rsp") => "rsp*",
+                    keyword => keyword,
+                };
+                let of_group = texts.entry(group.to_owned()).or_default();
+                of_group.push(format!("{} {}", rule.family, rule.text));
             }
             texts
         });
         let text = texts.get(family).and_then(|texts| texts.get(n));
-        format!("{family} {}", text.map_or("", String::as_str))
+        text.cloned().unwrap_or_else(|| family.to_owned())
     }
 }
 

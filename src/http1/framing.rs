@@ -44,10 +44,11 @@ impl Framing {
     ) -> Result<Self, FramingError> {
         // 1.4 does not look at codings of HTTP/1.0, which servers do: a length beside one is a trap.
         let ignored = version != Version::Http11 && dialect == Dialect::V1_4;
-        let both = head.find(bytes, b"Transfer-Encoding", None).is_some()
-            && head.find(bytes, b"Content-Length", None).is_some();
-        if is_disguised(head, bytes) || ignored && both {
-            return Err(FramingError::TransferEncoding);
+        let sized = || head.find(bytes, b"Content-Length", None).is_some();
+        match coding(head, bytes) {
+            Coding::Disguised => return Err(FramingError::TransferEncoding),
+            Coding::Chunked if ignored && sized() => return Err(FramingError::TransferEncoding),
+            Coding::Chunked | Coding::None => {}
         }
         // A request never ends with its connection: without a length there is no body.
         let (framing, _) = Self::from_headers(head, bytes, version, dialect)?;
@@ -124,16 +125,26 @@ impl Framing {
     }
 }
 
-/// Whether the codings of a request end with anything but `chunked` (`identity`, which no origin
-/// takes for it, aside), or a blank hides the name of a header that says where the body ends.
-fn is_disguised(head: &Head, bytes: &[u8]) -> bool {
+/// What Transfer-Encoding makes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    /// Nothing: there is none, or only `identity`, which no origin takes for another one.
+    None,
+    /// It ends with `chunked`.
+    Chunked,
+    /// It ends with anything else, or a blank hides the name of a header that says where the body
+    /// ends.
+    Disguised,
+}
+
+fn coding(head: &Head, bytes: &[u8]) -> Coding {
     let mut last = None;
     for index in head.lines() {
         let name = head.name(bytes, index);
         let bare = name.trim_ascii();
         let frames = bare.eq_ignore_ascii_case(b"Transfer-Encoding");
         if bare.len() != name.len() && (frames || bare.eq_ignore_ascii_case(b"Content-Length")) {
-            return true;
+            return Coding::Disguised;
         }
         if frames {
             // Not trimmed of more than blanks: other white space is a disguise.
@@ -147,7 +158,7 @@ fn is_disguised(head: &Head, bytes: &[u8]) -> bool {
                     // Said twice it is understood by all; what follows it is not.
                     let chunked = coding.eq_ignore_ascii_case(b"chunked");
                     if last == Some(true) && !chunked {
-                        return true;
+                        return Coding::Disguised;
                     }
                     if !coding.eq_ignore_ascii_case(b"identity") {
                         last = Some(chunked);
@@ -156,7 +167,11 @@ fn is_disguised(head: &Head, bytes: &[u8]) -> bool {
             }
         }
     }
-    last == Some(false)
+    match last {
+        None => Coding::None,
+        Some(true) => Coding::Chunked,
+        Some(false) => Coding::Disguised,
+    }
 }
 
 /// Where the Content-Length stands that [`Framing::of_request`] or [`Framing::of_response`] has

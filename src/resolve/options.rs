@@ -88,7 +88,7 @@ fn replace(options: &mut ModeOptions, flag: Flag, dialect: Dialect) {
     if !replaces {
         return;
     }
-    let pretend = options.http_pretend_keepalive && dialect == Dialect::V1_8;
+    let pretend = options.http_pretend_keepalive;
     *options = ModeOptions {
         http_pretend_keepalive: pretend,
         ..ModeOptions::default()

@@ -78,7 +78,7 @@ pub fn fetch(
         | Fetch::RdpCookieCount { .. } => return first_bytes(fetch, facts, visit),
         _ => {
             // Since 1.5 a header fetch without a name finds nothing.
-            if facts.dialect == Dialect::V1_8 && names_no_header(fetch) {
+            if facts.dialect != Dialect::V1_4 && names_no_header(fetch) {
                 return Certainty::Final;
             }
             if let Some(response) = facts.response

@@ -24,8 +24,9 @@ pub enum State {
     NoLb,
     /// The same, on its way down.
     NoLbFalling(u32, u32),
-    /// Gets no new clients, as the administrator wants it (since 1.5).
-    Drain,
+    /// Gets no new clients, as the administrator wants it (since 1.5); how far it is on its way
+    /// down.
+    Drain(Option<(u32, u32)>),
     /// In maintenance.
     Maintenance,
     /// In maintenance because the server that it tracks is: its backend and name.
@@ -62,7 +63,8 @@ impl fmt::Display for State {
             Self::Rising(n, of) => write!(f, "DOWN {n}/{of}"),
             Self::NoLb => f.write_str("NOLB"),
             Self::NoLbFalling(n, of) => write!(f, "NOLB {n}/{of}"),
-            Self::Drain => f.write_str("DRAIN"),
+            Self::Drain(None) => f.write_str("DRAIN"),
+            Self::Drain(Some((n, of))) => write!(f, "DRAIN {n}/{of}"),
             Self::Maintenance => f.write_str("MAINT"),
             Self::MaintenanceVia(server) => write!(f, "MAINT (via {server})"),
         }

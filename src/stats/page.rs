@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use haproxy_cfg_grammar::Dialect;
 
 use super::{Asked, Info, Kind, Outcome, Row};
+use table::Column;
 
 /// What the page needs to know beside the rows.
 #[derive(Clone, Debug)]
@@ -71,12 +72,13 @@ impl Page<'_> {
         out.push_str("</style></head>\n<body><header>\n");
         self.title(&mut out);
         self.facts(&mut out);
-        self.bar(&mut out);
+        self.bar(sections, &mut out);
         out.push_str("</header><main>\n");
         self.said(&mut out);
-        let admin = self.admin;
-        for section in sections.iter().filter(|section| self.wants(section)) {
-            self.section(section, admin, &mut out);
+        let shown = || sections.iter().filter(|section| self.wants(section));
+        let columns = table::columns(shown().flat_map(|section| &section.rows));
+        for section in shown() {
+            self.section(section, &columns, &mut out);
         }
         out.push_str("</main>\n");
         self.footer(&mut out);
@@ -125,31 +127,62 @@ impl Page<'_> {
             megabytes => format!("{megabytes} MB"),
         };
         out.push_str("<div class=\"facts\">");
-        let connections = format!("{} of {}", info.connections, info.maxconn);
-        let rate = format!("{}/s, most {}/s", info.session_rate.0, info.session_rate.2);
-        let mut facts: Vec<(&str, String)> = vec![
-            ("connections", connections),
-            ("connection rate", rate),
-            ("connections so far", info.total_connections.to_string()),
-            ("requests so far", info.total_requests.to_string()),
-            ("memory limit", memory),
-            ("file descriptors", info.descriptors.to_string()),
-            ("log lines dropped", info.dropped_logs.to_string()),
+        let connections = format!("{} <small>of {}</small>", info.connections, info.maxconn);
+        let (rate, _, most) = info.session_rate;
+        let rate = format!("{rate}/s <small>at most {most}/s</small>");
+        let mut facts: Vec<(&str, String, bool)> = vec![
+            ("Connections", connections, info.connections >= info.maxconn),
+            ("Sessions", rate, false),
+            ("Connections so far", count(info.total_connections), false),
+            ("Requests so far", count(info.total_requests), false),
+            ("Memory limit", memory, false),
+            ("File descriptors", count(info.descriptors), false),
+            (
+                "Log lines dropped",
+                count(info.dropped_logs),
+                info.dropped_logs > 0,
+            ),
         ];
         if self.dialect == Dialect::Hapax {
-            facts.push(("configuration", format!("#{}", info.generation)));
-            facts.push(("refused reloads", info.failed_reloads.to_string()));
-            facts.push(("draining", info.draining.to_string()));
+            let draining = match info.draining {
+                0 => String::new(),
+                n => format!(" <small>{n} draining</small>"),
+            };
+            let configuration = format!("#{}{draining}", info.generation);
+            facts.push(("Configuration", configuration, false));
+            let refused = info.failed_reloads;
+            facts.push(("Reloads refused", refused.to_string(), refused > 0));
         }
-        for (name, value) in facts {
-            let _ = write!(out, "<div>{name} = <b>{value}</b></div>");
+        for (name, value, bad) in facts {
+            let class = if bad { " class=\"bad\"" } else { "" };
+            let _ = write!(out, "<div{class}>{name} <b>{value}</b></div>");
         }
         out.push_str("</div>\n");
     }
 
+    /// How many servers are in which state.
+    fn summary(&self, sections: &[Section], out: &mut String) {
+        out.push_str("<span class=\"sum\">");
+        let servers = || {
+            let wanted = sections.iter().filter(|section| self.wants(section));
+            let rows = wanted.flat_map(|section| &section.rows);
+            rows.filter(|row| row.kind == Kind::Server)
+        };
+        for (class, text) in STATES {
+            let n = servers()
+                .filter(|row| table::state_class(row) == *class)
+                .count();
+            if n > 0 {
+                let _ = write!(out, "<span class=\"state {class}\">{n} {text}</span>");
+            }
+        }
+        out.push_str("</span>");
+    }
+
     /// Links to the other views, and the search.
-    fn bar(&self, out: &mut String) {
+    fn bar(&self, sections: &[Section], out: &mut String) {
         out.push_str("<nav id=\"bar\">");
+        self.summary(sections, out);
         let asked = self.asked;
         let link = |up: bool, no_refresh: bool, more: &str, text: &str, out: &mut String| {
             out.push_str("<a href=\"");
@@ -227,9 +260,9 @@ impl Page<'_> {
         );
     }
 
-    fn section(&self, section: &Section, admin: bool, out: &mut String) {
+    fn section(&self, section: &Section, columns: &[&Column], out: &mut String) {
         let has_servers = section.rows.iter().any(|row| row.kind == Kind::Server);
-        let form = admin && has_servers;
+        let form = self.admin && has_servers;
         out.push_str("<section data-name=\"");
         escape(&section.name, out);
         out.push_str("\">");
@@ -260,11 +293,11 @@ impl Page<'_> {
             out.push_str("</small>");
         }
         out.push_str("</h2>\n");
-        table::table(self, section, form, out);
+        table::table(self, section, columns, form, out);
         if form {
             out.push_str(
-                "<div class=\"act\"><label>Chosen servers: <select name=\"action\">\
-                 <option value=\"\"></option>",
+                "<div class=\"act\"><label>With the chosen servers <select name=\"action\">\
+                 <option value=\"\">do nothing</option>",
             );
             for (value, text) in actions(self.dialect) {
                 let _ = write!(out, "<option value=\"{value}\">{text}</option>");
@@ -276,17 +309,31 @@ impl Page<'_> {
 
     fn footer(&self, out: &mut String) {
         out.push_str("<footer><div class=\"legend\">");
-        for (class, text) in [
-            ("up", "up"),
-            ("warn", "changing"),
-            ("down", "down"),
-            ("off", "maintenance, drained"),
-            ("idle", "not checked"),
-        ] {
+        for (class, text) in STATES {
             let _ = write!(out, "<span class=\"state {class}\">{text}</span>");
         }
         out.push_str("</div></footer>\n");
     }
+}
+
+/// The classes of states, and what they mean.
+const STATES: &[(&str, &str)] = &[
+    ("up", "up"),
+    ("warn", "changing"),
+    ("down", "down"),
+    ("off", "in maintenance or drained"),
+    ("idle", "not checked"),
+];
+
+/// A number, in a larger unit when it is long.
+pub(super) fn count(n: u64) -> String {
+    let (value, unit) = match n {
+        0..100_000 => return n.to_string(),
+        100_000..1_000_000 => (n as f64 / 1e3, "k"),
+        1_000_000..1_000_000_000 => (n as f64 / 1e6, "M"),
+        _ => (n as f64 / 1e9, "G"),
+    };
+    format!("{value:.1}{unit}")
 }
 
 impl Asked {

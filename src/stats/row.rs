@@ -38,6 +38,11 @@ impl Value {
         }
     }
 
+    /// Whether there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::None) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     /// Whether there is nothing.
     pub fn is_none(&self) -> bool {
         *self == Self::None
@@ -104,11 +109,22 @@ pub enum Kind {
     Listener = 3,
 }
 
+/// What is counted and has no column in the versions whose CSV is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct More {
+    /// Attempts to connect to servers.
+    pub attempts: Option<u64>,
+    /// Requests on server connections that were there already.
+    pub reuses: Option<u64>,
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// What it is about.
     pub kind: Kind,
+    /// What has no column.
+    pub more: More,
     cells: Vec<Value>,
 }
 
@@ -117,6 +133,7 @@ impl Row {
     pub fn new(kind: Kind) -> Self {
         let mut row = Self {
             kind,
+            more: More::default(),
             cells: vec![Value::None; Field::COUNT],
         };
         row[Field::Type] = Value::Number(kind as u64);

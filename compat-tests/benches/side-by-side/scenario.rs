@@ -93,6 +93,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ..SMALL
     },
     Scenario {
+        name: "sites-10000",
+        about: "64 clients, both connections kept, 100 hosts with 100 paths each, a use_backend rule for each of both",
+        rules: 10_000,
+        ..SMALL
+    },
+    Scenario {
         name: "tcp-relay",
         about: "64 clients, small responses, bytes relayed unseen",
         mode: Mode::Tcp,
@@ -259,7 +265,17 @@ impl Scenario {
     /// Rules on the host, on the path and on what the path begins with, in turns. Only the last one
     /// fits the request.
     fn rules(&self) -> String {
+        let sites = self.name.starts_with("sites");
         let others = (1..self.rules).map(|n| match n % 3 {
+            _ if sites => {
+                let (host, path) = (n % 100, n / 100);
+                let host = if host == 0 {
+                    "www".to_owned()
+                } else {
+                    format!("site-{host}")
+                };
+                format!("hdr(host) -i {host}.example.test }} {{ path_beg /part-{path}/")
+            }
             0 => format!("hdr(host) host-{n}.example.test"),
             1 => format!("path /page-{n}.html"),
             _ => format!("path_beg /part-{n}/"),

@@ -28,10 +28,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 /// How servers are checked.
-const KINDS: [(&str, &str); 2] = [
-    ("connect", ""),
-    ("httpchk", "    option httpchk GET /\n"),
-];
+const KINDS: [(&str, &str); 2] = [("connect", ""), ("httpchk", "    option httpchk GET /\n")];
 
 /// How large the site is, and how long it is watched.
 struct Site {
@@ -97,7 +94,10 @@ async fn compare(site: &Site, contenders: &[(String, PathBuf)]) -> Result<(), Bo
         "{} backends with {} servers each, checked every {:?}; {} s, median of {} rounds",
         site.backends, site.servers, site.inter, site.seconds, site.rounds
     );
-    println!("{:10} {:12} {:>10} {:>10}", "check", "proxy", "CPU ms/s", "RSS MB");
+    println!(
+        "{:10} {:12} {:>10} {:>10}",
+        "check", "proxy", "CPU ms/s", "RSS MB"
+    );
     for (kind, lines) in KINDS {
         let mut costs = vec![Vec::new(); contenders.len()];
         for _ in 0..site.rounds {
@@ -110,7 +110,10 @@ async fn compare(site: &Site, contenders: &[(String, PathBuf)]) -> Result<(), Bo
             let cpu = costs[costs.len() / 2].cpu;
             costs.sort_by_key(|cost| cost.memory);
             let memory = costs[costs.len() / 2].memory;
-            println!("{kind:10} {name:12} {cpu:10.1} {:10.1}", memory as f64 / 1024.0);
+            println!(
+                "{kind:10} {name:12} {cpu:10.1} {:10.1}",
+                memory as f64 / 1024.0
+            );
         }
     }
     Ok(())
@@ -200,7 +203,11 @@ const FLAGS: &[Flag] = &[
     Flag::with_value("--add", "NAME=PATH", "another proxy; may be repeated"),
     Flag::with_value("--backends", "N", "how many backends (1000)"),
     Flag::with_value("--servers", "N", "how many servers in each (10)"),
-    Flag::with_value("--inter", "MS", "the time between two checks of a server (5000)"),
+    Flag::with_value(
+        "--inter",
+        "MS",
+        "the time between two checks of a server (5000)",
+    ),
     Flag::with_value("--seconds", "N", "how long each is watched (20)"),
     Flag::with_value("--rounds", "N", "how often (3)"),
     Flag::switch("--help", "this text"),

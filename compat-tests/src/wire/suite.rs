@@ -267,6 +267,21 @@ impl Suite {
         suite.source = source;
         Ok(suite)
     }
+
+    /// Adds a line to the end of a section, named by its keyword and its name. Answers whether
+    /// there is such a section.
+    pub fn amend(&mut self, section: &str, line: &str) -> bool {
+        let Some(start) = self.config.iter().position(|l| l.trim_end() == section) else {
+            return false;
+        };
+        let rest = &self.config[start + 1..];
+        let len = rest
+            .iter()
+            .position(|l| !l.starts_with(char::is_whitespace) && !l.trim().is_empty());
+        let end = len.map_or(self.config.len(), |len| start + 1 + len);
+        self.config.insert(end, line.to_owned());
+        true
+    }
 }
 
 impl Golden {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use compat_tests::ports::free_port;
@@ -80,7 +80,7 @@ impl Daemon {
                 self.kind,
                 fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
             );
-            sleep(POLL);
+            park_timeout(POLL);
         }
     }
 
@@ -96,7 +96,7 @@ impl Daemon {
             if Instant::now() > deadline {
                 let _ = child.kill();
             }
-            sleep(POLL);
+            park_timeout(POLL);
         }
     }
 

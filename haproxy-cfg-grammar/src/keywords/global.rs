@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Parser, Status};
+use crate::keyword::{Keyword, Parser};
 use crate::keywords::log::LogTarget;
 use crate::section::GLOBAL as SECTION;
 use crate::value::time::Milliseconds;
@@ -153,13 +153,6 @@ const fn number(name: &'static str, parse: Parser) -> Keyword {
     row(name, "integer", parse)
 }
 
-const fn accepted(base: Keyword) -> Keyword {
-    Keyword {
-        status: Status::Accepted,
-        ..base
-    }
-}
-
 /// The family.
 pub const GLOBAL: &[Keyword] = &[
     row("chroot", "directory", |a| text(a, Text::Chroot)),
@@ -228,10 +221,10 @@ pub const GLOBAL: &[Keyword] = &[
     // The tables of 1.4 list it, but 1.4.25 refuses it.
     Keyword {
         since: version::V1_5,
-        ..accepted(row("stats bind-process", "process list", |a| {
+        ..row("stats bind-process", "process list", |a| {
             let words = a.rest().to_vec();
             Ok(Statement::Global(GlobalStatement::StatsBindProcess(words)))
-        }))
+        })
     },
     number("stats maxconn", stats_maxconn),
     row("stats socket", "path [options]", stats_socket),

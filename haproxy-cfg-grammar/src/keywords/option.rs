@@ -194,7 +194,7 @@ pub const FLAGS: &[Keyword] = &[
     row!("allbackups", Allbackups, DLB, FRONTEND),
     row!("checkcache", Checkcache, DLB, FRONTEND),
     row!("clitcpka", Clitcpka, DFL, BACKEND),
-    accepted(row!("contstats", Contstats, DFL, BACKEND)),
+    row!("contstats", Contstats, DFL, BACKEND),
     row!("dontlog-normal", DontlogNormal, DFL, BACKEND),
     row!("dontlognull", Dontlognull, DFL, BACKEND),
     row!("forceclose", Forceclose, DFLB, NOWHERE),

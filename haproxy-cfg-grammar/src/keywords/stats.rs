@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Parser, Status};
+use crate::keyword::{Keyword, Parser};
 use crate::keywords::http_request::{self, HttpRequestRule};
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, DLB, FLB, FRONTEND, LB};
@@ -50,7 +50,6 @@ const fn row(
         sections_since_1_5: Some(DFLB),
         ignored_in: FRONTEND,
         arguments,
-        status: Status::Accepted,
         accepts,
         refuses,
         ..Keyword::new(name, DLB, parse)

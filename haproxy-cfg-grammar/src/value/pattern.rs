@@ -106,17 +106,22 @@ impl Operator {
 }
 
 /// Reads one pattern; `None` when it cannot be one. 1.5 to 1.8 want integers whole, and have IPv6
-/// networks.
+/// networks. By default what is not whole is read as 1.4 does.
 pub fn parse(
     method: MatchMethod,
     operator: Operator,
     bytes: &[u8],
     dialect: Dialect,
 ) -> Option<PatternSyntax> {
-    let strict = dialect == Dialect::V1_8;
     Some(match method {
         MatchMethod::Bool | MatchMethod::Found => PatternSyntax::Text(bytes.into()),
-        MatchMethod::Integer | MatchMethod::Length => integer(operator, bytes, strict)?,
+        MatchMethod::Integer | MatchMethod::Length => match dialect {
+            Dialect::V1_4 => integer(operator, bytes)?,
+            Dialect::V1_8 => whole_integer(operator, bytes)?,
+            Dialect::Hapax => {
+                whole_integer(operator, bytes).or_else(|| integer(operator, bytes))?
+            }
+        },
         MatchMethod::Version => version(operator, bytes)?,
         MatchMethod::Regex => PatternSyntax::Regex(bytes.into()),
         MatchMethod::Address if dialect != Dialect::V1_4 && bytes.contains(&b':') => {
@@ -169,10 +174,7 @@ pub fn parse_all(
 
 /// `n`, `low:high`. 1.4 stops reading at the first character that is neither a
 /// digit nor a colon; only a first character that is no digit makes it refuse the word.
-fn integer(operator: Operator, bytes: &[u8], strict: bool) -> Option<PatternSyntax> {
-    if strict {
-        return whole_integer(operator, bytes);
-    }
+fn integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
     if !bytes.first()?.is_ascii_digit() {
         return None;
     }

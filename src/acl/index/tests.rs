@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn the_index_agrees_with_walking(
         acls in proptest::collection::vec(any_acl(), 12),
-        rules in proptest::collection::vec(any_condition(12), 4..24),
+        rules in proptest::collection::vec(any_condition(12), 4..80),
         requests in proptest::collection::vec(("[abA./]{1,5}", "[abA./]{0,5}"), 6),
     ) {
         let set = AclSet::compile(&acls).unwrap();
@@ -168,6 +168,38 @@ fn rules_are_found_by_what_they_do_not_share() {
             assert_eq!(first, Some(expected), "{request}");
         });
         assert_eq!(worth.len(), looks, "{request}");
+    }
+}
+
+#[test]
+fn rules_that_share_hosts_and_paths_are_told_apart_by_both() {
+    let name = |n: usize| format!("host-{n}");
+    let path = |n: usize| format!("/{n}/");
+    let mut acls = Vec::new();
+    acls.extend((0..30).map(|n| acl(host(), MatchMethod::Exact, true, &[name(n)])));
+    acls.extend((0..30).map(|n| acl(Fetch::Path, MatchMethod::Prefix, false, &[path(n)])));
+    let mut rules = Vec::new();
+    for n in 0..900 {
+        rules.push(when(vec![both(&[n / 30, 30 + n % 30])]));
+    }
+    // What has no second term, and what has alternatives, is found too.
+    rules.push(when(vec![only(7)]));
+    rules.push(when(vec![both(&[8, 9]), both(&[8, 59])]));
+    let set = AclSet::compile(&acls).unwrap();
+    let index = RuleIndex::new(rules.iter().map(Option::as_ref), &acls).unwrap();
+    let mut worth = Vec::new();
+    for (request, expected) in [
+        ("GET /17/x HTTP/1.1\r\nHost: Host-4\r\n\r\n", Some(137)),
+        ("GET /99/x HTTP/1.1\r\nHost: host-4\r\n\r\n", None),
+        ("GET /99/x HTTP/1.1\r\nHost: host-7\r\n\r\n", Some(900)),
+        ("GET /29/x HTTP/1.1\r\nHost: host-8\r\n\r\n", Some(269)),
+    ] {
+        with_facts(request, |facts| {
+            let first = index.first(|n| rules[n].as_ref(), &set, facts, &mut worth);
+            assert_eq!(first, expected, "{request}");
+        });
+        // Of 30 rules for the host, and as many for the path.
+        assert!(worth.len() < 5, "{request}: {worth:?}");
     }
 }
 

@@ -6,6 +6,8 @@ use haproxy_cfg_grammar::Dialect;
 
 use crate::admin::command::{Answer, Command, Context, Gravity};
 use crate::admin::line::number;
+use crate::check::agent::Admin;
+use crate::check::log::Reason;
 use crate::engine::generation::Handles;
 use crate::engine::live::{Backend, Server};
 use crate::plan::{AccessLevel, Proxy};
@@ -37,7 +39,7 @@ pub(crate) const DISABLE_SERVER: Command = Command {
     level: AccessLevel::Admin,
     arguments: "",
     help: "put a server into maintenance",
-    run: |context, arguments| maintain(context, arguments, true),
+    run: |context, arguments| administer(context, arguments, Admin::Maintenance),
 };
 
 /// Takes it back in.
@@ -47,7 +49,7 @@ pub(crate) const ENABLE_SERVER: Command = Command {
     level: AccessLevel::Admin,
     arguments: "",
     help: "take a server out of maintenance",
-    run: |context, arguments| maintain(context, arguments, false),
+    run: |context, arguments| administer(context, arguments, Admin::Ready),
 };
 
 /// A server with its backend.
@@ -162,10 +164,12 @@ fn weight(text: &str, initial: u32, v1_4: bool) -> Result<u32, &'static str> {
     }
 }
 
-fn maintain(context: &mut Context<'_>, arguments: &[&str], maintenance: bool) -> Answer {
+fn administer(context: &mut Context<'_>, arguments: &[&str], wish: Admin) -> Answer {
     match find(context, arguments.first()) {
         Ok(found) => {
-            found.backend.set_maintenance(&found.server, maintenance);
+            found
+                .backend
+                .administer(&found.server, wish, Reason::Administrator);
             Answer::done()
         }
         Err(answer) => answer,

@@ -7,6 +7,8 @@ use haproxy_cfg_grammar::Dialect;
 use super::server::{Found, find, set_weight};
 use crate::admin::command::{Answer, Command, Context, Gravity};
 use crate::admin::line::number;
+use crate::check::agent::Admin;
+use crate::check::log::Reason;
 use crate::plan::{AccessLevel, ServerAddress, ServerPort};
 
 /// Changes what is thought of a server, and where it is.
@@ -29,24 +31,18 @@ fn set_server(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     match (arguments.get(1).copied().unwrap_or(""), value) {
         ("weight", "") => return Answer::line("Require <weight> or <weight%>."),
         ("weight", _) => return set_weight(context, &[arguments[0], value]),
-        ("state", "ready") => {
-            backend.set_drain(server, false);
-            backend.set_maintenance(server, false);
-        }
-        ("state", "drain") => {
-            backend.set_maintenance(server, false);
-            backend.set_drain(server, true);
-        }
-        ("state", "maint") => backend.set_maintenance(server, true),
+        ("state", "ready") => backend.administer(server, Admin::Ready, Reason::Administrator),
+        ("state", "drain") => backend.administer(server, Admin::Drain, Reason::Administrator),
+        ("state", "maint") => backend.administer(server, Admin::Maintenance, Reason::Administrator),
         ("state", _) => {
             return Answer::line("'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
         }
         ("health", _) if !server.is_checked() => {
             return Answer::line("cannot change health on a tracking server.");
         }
-        ("health", "up") => backend.set_health(server, true, false),
-        ("health", "stopping") => backend.set_health(server, true, true),
-        ("health", "down") => backend.set_health(server, false, false),
+        ("health", "up") => backend.set_health(server, true, false, Reason::Administrator),
+        ("health", "stopping") => backend.set_health(server, true, true, Reason::Administrator),
+        ("health", "down") => backend.set_health(server, false, false, Reason::Administrator),
         ("health", _) => {
             return Answer::line("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
         }

@@ -45,6 +45,10 @@ pub(crate) enum Counter {
     Intercepted,
     /// Connections that a rule refused.
     DeniedConnections,
+    /// Attempts to connect to servers.
+    Attempts,
+    /// Requests on server connections that were there already.
+    Reuses,
     /// Responses 1xx; the next four follow.
     Status1xx,
     /// Responses 2xx.
@@ -197,6 +201,11 @@ impl Counters {
         if pace == Pace::Sessions {
             self.last.store(second, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that there was a session, without counting it.
+    pub(crate) fn touch(&self, now: Instant) {
+        self.last.store(clock(now).0, Ordering::Relaxed);
     }
 
     /// Events in the last second: those of this second, and as much of the last one's as still

@@ -129,6 +129,11 @@ impl Backend {
 
     /// Looks at one server again: its weight, and those who wait for it.
     fn update(self: &Arc<Self>, server: &Arc<Server>, now: Instant) -> Effects {
+        self.look_again(server, now, true)
+    }
+
+    /// The same; whether the backend still has servers is `noticed`, or not.
+    fn look_again(self: &Arc<Self>, server: &Arc<Server>, now: Instant, noticed: bool) -> Effects {
         let leaves = self
             .with_plan(|_, proxy| proxy.options.redispatch && !proxy.options.persist)
             .unwrap_or(false);
@@ -146,7 +151,7 @@ impl Backend {
                 woken.push((waiter, Turn::Elsewhere));
             }
         }
-        let none_left = state.note_availability(now);
+        let none_left = noticed && state.note_availability(now);
         if weight > 0 {
             woken.extend(self.serve(&mut state, index));
         }
@@ -174,18 +179,14 @@ impl Backend {
                 server: &server.name,
                 is_backup: server.settings().backup,
             };
-            let line = log::change(named, news, reason, effects.left, plan.dialect);
-            let lost = effects
-                .none_left
-                .then(|| log::none_left(&proxy.name, proxy.role));
-            (line, lost)
+            log::change(named, news, reason, effects.left, plan.dialect)
         });
-        let Some(((severity, line), lost)) = told else {
+        let Some((severity, line)) = told else {
             return;
         };
         self.tell(severity, &line);
-        if let Some(lost) = lost {
-            self.tell(EMERGENCY, &lost);
+        if effects.none_left {
+            self.tell_none_left();
         }
     }
 
@@ -236,12 +237,6 @@ impl Backend {
             };
             backend.turn(&follower, news, Reason::Tracked(&name, &server.name));
         }
-    }
-
-    /// Looks at a server again without a word.
-    fn turn_quietly(self: &Arc<Self>, server: &Arc<Server>) {
-        server.refresh();
-        self.update(server, Instant::now());
     }
 
     fn backup_servers(&self) -> Vec<Arc<Server>> {
@@ -408,17 +403,8 @@ impl Backend {
         if let Some(maxconn) = saying.maxconn {
             self.set_maxconn(server, maxconn);
         }
-        match saying.admin {
-            Some(Admin::Maintenance) => self.set_maintenance(server, true),
-            Some(Admin::Drain) => {
-                self.set_maintenance(server, false);
-                self.set_drain(server, true);
-            }
-            Some(Admin::Ready) => {
-                self.set_drain(server, false);
-                self.set_maintenance(server, false);
-            }
-            None => {}
+        if let Some(admin) = saying.admin {
+            self.administer(server, admin, Reason::Administrator);
         }
         let Some(up) = saying.up else {
             return;
@@ -455,62 +441,103 @@ impl Backend {
 
     /// Gives a server another weight.
     pub(crate) fn set_weight(self: &Arc<Self>, server: &Arc<Server>, weight: u32) {
-        let late = self.dialect() == Dialect::V1_8;
+        let dialect = self.dialect();
         {
             let mut record = server.record.lock();
             let before = std::mem::replace(&mut record.weight, weight);
-            if late && record.maintenance {
+            if dialect == Dialect::V1_8 && record.maintenance {
                 record.weight_before.get_or_insert(before);
             }
         }
-        self.update(server, Instant::now());
+        let now = Instant::now();
+        if dialect == Dialect::V1_4 {
+            // A backend whose weights are all 0 has no server, but did not lose any.
+            self.look_again(server, now, false);
+            return;
+        }
+        let effects = self.update(server, now);
+        if effects.none_left {
+            self.tell_none_left();
+        }
     }
 
-    /// Takes a server out, or back in.
-    pub(crate) fn set_maintenance(self: &Arc<Self>, server: &Arc<Server>, maintenance: bool) {
-        let was_up = server.takes_clients();
-        {
+    fn tell_none_left(&self) {
+        let line = self.with_plan(|_, proxy| log::none_left(&proxy.name, proxy.role));
+        self.tell(EMERGENCY, &line.unwrap_or_default());
+    }
+
+    /// Takes a server out, brings it back, or lets it get no new clients.
+    pub(crate) fn administer(self: &Arc<Self>, server: &Arc<Server>, wish: Admin, by: Reason<'_>) {
+        let v1_4 = self.dialect() == Dialect::V1_4;
+        let took_clients = server.takes_clients();
+        let was_running = server.is_up();
+        let (was_out, was_drained, was_down) = {
             let mut record = server.record.lock();
-            if std::mem::replace(&mut record.maintenance, maintenance) == maintenance {
-                return;
+            let before = (record.maintenance, record.drain);
+            record.maintenance = wish == Admin::Maintenance;
+            match wish {
+                Admin::Maintenance => {}
+                Admin::Drain => record.drain = true,
+                Admin::Ready => record.drain = false,
             }
-            record.weight_before = None;
-            if !maintenance && record.follows.is_none() {
+            if before.0 != record.maintenance {
+                record.weight_before = None;
+            }
+            // One that was down before stays so, since 1.5.
+            let was_down = std::mem::replace(
+                &mut record.was_down,
+                !v1_4 && wish == Admin::Maintenance && !before.0 && !was_running,
+            );
+            if before.0 && wish == Admin::Maintenance {
+                record.was_down = was_down;
+            } else if before.0 && record.follows.is_none() && !was_down {
                 // Up, until the first check says otherwise.
                 record.health.level = record.health.rise;
                 record.health.stopping = false;
             }
-        }
-        let news = if maintenance {
-            News::Maintenance { was_up }
-        } else {
-            News::Ready
+            (before.0, before.1, was_down)
         };
-        self.turn(server, news, Reason::Administrator);
-        if !maintenance {
+        let news = match (wish, was_out, was_drained) {
+            (Admin::Maintenance, true, _) | (Admin::Ready, false, false) => return,
+            (Admin::Drain, false, true) => return,
+            (Admin::Maintenance, false, _) if !v1_4 && !was_running => News::MaintenanceWhileDown,
+            (Admin::Maintenance, false, _) => News::Maintenance {
+                was_up: took_clients,
+            },
+            (Admin::Ready, true, false) if was_down => return,
+            (Admin::Ready, true, _) if !was_down => News::Ready { drained: false },
+            (Admin::Ready, _, _) => News::Undrained { up: was_running },
+            (Admin::Drain, true, _) => News::Ready { drained: true },
+            (Admin::Drain, false, false) => News::Drain { up: was_running },
+        };
+        self.turn(server, news, by);
+        if news == (News::Ready { drained: true }) {
+            self.tell_change(
+                server,
+                News::StillDrained,
+                Reason::Administrator,
+                Effects::default(),
+            );
+        }
+        if was_out && wish != Admin::Maintenance && self.dialect() == Dialect::Hapax {
+            // Those that it speaks like let the next check come when it is due.
             server.hurry(Instant::now());
         }
     }
 
-    /// Lets a server get no new clients, or get them again.
-    pub(crate) fn set_drain(self: &Arc<Self>, server: &Arc<Server>, drain: bool) {
-        if std::mem::replace(&mut server.record.lock().drain, drain) == drain {
-            return;
-        }
-        if drain {
-            self.turn(server, News::Drain, Reason::Administrator);
-        } else if server.is_in_maintenance() {
-            // The end of that will be told.
-            self.turn_quietly(server);
-        } else {
-            self.turn(server, News::Ready, Reason::Administrator);
-        }
-    }
-
     /// Sets what the checks of a server have found, until they find something else.
-    pub(crate) fn set_health(self: &Arc<Self>, server: &Arc<Server>, up: bool, stopping: bool) {
+    pub(crate) fn set_health(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        up: bool,
+        stopping: bool,
+        by: Reason<'_>,
+    ) {
         let change = {
             let mut record = server.record.lock();
+            if record.maintenance {
+                return;
+            }
             if up {
                 let was_up = record.health.is_up();
                 let was_stopping = std::mem::replace(&mut record.health.stopping, stopping);
@@ -527,7 +554,7 @@ impl Backend {
             }
         };
         if let Some(news) = change {
-            self.turn(server, news, Reason::Administrator);
+            self.turn(server, news, by);
         }
     }
 

@@ -140,6 +140,8 @@ pub(super) struct Record {
     pub(super) checked: bool,
     /// It has been taken out by an administrator, or by the file.
     pub(super) maintenance: bool,
+    /// It was down already when it was taken out.
+    pub(super) was_down: bool,
     /// It gets no new clients, as an administrator wants it.
     pub(super) drain: bool,
     /// Its agent says that it is down.
@@ -208,6 +210,7 @@ impl Server {
                 health: check::Health::new(rise, fall),
                 checked: server.check.is_some(),
                 maintenance: server.disabled,
+                was_down: false,
                 drain: false,
                 agent_down: false,
                 disabled: server.disabled,
@@ -460,6 +463,11 @@ impl Server {
         self.record.lock().maintenance
     }
 
+    /// Whether an administrator lets it get no new clients.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.record.lock().drain
+    }
+
     /// Whether its health is its own: it does not track another server.
     pub(crate) fn is_checked(&self) -> bool {
         self.record.lock().follows.is_none()
@@ -550,18 +558,18 @@ impl Server {
         {
             return State::MaintenanceVia(format!("{backend}/{}", followed.name));
         }
-        if record.drain {
-            return State::Drain;
-        }
-        if record.agent_down && record.health.is_up() {
-            return State::DownByAgent;
-        }
         let health = match &record.follows {
             Some((_, followed)) => followed.checked_health(),
             None => record.health,
         };
-        let unchecked = !record.checked || self.checks_are_paused();
-        if unchecked && health.is_up() && !health.stopping {
+        if record.drain && health.is_up() {
+            return State::Drain(health.progress());
+        }
+        if record.agent_down && health.is_up() {
+            return State::DownByAgent;
+        }
+        let checked = record.checked && !self.checks_are_paused();
+        if !checked && health.is_up() && !health.stopping {
             return State::NoCheck;
         }
         match (health.is_up(), health.stopping, health.progress()) {
@@ -600,7 +608,7 @@ impl Server {
             .then(|| (since_change.as_secs() * 100 / record.slowstart).max(1) as u32);
         Health {
             state,
-            check: own_check.then(|| shown(&record, dialect)),
+            check: (own_check && !self.checks_are_paused()).then(|| shown(&record, dialect)),
             failed_checks: record.failed_checks,
             failed_responses: record.failed_responses,
             times_down: record.times_down,

@@ -113,16 +113,21 @@ impl Transaction {
             self.response.remove_all(bytes, b"Content-Length");
         }
         self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
+        let intent = if self.upgraded {
+            Intent::Tunnel
+        } else {
+            self.intent
+        };
         let request = if self.version == Version::Http09 {
             Version::Http10
         } else {
             self.version
         };
-        let connection = (!self.upgraded && status >= 200).then(|| {
+        let connection = (status >= 200).then(|| {
             ResponseConnection::look(
                 &mut self.response,
                 bytes,
-                self.intent,
+                intent,
                 self.policy,
                 request,
                 version,
@@ -145,10 +150,11 @@ impl Transaction {
             return Err(());
         }
         let bytes = self.down.buffer.bytes();
+        if let Some(connection) = connection {
+            self.intent = connection.finish(&mut self.response, bytes);
+        }
         if self.upgraded {
             self.intent = Intent::Tunnel;
-        } else if let Some(connection) = connection {
-            self.intent = connection.finish(&mut self.response, bytes);
         }
         let leading = self.response.leading();
         let len = self.response.received_len();

@@ -133,7 +133,14 @@ impl Transaction {
             Verdict::Pass => Ok(None),
             Verdict::Statistics => self.statistics(session, id).await.map(Some),
             Verdict::Deny => {
-                self.incident = Some(Incident::RequestDenied);
+                // 1.4 does not count those.
+                if plan.dialect != Dialect::V1_4 {
+                    self.incident = Some(Incident::RequestDenied(look));
+                }
+                Err(refused(ErrorStatus::S403))
+            }
+            Verdict::Refuse => {
+                self.incident = Some(Incident::RequestDenied(look));
                 Err(refused(ErrorStatus::S403))
             }
             Verdict::Invalid => Err(refused(ErrorStatus::S400)),
@@ -141,7 +148,7 @@ impl Transaction {
                 let left = self.tarpit(session).await;
                 // The log of a held request does not say when it was complete.
                 self.timing.held = self.timing.received.take();
-                self.incident = Some(Incident::RequestDenied);
+                self.incident = Some(Incident::Tarpit(look));
                 let status = ErrorStatus::S500;
                 self.status = status as i32;
                 Err(End::new(

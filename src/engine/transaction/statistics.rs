@@ -43,6 +43,17 @@ impl Transaction {
             let suffix = target.get(page.uri.as_bytes().len()..).unwrap_or(&[]);
             Asked::read(&String::from_utf8_lossy(suffix))
         };
+        // The page shows itself already.
+        session
+            .frontend_handles()
+            .frontend
+            .counters
+            .count(session.worker.index, Counter::Intercepted);
+        session
+            .backend_handles()
+            .backend
+            .counters
+            .touch(session.worker.now());
         let admin = self.is_admin(session, id, page);
         let is_form = self.method == Method::Post && (v1_4 || self.body_length() != Some(0));
         let message = if is_form {
@@ -52,11 +63,6 @@ impl Transaction {
             let answer = self.page(session, proxy, page, &asked, admin);
             self.with_head(session, page, &asked, answer)
         };
-        session
-            .frontend_handles()
-            .frontend
-            .counters
-            .count(session.worker.index, Counter::Intercepted);
         self.finish_page(session, message, if is_form { 303 } else { 200 })
             .await
     }

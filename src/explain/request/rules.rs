@@ -182,6 +182,13 @@ impl Walk<'_> {
         {
             self.effect(format!("the backend is {}", self.plan.proxy(backend).name));
         }
+        let acts = outcome.is_some() || self.steps.last().is_some_and(|s| !s.effects.is_empty());
+        if !acts && rule.action.action != LineAction::Pass {
+            if let Some(step) = self.steps.last_mut() {
+                step.applies = false;
+            }
+            self.effect("no line fits".to_owned());
+        }
         outcome
     }
 
@@ -208,7 +215,7 @@ impl Walk<'_> {
                 statistics: None,
             };
             match compiled.request(moment, &mut head, &bytes, &mut Nothing, &mut effects) {
-                Verdict::Deny => Some(denied()),
+                Verdict::Deny | Verdict::Refuse => Some(denied()),
                 Verdict::Invalid => Some(Outcome::Answered(
                     "400: a rule has made nonsense of it".to_owned(),
                 )),

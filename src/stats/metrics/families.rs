@@ -1,7 +1,7 @@
 //! The table of all metrics.
 
 use super::snapshot::{Cell, Process, Table};
-use crate::stats::Field;
+use crate::stats::{Field, More};
 
 /// What a metric is about; the word that `scope=` knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +98,8 @@ pub(super) enum Source {
     Http(Field),
     /// A column of servers with checks.
     Checked(Field),
+    /// What has no column.
+    Counted(fn(&More) -> Option<u64>),
     /// A column of milliseconds, in seconds.
     Seconds(Field),
     /// The same, of servers with checks.
@@ -189,8 +191,8 @@ macro_rules! families {
 }
 
 use Source::{
-    CheckResult, Checked, CheckedSeconds, Codes, Column, Fact, Http, ReloadResults, Seconds,
-    ServersByCheck, ServersByState, State,
+    CheckResult, Checked, CheckedSeconds, Codes, Column, Counted, Fact, Http, ReloadResults,
+    Seconds, ServersByCheck, ServersByState, State,
 };
 
 families! {
@@ -355,6 +357,10 @@ Backend {
         "Requests for which no server could be reached.";
     "haproxy_backend_response_errors_total" Counter Column(Field::Eresp),
         "Responses that were invalid, broken off or did not come.";
+    "haproxy_backend_connection_attempts_total" Counter Counted(|more| more.attempts),
+        "Attempts to connect to servers, the first ones included.";
+    "haproxy_backend_connection_reuses_total" Counter Counted(|more| more.reuses),
+        "Requests that went to a server on a connection that was there already.";
     "haproxy_backend_retry_warnings_total" Counter Column(Field::Wretr),
         "Attempts to reach a server again after the first one has failed.";
     "haproxy_backend_redispatch_warnings_total" Counter Column(Field::Wredis),
@@ -415,6 +421,10 @@ Server {
         "Requests for which it could not be reached.";
     "haproxy_server_response_errors_total" Counter Column(Field::Eresp),
         "Responses that were invalid, broken off or did not come.";
+    "haproxy_server_connection_attempts_total" Counter Counted(|more| more.attempts),
+        "Attempts to connect to it, the first ones included.";
+    "haproxy_server_connection_reuses_total" Counter Counted(|more| more.reuses),
+        "Requests that went to it on a connection that was there already.";
     "haproxy_server_retry_warnings_total" Counter Column(Field::Wretr),
         "Attempts to reach it again after the first one has failed.";
     "haproxy_server_redispatch_warnings_total" Counter Column(Field::Wredis),

@@ -3,7 +3,7 @@
 
 use super::families::{CHECK_RESULTS, CODES, LISTENER_STATES, PROXY_STATES, SERVER_STATES, Source};
 use super::{FAMILIES, Query, Scope};
-use crate::stats::{self, Field, Info, Row, Value};
+use crate::stats::{self, Field, Info, More, Row, Value};
 
 /// A number, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +185,8 @@ pub(super) struct Objects {
 pub(super) struct Object {
     /// The labels, ready to be written.
     pub(super) labels: Box<str>,
+    /// What has no column.
+    pub(super) more: More,
     /// The proxy is of `mode http`.
     pub(super) http: bool,
     /// The state, by its place in the list of them.
@@ -236,6 +238,7 @@ impl Objects {
         let small = |place: usize| u8::try_from(place).ok();
         self.each.push(Object {
             labels: labels.into(),
+            more: row.more,
             http: row.text(Field::Mode) == "http",
             state: state.and_then(small),
             check: check.map(|check| check.and_then(small)),

@@ -124,6 +124,10 @@ fn of_object(
     let cell = |field: Field| objects.cell(index, field);
     match source {
         Source::Column(field) => line(out, name, labels, None, cell(field)),
+        Source::Counted(count) => {
+            let count = count(&object.more).map_or(Cell::NONE, Cell::from);
+            line(out, name, labels, None, count);
+        }
         Source::Http(field) if object.http => line(out, name, labels, None, cell(field)),
         Source::Seconds(field) => line(out, name, labels, None, Number::Millis(cell(field))),
         Source::Checked(field) if object.check.is_some() => {

@@ -2,67 +2,111 @@
 
 use std::fmt::Write as _;
 
-use super::{Page, Section, escape};
+use super::{Page, Section, count, escape};
 use crate::stats::{Field, Kind, Row, Value};
 
-/// A column: its group, its name, the field, and whether a telephone leaves it out.
-struct Column {
+/// A column.
+pub(super) struct Column {
     group: &'static str,
     name: &'static str,
     field: Field,
+    /// In pixels; columns of all sections are equal, so that they stand below each other.
+    width: u32,
+    /// A telephone leaves it out.
     minor: bool,
 }
 
-const fn column(group: &'static str, name: &'static str, field: Field, minor: bool) -> Column {
+const fn column(group: &'static str, name: &'static str, field: Field, width: u32) -> Column {
     Column {
         group,
         name,
         field,
-        minor,
+        width,
+        minor: false,
+    }
+}
+
+const fn minor(column: Column) -> Column {
+    Column {
+        minor: true,
+        ..column
     }
 }
 
 const COLUMNS: &[Column] = &[
-    column("Queue", "Cur", Field::Qcur, false),
-    column("Queue", "Max", Field::Qmax, true),
-    column("Queue", "Limit", Field::Qlimit, true),
-    column("Session rate", "Cur", Field::Rate, false),
-    column("Session rate", "Max", Field::RateMax, true),
-    column("Session rate", "Limit", Field::RateLim, true),
-    column("Sessions", "Cur", Field::Scur, false),
-    column("Sessions", "Max", Field::Smax, true),
-    column("Sessions", "Limit", Field::Slim, true),
-    column("Sessions", "Total", Field::Stot, false),
-    column("Sessions", "LbTot", Field::Lbtot, true),
-    column("Bytes", "In", Field::Bin, false),
-    column("Bytes", "Out", Field::Bout, false),
-    column("Denied", "Req", Field::Dreq, false),
-    column("Denied", "Resp", Field::Dresp, false),
-    column("Errors", "Req", Field::Ereq, false),
-    column("Errors", "Conn", Field::Econ, false),
-    column("Errors", "Resp", Field::Eresp, false),
-    column("Warnings", "Retr", Field::Wretr, false),
-    column("Warnings", "Redis", Field::Wredis, false),
-    column("Server", "LastChk", Field::CheckStatus, false),
-    column("Server", "Wght", Field::Weight, true),
-    column("Server", "Act", Field::Act, true),
-    column("Server", "Bck", Field::Bck, true),
-    column("Server", "Chk", Field::Chkfail, false),
-    column("Server", "Dwn", Field::Chkdown, false),
-    column("Server", "Dwntme", Field::Downtime, false),
-    column("Server", "Thrtle", Field::Throttle, false),
+    column("Queue", "Cur", Field::Qcur, 38),
+    minor(column("Queue", "Max", Field::Qmax, 38)),
+    minor(column("Queue", "Limit", Field::Qlimit, 42)),
+    column("Rate", "Cur", Field::Rate, 40),
+    minor(column("Rate", "Max", Field::RateMax, 40)),
+    minor(column("Rate", "Limit", Field::RateLim, 42)),
+    column("Sessions", "Cur", Field::Scur, 40),
+    minor(column("Sessions", "Max", Field::Smax, 40)),
+    minor(column("Sessions", "Limit", Field::Slim, 46)),
+    column("Sessions", "Total", Field::Stot, 50),
+    minor(column("Sessions", "LbTot", Field::Lbtot, 50)),
+    column("Bytes", "In", Field::Bin, 60),
+    column("Bytes", "Out", Field::Bout, 60),
+    column("Denied", "Req", Field::Dreq, 38),
+    column("Denied", "Resp", Field::Dresp, 40),
+    column("Errors", "Req", Field::Ereq, 38),
+    column("Errors", "Conn", Field::Econ, 42),
+    column("Errors", "Resp", Field::Eresp, 40),
+    column("Warnings", "Retr", Field::Wretr, 40),
+    column("Warnings", "Redis", Field::Wredis, 42),
+    column("Server", "Last check", Field::CheckStatus, 116),
+    minor(column("Server", "Wght", Field::Weight, 42)),
+    minor(column("Server", "Act", Field::Act, 32)),
+    minor(column("Server", "Bck", Field::Bck, 32)),
+    column("Server", "Chk", Field::Chkfail, 38),
+    column("Server", "Dwn", Field::Chkdown, 38),
+    column("Server", "Dwntme", Field::Downtime, 56),
+    column("Server", "Thrtle", Field::Throttle, 46),
 ];
 
+const NAME_WIDTH: u32 = 150;
+const STATUS_WIDTH: u32 = 112;
+
+/// The columns in which at least one of the rows has something to say.
+pub(super) fn columns<'r>(rows: impl Iterator<Item = &'r Row> + Clone) -> Vec<&'static Column> {
+    let used = |column: &&Column| rows.clone().any(|row| !value(row, column).is_empty());
+    COLUMNS.iter().filter(used).collect()
+}
+
+fn value(row: &Row, column: &Column) -> Value {
+    let value = &row[column.field];
+    if column.field == Field::RateLim && *value == Value::Number(0) {
+        return Value::None;
+    }
+    value.clone()
+}
+
 /// Appends the table.
-pub(super) fn table(page: &Page<'_>, section: &Section, form: bool, out: &mut String) {
-    out.push_str("<div class=\"scroll\"><table><thead><tr><th class=\"n\"></th><th></th>");
+pub(super) fn table(
+    page: &Page<'_>,
+    section: &Section,
+    columns: &[&Column],
+    form: bool,
+    out: &mut String,
+) {
+    let width: u32 = columns.iter().map(|column| column.width).sum();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        "<div class=\"scroll\"><table style=\"--w:{}px\"><colgroup><col style=\"width:\
+         {NAME_WIDTH}px\"><col style=\"width:{STATUS_WIDTH}px\">",
+        width + NAME_WIDTH + STATUS_WIDTH
+    );
+    for column in columns {
+        let _ = write!(out, "<col style=\"width:{}px\">", column.width);
+    }
+    out.push_str("</colgroup><thead><tr><th class=\"n\"></th><th></th>");
     let mut at = 0;
-    while let Some(first) = COLUMNS.get(at) {
-        let width = COLUMNS[at..]
+    while let Some(first) = columns.get(at) {
+        let width = columns[at..]
             .iter()
             .take_while(|column| column.group == first.group)
             .count();
-        // Writing to a String cannot fail.
         let _ = write!(
             out,
             "<th class=\"g\" colspan=\"{width}\">{}</th>",
@@ -70,38 +114,62 @@ pub(super) fn table(page: &Page<'_>, section: &Section, form: bool, out: &mut St
         );
         at += width;
     }
-    out.push_str("</tr><tr><th class=\"n\">Name</th><th class=\"n\">Status</th>");
+    out.push_str("</tr><tr><th class=\"n\">Name</th><th class=\"l\">Status</th>");
     let mut group = "";
-    for column in COLUMNS {
-        let class = if column.group == group {
-            ""
-        } else {
-            " class=\"g\""
-        };
+    for column in columns {
+        let starts = column.group != group;
         group = column.group;
-        let _ = write!(out, "<th{class}>{}</th>", column.name);
+        out.push_str("<th");
+        class_list(
+            &[(starts, "g"), (column.field == Field::CheckStatus, "l")],
+            out,
+        );
+        let _ = write!(out, ">{}</th>", column.name);
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in &section.rows {
-        self::row(page, section, row, form, out);
+        self::row(page, section, columns, row, form, out);
     }
     out.push_str("</tbody></table></div>\n");
 }
 
-fn row(page: &Page<'_>, section: &Section, row: &Row, form: bool, out: &mut String) {
+fn class_list(classes: &[(bool, &str)], out: &mut String) {
+    let mut chosen = classes.iter().filter(|(on, _)| *on).map(|(_, c)| *c);
+    if let Some(first) = chosen.next() {
+        let _ = write!(out, " class=\"{first}");
+        for class in chosen {
+            let _ = write!(out, " {class}");
+        }
+        out.push('"');
+    }
+}
+
+fn row(
+    page: &Page<'_>,
+    section: &Section,
+    columns: &[&Column],
+    row: &Row,
+    form: bool,
+    out: &mut String,
+) {
     let (class, name) = match row.kind {
         Kind::Frontend => ("F", "Frontend"),
         Kind::Backend => ("B", "Backend"),
         Kind::Server => ("S", row.text(Field::Svname)),
         Kind::Listener => ("L", row.text(Field::Svname)),
     };
-    let _ = write!(out, "<tr class=\"{class}\" data-name=\"");
+    let _ = write!(
+        out,
+        "<tr class=\"{class} {}\" data-name=\"",
+        state_class(row)
+    );
     escape(name, out);
-    out.push_str("\"><td class=\"n\"");
+    out.push_str("\"><td class=\"n\" title=\"");
+    escape(name, out);
     if page.legends {
         legend(row, out);
     }
-    out.push('>');
+    out.push_str("\">");
     let chosen = form && row.kind == Kind::Server;
     if chosen {
         out.push_str("<label><input type=\"checkbox\" name=\"s\" value=\"");
@@ -124,7 +192,7 @@ fn row(page: &Page<'_>, section: &Section, row: &Row, form: bool, out: &mut Stri
     out.push_str("</td>");
     status(row, out);
     let mut group = "";
-    for column in COLUMNS {
+    for column in columns {
         let starts = column.group != group;
         group = column.group;
         cell(row, column, starts, out);
@@ -142,36 +210,37 @@ fn legend(row: &Row, out: &mut String) {
         ("balance", Field::Algo),
         ("tracks", Field::Tracked),
     ];
-    out.push_str(" title=\"");
-    let mut first = true;
     for (name, field) in facts {
         let value = row[field].to_string();
         if value.is_empty() {
             continue;
         }
-        if !std::mem::replace(&mut first, false) {
-            out.push_str(", ");
-        }
+        out.push_str(", ");
         out.push_str(name);
         out.push_str(": ");
         escape(&value, out);
     }
-    out.push('"');
 }
 
-fn status(row: &Row, out: &mut String) {
+/// The class of a row's state, which gives it its colour.
+pub(super) fn state_class(row: &Row) -> &'static str {
     let text = row.text(Field::Status);
-    let class = match text.split(' ').next().unwrap_or("") {
+    match text.split(' ').next().unwrap_or("") {
         "OPEN" => "up",
         "UP" if text.len() == 2 => "up",
         "UP" | "NOLB" | "FULL" => "warn",
-        "DOWN" if text.len() > 4 => "warn",
+        "DOWN" if text.ends_with(char::is_numeric) => "warn",
         "DOWN" => "down",
-        "MAINT" | "DRAIN" | "STOP" => "off",
+        "DRAIN" | "STOP" => "off",
+        text if text.starts_with("MAINT") => "off",
         _ => "idle",
-    };
+    }
+}
+
+fn status(row: &Row, out: &mut String) {
+    let class = state_class(row);
     let _ = write!(out, "<td class=\"s\"><span class=\"state {class}\">");
-    escape(text, out);
+    escape(row.text(Field::Status), out);
     out.push_str("</span>");
     if let Some(seconds) = row[Field::Lastchg].number() {
         let _ = write!(out, "<span class=\"since\">{}</span>", ago(seconds));
@@ -180,28 +249,21 @@ fn status(row: &Row, out: &mut String) {
 }
 
 fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
-    let mut value = row[column.field].clone();
-    // The weight, and whether it is active, say nothing of a frontend.
-    if column.field == Field::RateLim && value == Value::Number(0) {
-        value = Value::None;
-    }
-    let empty = value.to_string().is_empty();
+    let value = value(row, column);
+    let empty = value.is_empty();
     let zero = value == Value::Number(0);
-    let classes = [
-        (starts, "g"),
-        (empty, "e"),
-        (zero, "z"),
-        (column.minor, "m"),
-    ];
-    let classes: Vec<&str> = classes
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, c)| *c)
-        .collect();
+    let check = column.field == Field::CheckStatus;
     out.push_str("<td");
-    if !classes.is_empty() {
-        let _ = write!(out, " class=\"{}\"", classes.join(" "));
-    }
+    class_list(
+        &[
+            (starts, "g"),
+            (empty, "e"),
+            (zero, "z"),
+            (column.minor, "m"),
+            (check, "l c"),
+        ],
+        out,
+    );
     if !empty && !zero && !column.minor {
         let label = match column.group {
             "Server" => column.name.to_owned(),
@@ -232,7 +294,7 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
                 let _ = write!(out, "/{code}");
             }
             if let Some(millis) = row[Field::CheckDuration].number() {
-                let _ = write!(out, " in {millis}ms");
+                let _ = write!(out, " {millis}ms");
             }
             out.push_str("</td>");
         }
@@ -242,10 +304,34 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
         (Value::Number(0), Field::Act | Field::Bck) if row.kind == Kind::Server => {
             out.push_str(">-</td>");
         }
+        (Value::Number(n), Field::Stot) if row[Field::Hrsp2xx].number().is_some() => {
+            let _ = write!(out, " title=\"{n} sessions");
+            responses(row, out);
+            let _ = write!(out, "\">{}</td>", count(*n));
+        }
+        (Value::Number(n), _) if *n >= 100_000 => {
+            let _ = write!(out, " title=\"{n}\">{}</td>", count(*n));
+        }
         _ => {
             out.push('>');
             escape(&value.to_string(), out);
             out.push_str("</td>");
+        }
+    }
+}
+
+/// Responses by status, shown when the pointer rests on the number of sessions.
+fn responses(row: &Row, out: &mut String) {
+    for (name, field) in [
+        ("1xx", Field::Hrsp1xx),
+        ("2xx", Field::Hrsp2xx),
+        ("3xx", Field::Hrsp3xx),
+        ("4xx", Field::Hrsp4xx),
+        ("5xx", Field::Hrsp5xx),
+        ("other", Field::HrspOther),
+    ] {
+        if let Some(n) = row[field].number() {
+            let _ = write!(out, ", {name}: {n}");
         }
     }
 }
@@ -255,7 +341,8 @@ fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "kB", "MB", "GB", "TB"] {
         if value < 1000.0 {
-            return format!("{value:.1} {unit}");
+            let decimals = usize::from(value < 99.95);
+            return format!("{value:.decimals$} {unit}");
         }
         value /= 1000.0;
     }
@@ -280,6 +367,7 @@ mod tests {
     fn figures() {
         assert_eq!(size(12_345), "12.3 kB");
         assert_eq!(size(9_999_999_999), "10.0 GB");
+        assert_eq!(size(123_456), "123 kB");
         for (seconds, text) in [(5, "5s"), (65, "1m5s"), (3660, "1h1m"), (90_000, "1d1h")] {
             assert_eq!(ago(seconds), text);
         }

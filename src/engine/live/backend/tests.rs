@@ -5,6 +5,8 @@ use haproxy_cfg_grammar::{Dialect, SourceSet};
 use tokio::time::Instant;
 
 use super::*;
+use crate::check::agent::Admin;
+use crate::check::log::Reason;
 use crate::check::{Report, Status};
 use crate::configuration::{self, Overrides};
 use crate::plan::{Proxy, Role, ServerAddress, ServerCheck, ServerPort};
@@ -99,7 +101,7 @@ fn a_reload_that_disables_a_server_takes_it_out_and_the_next_brings_it_back() {
 fn two_servers_of_one_name_are_two() {
     let (backend, live) = backend(vec![server("a"), server("a")]);
     assert!(!Arc::ptr_eq(&live[0], &live[1]));
-    backend.set_maintenance(&live[0], true);
+    backend.administer(&live[0], Admin::Maintenance, Reason::Administrator);
     assert!(!live[0].is_up() && live[1].is_up());
     let again = adopt(&backend, vec![server("a"), server("a")]);
     assert!(Arc::ptr_eq(&live[0], &again[0]) && Arc::ptr_eq(&live[1], &again[1]));
@@ -212,7 +214,7 @@ fn those_who_wait_for_a_server_that_goes_down_go_elsewhere_with_redispatch() {
             faithful: true,
             ..only
         }));
-        backend.set_maintenance(&live[0], true);
+        backend.administer(&live[0], Admin::Maintenance, Reason::Administrator);
         let moved = matches!(turn(&mut waits), Some(Turn::Elsewhere));
         assert_eq!(moved, redispatch);
         assert!(turn(&mut faithful).is_none());
@@ -265,7 +267,7 @@ fn a_tracked_server_takes_those_along_that_track_it() {
     one.checked(&tracked[0], Report::new(Status::L4Ok));
     one.checked(&tracked[0], Report::new(Status::L4Ok));
     assert!(followers[0].is_up());
-    one.set_maintenance(&tracked[0], true);
+    one.administer(&tracked[0], Admin::Maintenance, Reason::Administrator);
     assert_eq!(followers[0].state().to_string(), "MAINT (via one/a)");
 }
 
@@ -358,4 +360,35 @@ fn what_a_choice_costs() {
             );
         }
     }
+}
+
+#[test]
+fn a_server_that_is_down_stays_so_after_maintenance() {
+    let checked = plan::Server {
+        check: Some(ServerCheck::default()),
+        ..server("a")
+    };
+    // In 1.4 it would be up.
+    let plan = Plan {
+        dialect: Dialect::V1_8,
+        ..Plan::clone(&plan(|proxy| proxy.servers = vec![checked]))
+    };
+    let backend = Arc::new(Backend::new(1));
+    let live = backend.adopt(&Arc::new(plan), ProxyId(0));
+    let administer = |wish| {
+        backend.administer(&live[0], wish, Reason::Administrator);
+        live[0].state().to_string()
+    };
+    assert_eq!(administer(Admin::Maintenance), "MAINT");
+    assert!(administer(Admin::Ready).starts_with("UP"));
+    backend.set_health(&live[0], false, false, Reason::Page);
+    assert_eq!(administer(Admin::Maintenance), "MAINT");
+    // Nobody can say how it is now.
+    backend.set_health(&live[0], true, false, Reason::Page);
+    assert_eq!(administer(Admin::Drain), "DOWN");
+    assert_eq!(administer(Admin::Ready), "DOWN");
+    backend.set_health(&live[0], true, false, Reason::Page);
+    assert_eq!(administer(Admin::Drain), "DRAIN");
+    live[0].pause_checks(true);
+    assert_eq!(administer(Admin::Ready), "no check");
 }
