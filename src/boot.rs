@@ -19,7 +19,7 @@ use std::sync::mpsc;
 
 use crate::configuration::{Origin, Written};
 use crate::engine::control::Outcome;
-use crate::engine::signals::{Control, Waiting, die_of};
+use crate::engine::signals::{self, Control, Waiting, die_of};
 use crate::engine::{
     Applied, Engine, EngineError, ListenError, Listeners, Local, Opener, nobody_listens,
 };
@@ -117,6 +117,8 @@ pub fn run(
     if options.old.is_none() {
         nobody_listens(&plan).map_err(StartError::Running)?;
     }
+    // From the first socket on others take the process for one that runs.
+    signals::hold();
     let old = options.old.unwrap_or_default();
     let inherited = old.sockets();
     let listeners = old.make_room_and(|| Listeners::open(&plan, &inherited))?;
@@ -145,6 +147,7 @@ pub fn run(
     privileges::drop(&plan.global)?;
     // Handlers are in place before there is a thread that a signal could reach without them.
     let waiting = Waiting::new().map_err(|cause| StartError::step("catch signals", cause))?;
+    signals::release();
     let opener: Box<dyn Opener> = match &keeper {
         Some(keeper) => Box::new(keeper.clone()),
         None => Box::new(Local),

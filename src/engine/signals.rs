@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
@@ -45,6 +46,25 @@ impl Waiting {
     pub fn wait(&mut self) -> Option<Control> {
         self.0.forever().find_map(control)
     }
+}
+
+/// The signals that ask for something other than the end.
+fn requests() -> SigSet {
+    [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2]
+        .into_iter()
+        .collect()
+}
+
+/// Keeps requests until they are released: a process that listens and does not catch them yet would
+/// die of them. Before any thread is started.
+pub fn hold() {
+    // Without it they are only lost, or end the process, as before.
+    let _ = requests().thread_block();
+}
+
+/// Lets them come, once they are caught.
+pub fn release() {
+    let _ = requests().thread_unblock();
 }
 
 /// Ends the process as the signal would have, had nobody caught it: scripts look at that.
