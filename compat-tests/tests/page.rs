@@ -68,7 +68,12 @@ fn numbers_stand_below_each_other_in_all_sections() {
     let Some((mut browser, stage)) = start() else {
         return;
     };
-    browser.open(&stage.address(""), WIDE).expect("the page");
+    // Wide enough for all columns.
+    let view = View {
+        width: 1700,
+        ..WIDE
+    };
+    browser.open(&stage.address(""), view).expect("the page");
     let edges = browser
         .evaluate(
             "[...new Set([...document.querySelectorAll('tbody tr td:nth-child(6)')].map(\
@@ -203,7 +208,7 @@ impl Stage {
             .collect();
         let text = format!(
             "defaults\n    mode http\n    timeout connect 1s\n    timeout client 5s\n    \
-             timeout server 5s\nlisten stats\n    bind 127.0.0.1:{port}\n    stats uri /stats\n    \
+             timeout server 5s\nlisten stats\n    bind 127.0.0.1:{port}\n    rate-limit sessions 500\n    stats uri /stats\n    \
              stats show-legends\n    stats admin if TRUE\nbackend app\n    server one 127.0.0.1:1\n    \
              server two 127.0.0.1:1\n    server a-name-that-is-much-longer-than-the-column.example \
              127.0.0.1:1 disabled\nbackend many\n{many}backend \

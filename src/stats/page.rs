@@ -69,14 +69,20 @@ impl Page<'_> {
         }
         out.push_str("</title>\n<style>");
         out.push_str(STYLE);
+        let shown = || sections.iter().filter(|section| self.wants(section));
+        let columns = table::columns(shown().flat_map(|section| &section.rows));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "@media (min-width:{}px){{{STYLE_WHEN_IT_FITS}}}",
+            table::width(&columns) + MARGINS
+        );
         out.push_str("</style></head>\n<body><header>\n");
         self.title(&mut out);
         self.facts(&mut out);
         self.bar(sections, &mut out);
         out.push_str("</header><main>\n");
         self.said(&mut out);
-        let shown = || sections.iter().filter(|section| self.wants(section));
-        let columns = table::columns(shown().flat_map(|section| &section.rows));
         for section in shown() {
             self.section(section, &columns, &mut out);
         }
@@ -383,6 +389,16 @@ pub(super) fn escape(text: &str, out: &mut String) {
         }
     }
 }
+
+/// What stands left and right of the tables, with room for the bar that scrolls the page.
+const MARGINS: u32 = 52;
+
+/// Where the tables are as wide as the window allows, their heads stay in sight; where they are not,
+/// they scroll by themselves.
+const STYLE_WHEN_IT_FITS: &str = ".scroll{overflow:visible}\
+    thead th{position:sticky;top:0;z-index:2}\
+    thead tr+tr th{top:23px}\
+    thead tr:first-child th{height:23px}";
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");

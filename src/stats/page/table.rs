@@ -42,11 +42,11 @@ const COLUMNS: &[Column] = &[
     minor(column("Rate", "Limit", Field::RateLim, 42)),
     column("Sessions", "Cur", Field::Scur, 40),
     minor(column("Sessions", "Max", Field::Smax, 40)),
-    minor(column("Sessions", "Limit", Field::Slim, 46)),
+    minor(column("Sessions", "Limit", Field::Slim, 44)),
     column("Sessions", "Total", Field::Stot, 50),
     minor(column("Sessions", "LbTot", Field::Lbtot, 50)),
-    column("Bytes", "In", Field::Bin, 60),
-    column("Bytes", "Out", Field::Bout, 60),
+    column("Bytes", "In", Field::Bin, 64),
+    column("Bytes", "Out", Field::Bout, 64),
     column("Denied", "Req", Field::Dreq, 38),
     column("Denied", "Resp", Field::Dresp, 40),
     column("Errors", "Req", Field::Ereq, 38),
@@ -54,18 +54,24 @@ const COLUMNS: &[Column] = &[
     column("Errors", "Resp", Field::Eresp, 40),
     column("Warnings", "Retr", Field::Wretr, 40),
     column("Warnings", "Redis", Field::Wredis, 42),
-    column("Server", "Last check", Field::CheckStatus, 116),
+    column("Server", "Last check", Field::CheckStatus, 110),
     minor(column("Server", "Wght", Field::Weight, 42)),
     minor(column("Server", "Act", Field::Act, 32)),
     minor(column("Server", "Bck", Field::Bck, 32)),
     column("Server", "Chk", Field::Chkfail, 38),
     column("Server", "Dwn", Field::Chkdown, 38),
-    column("Server", "Dwntme", Field::Downtime, 56),
+    column("Server", "Dwntme", Field::Downtime, 62),
     column("Server", "Thrtle", Field::Throttle, 46),
 ];
 
 const NAME_WIDTH: u32 = 150;
 const STATUS_WIDTH: u32 = 112;
+
+/// How wide a table with these columns is, in pixels.
+pub(super) fn width(columns: &[&Column]) -> u32 {
+    let columns: u32 = columns.iter().map(|column| column.width).sum();
+    columns + NAME_WIDTH + STATUS_WIDTH
+}
 
 /// The columns in which at least one of the rows has something to say.
 pub(super) fn columns<'r>(rows: impl Iterator<Item = &'r Row> + Clone) -> Vec<&'static Column> {
@@ -89,13 +95,12 @@ pub(super) fn table(
     form: bool,
     out: &mut String,
 ) {
-    let width: u32 = columns.iter().map(|column| column.width).sum();
     // Writing to a String cannot fail.
     let _ = write!(
         out,
         "<div class=\"scroll\"><table style=\"--w:{}px\"><colgroup><col style=\"width:\
          {NAME_WIDTH}px\"><col style=\"width:{STATUS_WIDTH}px\">",
-        width + NAME_WIDTH + STATUS_WIDTH
+        width(columns)
     );
     for column in columns {
         let _ = write!(out, "<col style=\"width:{}px\">", column.width);
