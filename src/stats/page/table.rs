@@ -54,13 +54,13 @@ const COLUMNS: &[Column] = &[
     column("Errors", "Resp", Field::Eresp, 40),
     column("Warnings", "Retr", Field::Wretr, 40),
     column("Warnings", "Redis", Field::Wredis, 42),
-    column("Server", "Last check", Field::CheckStatus, 116),
+    column("Server", "Last check", Field::CheckStatus, 110),
     minor(column("Server", "Wght", Field::Weight, 42)),
     minor(column("Server", "Act", Field::Act, 32)),
     minor(column("Server", "Bck", Field::Bck, 32)),
     column("Server", "Chk", Field::Chkfail, 38),
     column("Server", "Dwn", Field::Chkdown, 38),
-    column("Server", "Dwntme", Field::Downtime, 56),
+    column("Server", "Dwntme", Field::Downtime, 62),
     column("Server", "Thrtle", Field::Throttle, 46),
 ];
 
