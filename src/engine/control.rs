@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::stats;
@@ -64,7 +65,14 @@ type Asked = Box<dyn Fn(Question, Reply) + Send + Sync>;
 
 /// The way to the control thread.
 #[derive(Default)]
-pub(crate) struct Control(OnceLock<Asked>);
+pub(crate) struct Control {
+    asked: OnceLock<Asked>,
+    /// What was asked while the process starts.
+    early: Mutex<Vec<(Question, Reply)>>,
+}
+
+/// Most questions that wait for the control thread.
+const EARLY: usize = 64;
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,14 +83,23 @@ impl fmt::Debug for Control {
 impl Control {
     /// Sets it, once.
     pub(crate) fn set(&self, ask: Asked) {
+        let mut early = self.early.lock();
         // A second one would not be reached by anybody.
-        let _ = self.0.set(ask);
+        let ask = self.asked.get_or_init(|| ask);
+        for (question, reply) in early.drain(..) {
+            ask(question, reply);
+        }
     }
 
-    /// Asks. Without a control thread (`hapax demo`) there is no answer: the reply is dropped.
+    /// Asks, at once or when there is a control thread. Where there are too many questions before
+    /// that, replies are dropped.
     pub(crate) fn ask(&self, question: Question, reply: Reply) {
-        if let Some(ask) = self.0.get() {
+        let mut early = self.early.lock();
+        if let Some(ask) = self.asked.get() {
+            drop(early);
             ask(question, reply);
+        } else if early.len() < EARLY {
+            early.push((question, reply));
         }
     }
 }

@@ -597,7 +597,13 @@ fn clock_jump(stand: &mut Stand) -> Seen {
         return Ok("not played: libfaketime is not installed".to_owned());
     }
     let offset = stand.path("offset");
-    let set = |text: &str| std::fs::write(&offset, text).map_err(self::text);
+    // In one step: whoever reads the file never finds it empty.
+    let draft = stand.path("offset.new");
+    let set = |text: &str| {
+        std::fs::write(&draft, text)
+            .and_then(|()| std::fs::rename(&draft, &offset))
+            .map_err(self::text)
+    };
     set("+0")?;
     stand.environment = format!(
         "LD_PRELOAD={LIAR} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 \

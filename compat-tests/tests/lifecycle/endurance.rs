@@ -1,6 +1,6 @@
 //! A hundred reloads and ten binary upgrades under constant load.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compat_tests::load::{Asking, Clients, Origin};
 use nix::sys::signal::Signal;
@@ -8,7 +8,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::port;
-use super::stage::{Running, Stage};
+use super::stage::{PATIENCE, Running, Stage};
 
 const RELOADS: usize = 100;
 const UPGRADES: usize = 10;
@@ -74,7 +74,14 @@ fn a_hundred_reloads_and_ten_upgrades_fail_no_request_and_keep_memory() {
         for number in 1..=RELOADS {
             stage.write("a.cfg", &file(number, port, extra, &servers));
             running.signal(Signal::SIGHUP);
-            sleep(Duration::from_millis(60)).await;
+            sleep(Duration::from_millis(40)).await;
+            // Two signals that come before the first is looked at are one.
+            let done = format!("configuration {} is in service", number + 1);
+            let deadline = Instant::now() + PATIENCE;
+            while !running.output().contains(&done) {
+                assert!(Instant::now() < deadline, "not in time: {done}");
+                sleep(Duration::from_millis(5)).await;
+            }
             if number == RELOADS / 5 {
                 before = memory(&running);
             }

@@ -534,7 +534,6 @@ fn log_lines_have_local_time_in_a_chroot() {
         return;
     }
     let stage = Stage::new();
-    let port = port();
     std::fs::create_dir(stage.path("jail")).expect("made");
     let log = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     log.set_read_timeout(Some(PATIENCE)).expect("a time");
@@ -545,7 +544,8 @@ fn log_lines_have_local_time_in_a_chroot() {
             stage.path("jail").display(),
             log.local_addr().expect("bound"),
         );
-        let file = redirecting(port, "x").replace("mode http", "mode http\n    log global");
+        // The first process may take a moment to go.
+        let file = redirecting(port(), "x").replace("mode http", "mode http\n    log global");
         stage.write("a.cfg", &format!("{head}{file}"));
         let mut command = stage.hapax("out", &["-f", "a.cfg", "-D", "-p", "pid"]);
         let status = command.env("TZ", zone).status().expect("it can be started");
