@@ -478,12 +478,13 @@ fn traffic_goes_on_when_the_keeper_is_gone() {
     let mut running = stage.start("out", &["-f", "a.cfg", "-db"]);
     running.listens(port);
     let pid = running.pid();
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let keeper = children
-        .expect("it runs")
-        .trim()
-        .parse()
-        .expect("one child");
+    let mut keeper = None;
+    until("there is a keeper", || {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        keeper = children.expect("it runs").trim().parse().ok();
+        keeper.is_some()
+    });
+    let keeper = keeper.expect("there is one");
     send(keeper, Signal::SIGKILL);
     until("a reload says so", || {
         let (status, said) = stage.run(&["reload", &pid.to_string()]);
