@@ -3,7 +3,7 @@
 #![no_main]
 
 use hapax::http1::scan::{Scan, Tolerance};
-use hapax::http1::{Head, Kind};
+use hapax::http1::{Head, Kind, Version};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -35,6 +35,10 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     assert!(len <= whole.len());
+    // What has no version gets one before it has headers (`engine`): nothing to read again here.
+    if kind == Kind::Request && head.request_version(&whole) == Version::Http09 {
+        return;
+    }
     let lines: Vec<usize> = head.lines().collect();
     for &index in &lines {
         let _ = (head.name(&whole, index), head.value(&whole, index));

@@ -266,7 +266,9 @@ fn log_readers() {
             .args(["-c", "counter,status_codes_counter"]);
         let (status, said) = site.run(&mut command);
         assert_eq!(status, 0, "{said}");
-        has(&said, &["\n6\n", "- 200: 5\n", "- 404: 1\n"]);
+        // Releases differ in the way in which they print a table.
+        let said = said.replace('\'', "");
+        has(&said, &["\n6\n", "200: 5", "404: 1"]);
     }
 }
 
