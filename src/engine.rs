@@ -26,6 +26,7 @@ mod poller;
 mod reload;
 pub(crate) mod roster;
 mod session;
+mod side;
 pub mod signals;
 mod socket;
 mod source;

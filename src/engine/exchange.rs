@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::deadline::{after, earlier};
-use super::session::{Line, Session, Side};
+use super::session::{Line, Session};
+use super::side::Side;
 use super::splice::Splicing;
 use super::transaction::Transaction;
 use super::worker::Worker;

@@ -6,7 +6,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::buffer::{Buffer, LARGE};
-use super::session::{Side, Unspliceable};
+use super::side::{Side, Unspliceable};
 use super::socket::Socket;
 use super::splice::{Pipe, Splicing};
 use super::worker::Worker;

@@ -1,5 +1,7 @@
 //! One client connection, from accept to its last log line.
 
+mod record;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -7,10 +9,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use chrono::{DateTime, Local};
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
@@ -21,14 +22,15 @@ use super::generation::{Generation, Handles};
 use super::idle::Idle;
 use super::live::{Entered, Server, Slot};
 use super::roster::Card;
-use super::socket::{Socket, SpliceError};
-use super::splice::Pipe;
+use super::side::{Farewell, Side};
+use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
-use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
-use crate::plan::{CheckMethod, LogFormat, Mode, Proxy, ProxyId, ServerAddress, Severity};
-use crate::regular_expression;
+use crate::log::{Cause, Termination, Timers};
+use crate::plan::{CheckMethod, Mode, Proxy, ProxyId, ServerAddress};
 use crate::sample::fetch::v4;
+
+pub(crate) use record::Line;
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -43,225 +45,6 @@ pub(crate) struct Accepted {
     pub(crate) listener: usize,
     /// Its places in process and frontend.
     pub(crate) entered: (Entered, Entered),
-}
-
-/// How a side of a session ends when there is nothing more to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Farewell {
-    /// With a FIN.
-    Fin,
-    /// With a FIN, and with a RST when it is closed before the peer has sent a FIN too.
-    FinThenReset,
-    /// With a RST.
-    Reset,
-    /// With a RST, or with a FIN when the peer has sent one.
-    ResetUnlessLeft,
-}
-
-impl Farewell {
-    /// `option nolinger`, which 1.4 does not do in the same way to clients and servers.
-    pub(crate) fn new(nolinger: bool, v1_4: bool, client: bool) -> Self {
-        match (nolinger, v1_4, client) {
-            (false, _, _) => Self::Fin,
-            (true, true, true) => Self::FinThenReset,
-            (true, true, false) => Self::Reset,
-            (true, false, _) => Self::ResetUnlessLeft,
-        }
-    }
-}
-
-/// This socket is none that the system can splice.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Unspliceable;
-
-/// One side of a session: a socket and what is known about it.
-#[derive(Debug)]
-pub(crate) struct Side {
-    /// The socket.
-    pub(crate) socket: Socket,
-    /// When bytes last moved here: inactivity timeouts count from then.
-    pub(crate) active: Instant,
-    /// When bytes last came from here: with `option independant-streams` they count from then.
-    pub(crate) received: Instant,
-    /// How it ends when there is nothing more to send.
-    pub(crate) farewell: Farewell,
-    /// The peer has sent its FIN, or the connection is broken.
-    pub(crate) read_closed: bool,
-    /// A FIN was sent, or the connection is broken.
-    pub(crate) write_closed: bool,
-    /// The connection is broken.
-    pub(crate) broken: bool,
-    /// Nothing is read any more because nothing came for too long.
-    pub(crate) expired: bool,
-    /// The peer has sent its FIN, but nobody has read up to it.
-    pub(crate) left: bool,
-    /// Bytes that have come and are not counted yet.
-    pub(crate) taken: u64,
-}
-
-impl Side {
-    /// A side on which nothing has happened.
-    pub(crate) fn new(socket: Socket, now: Instant) -> Self {
-        Self {
-            socket,
-            active: now,
-            received: now,
-            farewell: Farewell::Fin,
-            read_closed: false,
-            write_closed: false,
-            broken: false,
-            left: false,
-            expired: false,
-            taken: 0,
-        }
-    }
-
-    /// Receives into a buffer up to `limit` bytes held. `Ready(0)` is the end of the stream, which
-    /// is noted.
-    pub(crate) fn poll_fill(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Buffer,
-        worker: &Worker,
-        limit: usize,
-    ) -> Poll<usize> {
-        let room = buffer.room(&worker.pool, limit);
-        if room.is_empty() {
-            return Poll::Pending;
-        }
-        match self.socket.poll_recv(cx, room) {
-            Poll::Ready(Ok(0)) => {
-                self.read_closed = true;
-                buffer.release(&worker.pool);
-                Poll::Ready(0)
-            }
-            Poll::Ready(Ok(n)) => {
-                buffer.filled(n);
-                self.taken += n as u64;
-                self.active = worker.now();
-                self.received = self.active;
-                Poll::Ready(n)
-            }
-            Poll::Ready(Err(_)) => {
-                self.break_off();
-                buffer.release(&worker.pool);
-                Poll::Ready(0)
-            }
-            Poll::Pending => {
-                buffer.release(&worker.pool);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Moves bytes into a pipe, as [`Side::poll_fill`] does into a buffer.
-    pub(crate) fn poll_splice_in(
-        &mut self,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-        wanted: usize,
-        worker: &Worker,
-    ) -> Poll<Result<usize, Unspliceable>> {
-        match ready!(self.socket.poll_splice_in(cx, pipe, wanted)) {
-            Ok(0) => self.read_closed = true,
-            Ok(n) => {
-                self.taken += n as u64;
-                self.active = worker.now();
-                self.received = self.active;
-                return Poll::Ready(Ok(n));
-            }
-            Err(SpliceError::Unsupported) => return Poll::Ready(Err(Unspliceable)),
-            Err(SpliceError::Broken) => self.break_off(),
-        }
-        Poll::Ready(Ok(0))
-    }
-
-    /// Sends what is in a pipe, as [`Side::poll_send`] does what is in a buffer.
-    pub(crate) fn poll_splice_out(
-        &mut self,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-        worker: &Worker,
-    ) -> Poll<usize> {
-        match ready!(self.socket.poll_splice_out(cx, pipe)) {
-            Ok(n) => {
-                self.active = worker.now();
-                Poll::Ready(n)
-            }
-            Err(_) => {
-                self.break_off();
-                Poll::Ready(0)
-            }
-        }
-    }
-
-    /// Sends. An error is noted and answers 0. `more` says that more follows: bytes, or
-    /// [`Side::finish`] at once.
-    pub(crate) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        first: &[u8],
-        second: &[u8],
-        worker: &Worker,
-        more: bool,
-    ) -> Poll<usize> {
-        // What is held back for a FIN would be lost where a RST comes in its place.
-        let more = more && matches!(self.farewell, Farewell::Fin | Farewell::FinThenReset);
-        match ready!(self.socket.poll_send(cx, first, second, more)) {
-            Ok(n) => {
-                self.active = worker.now();
-                Poll::Ready(n)
-            }
-            Err(_) => {
-                self.break_off();
-                Poll::Ready(0)
-            }
-        }
-    }
-
-    /// Looks after a peer that is not read from: notes that it has left, or that the connection is
-    /// broken. Answers whether that is news.
-    pub(crate) fn poll_watch(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.left || self.read_closed {
-            return false;
-        }
-        match self.socket.poll_gone(cx) {
-            Poll::Ready(Ok(())) => self.left = true,
-            Poll::Ready(Err(_)) => self.break_off(),
-            Poll::Pending => return false,
-        }
-        true
-    }
-
-    /// Sends a FIN once, or does what `option nolinger` has in its place.
-    pub(crate) fn finish(&mut self) {
-        if self.write_closed {
-            return;
-        }
-        self.write_closed = true;
-        let left = self.read_closed && !self.expired;
-        let reset = match self.farewell {
-            Farewell::Fin => false,
-            Farewell::FinThenReset => {
-                self.socket.shutdown_write();
-                return self.socket.reset_on_close();
-            }
-            Farewell::Reset => true,
-            Farewell::ResetUnlessLeft => !left,
-        };
-        if reset {
-            self.read_closed = true;
-            self.socket.reset_on_close();
-        } else {
-            self.socket.shutdown_write();
-        }
-    }
-
-    fn break_off(&mut self) {
-        self.read_closed = true;
-        self.write_closed = true;
-        self.broken = true;
-    }
 }
 
 /// Ready, with the cause, when the sessions of a server are to end.
@@ -627,181 +410,10 @@ impl Session {
         self.in_listener = None;
         self.entered = None;
     }
-
-    /// The wall clock when the request, or the connection for the first, began.
-    fn began(&self) -> DateTime<Local> {
-        let ago = self.worker.now().saturating_duration_since(self.started);
-        let now = SystemTime::now();
-        now.checked_sub(ago).unwrap_or(now).into()
-    }
-
-    /// The counters that a log line shows.
-    pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            process: self.worker.shared.registry.process.now(),
-            frontend: self.frontend_handles().frontend.sessions.now(),
-            backend: if self.in_backend.is_some() {
-                self.backend_handles().backend.sessions.now()
-            } else {
-                0
-            },
-            server: self
-                .server
-                .as_ref()
-                .filter(|link| link.slot.is_some())
-                .and_then(|link| link.server.as_ref())
-                .map_or(0, |server| server.sessions()),
-            ..Counts::default()
-        }
-    }
-
-    /// Milliseconds since the session or request began.
-    pub(crate) fn elapsed(&self, at: Instant) -> i64 {
-        millis(at.saturating_duration_since(self.started))
-    }
-
-    /// A rule's pattern that PCRE has given up on is worth a line in the log: whoever wrote it should
-    /// know, and who sends such requests, too.
-    pub(crate) fn report_hopeless_pattern(&self) {
-        const WARNING: Severity = Severity(4);
-        let Some(found) = regular_expression::last_given_up() else {
-            return;
-        };
-        let proxy = self.proxy();
-        let text = format!(
-            "Proxy {}: searching for '{}' was given up: {} ({} times so far).",
-            proxy.name,
-            found.pattern,
-            found.reason,
-            regular_expression::given_up(),
-        );
-        let global = &self.generation.plan.global;
-        let targets = &proxy.log_targets;
-        self.worker
-            .log
-            .send(targets, global, WARNING, text.as_bytes());
-    }
-
-    /// Writes the log line of a session or request, unless options say not to.
-    pub(crate) fn log(&self, line: &Line<'_>) {
-        let proxy = self.proxy();
-        if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
-            return;
-        }
-        let mut termination = line.termination;
-        if self.card.is_ended() {
-            termination.cause = Cause::Killed;
-        }
-        let abnormal = !termination.is_normal()
-            || line.retries > 0
-            || line.redispatched
-            || line.http.is_some_and(|http| http.status >= 500);
-        if proxy.options.dontlog_normal && !abnormal {
-            return;
-        }
-        let mut counts = line.counts;
-        counts.retries = line.retries;
-        counts.redispatched = line.redispatched;
-        let record = Record {
-            client: self.peer,
-            accepted: self.began(),
-            frontend: &proxy.name,
-            backend: &self.backend().name,
-            server: line.server,
-            timers: line.timers,
-            bytes: line.bytes,
-            termination,
-            counts,
-            early: proxy.options.logasap,
-        };
-        let mut text = Vec::with_capacity(256);
-        match (&line.http, proxy.log_format) {
-            (Some(http), LogFormat::Http) => record.http(http, &mut text),
-            (Some(http), LogFormat::Clf) => {
-                record.clf(http, self.generation.plan.dialect, &mut text);
-            }
-            _ => record.tcp(&mut text),
-        }
-        let severity = if abnormal && proxy.options.log_separate_errors {
-            ERR
-        } else {
-            INFO
-        };
-        let global = &self.generation.plan.global;
-        let fields = || record.fields(line.http.as_ref());
-        self.worker
-            .log
-            .send_with(&proxy.log_targets, global, severity, &text, fields);
-    }
-
-    /// The line of a session without a log format, written when it begins.
-    fn log_connect(&self) {
-        let proxy = self.proxy();
-        if proxy.log_targets.is_empty() || proxy.log_format != LogFormat::Default {
-            return;
-        }
-        let Some(to) = self.client.socket.local_addr() else {
-            return;
-        };
-        let record = Record {
-            client: self.peer,
-            accepted: self.began(),
-            frontend: &proxy.name,
-            backend: &proxy.name,
-            server: None,
-            timers: Timers {
-                request: -1,
-                queue: -1,
-                connect: -1,
-                response: -1,
-                total: 0,
-            },
-            bytes: 0,
-            termination: Termination::default(),
-            counts: Counts::default(),
-            early: false,
-        };
-        let mut text = Vec::with_capacity(128);
-        let mode = if proxy.mode == Mode::Http {
-            "HTTP"
-        } else {
-            "TCP"
-        };
-        record.connect(to, mode, &mut text);
-        let global = &self.generation.plan.global;
-        let fields = || record.connect_fields(to);
-        self.worker
-            .log
-            .send_with(&proxy.log_targets, global, INFO, &text, fields);
-    }
-}
-
-/// What a session knows for its log line.
-#[derive(Debug)]
-pub(crate) struct Line<'a> {
-    /// Name of the server.
-    pub(crate) server: Option<&'a str>,
-    /// Durations.
-    pub(crate) timers: Timers,
-    /// Bytes sent to the client.
-    pub(crate) bytes: u64,
-    /// How it ended.
-    pub(crate) termination: Termination,
-    /// Counters.
-    pub(crate) counts: Counts,
-    /// Connection attempts after the first.
-    pub(crate) retries: u32,
-    /// Whether another server was tried.
-    pub(crate) redispatched: bool,
-    /// For HTTP.
-    pub(crate) http: Option<HttpPart<'a>>,
 }
 
 /// How long a connection to a server is kept for others, unless a timeout says so.
 const LENT_FOR: Duration = Duration::from_secs(60);
-
-const INFO: Severity = Severity(6);
-const ERR: Severity = Severity(3);
 
 /// Whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> i64 {

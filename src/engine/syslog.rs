@@ -33,6 +33,8 @@ pub(crate) struct Sender {
     unix: RefCell<Option<UnixDatagram>>,
     stdout: Stdout,
     stderr: Stderr,
+    /// What was last said, and the line that went to a target: kept for their room.
+    text: RefCell<Vec<u8>>,
     line: RefCell<Vec<u8>>,
 }
 
@@ -43,6 +45,7 @@ impl Default for Sender {
             unix: RefCell::default(),
             stdout: io::stdout(),
             stderr: io::stderr(),
+            text: RefCell::default(),
             line: RefCell::default(),
         }
     }
@@ -57,26 +60,30 @@ impl Sender {
         severity: Severity,
         text: &[u8],
     ) {
-        self.send_with(targets, global, severity, text, Map::new);
+        let compose = |out: &mut Vec<u8>| out.extend_from_slice(text);
+        self.send_with(targets, global, severity, compose, Map::new);
     }
 
-    /// The same for a text whose parts have names, which only some targets want to know.
+    /// The same for a text that is composed in place, and whose parts have names, which only some
+    /// targets want to know.
     pub(crate) fn send_with(
         &self,
         targets: &[LogTarget],
         global: &Global,
         severity: Severity,
-        text: &[u8],
+        compose: impl FnOnce(&mut Vec<u8>),
         fields: impl Fn() -> Map<String, Value>,
     ) {
-        let mut line = self.line.borrow_mut();
+        let (mut text, mut line) = (self.text.borrow_mut(), self.line.borrow_mut());
+        text.clear();
+        compose(&mut text);
         let now = Local::now();
         for target in targets {
             let Some(severity) = syslog::level(target, severity) else {
                 continue;
             };
             line.clear();
-            write(target, global, severity, now, text, &fields, &mut line);
+            write(target, global, severity, now, &text, &fields, &mut line);
             if !self.transmit(&target.address, &line) {
                 DROPPED.fetch_add(1, Ordering::Relaxed);
             }

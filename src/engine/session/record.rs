@@ -1,0 +1,180 @@
+//! What a session writes into the log.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Local};
+use tokio::time::Instant;
+
+use super::{Session, millis};
+use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
+use crate::plan::{LogFormat, Mode, Severity};
+use crate::regular_expression;
+
+/// What a session knows for its log line.
+#[derive(Debug)]
+pub(crate) struct Line<'a> {
+    /// Name of the server.
+    pub(crate) server: Option<&'a str>,
+    /// Durations.
+    pub(crate) timers: Timers,
+    /// Bytes sent to the client.
+    pub(crate) bytes: u64,
+    /// How it ended.
+    pub(crate) termination: Termination,
+    /// Counters.
+    pub(crate) counts: Counts,
+    /// Connection attempts after the first.
+    pub(crate) retries: u32,
+    /// Whether another server was tried.
+    pub(crate) redispatched: bool,
+    /// For HTTP.
+    pub(crate) http: Option<HttpPart<'a>>,
+}
+
+impl Session {
+    /// The wall clock when the request, or the connection for the first, began.
+    fn began(&self) -> DateTime<Local> {
+        let ago = self.worker.now().saturating_duration_since(self.started);
+        let now = SystemTime::now();
+        now.checked_sub(ago).unwrap_or(now).into()
+    }
+
+    /// The counters that a log line shows.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            process: self.worker.shared.registry.process.now(),
+            frontend: self.frontend_handles().frontend.sessions.now(),
+            backend: if self.in_backend.is_some() {
+                self.backend_handles().backend.sessions.now()
+            } else {
+                0
+            },
+            server: self
+                .server
+                .as_ref()
+                .filter(|link| link.slot.is_some())
+                .and_then(|link| link.server.as_ref())
+                .map_or(0, |server| server.sessions()),
+            ..Counts::default()
+        }
+    }
+
+    /// Milliseconds since the session or request began.
+    pub(crate) fn elapsed(&self, at: Instant) -> i64 {
+        millis(at.saturating_duration_since(self.started))
+    }
+
+    /// A rule's pattern that PCRE has given up on is worth a line in the log: whoever wrote it should
+    /// know, and who sends such requests, too.
+    pub(crate) fn report_hopeless_pattern(&self) {
+        let Some(found) = regular_expression::last_given_up() else {
+            return;
+        };
+        let proxy = self.proxy();
+        let text = format!(
+            "Proxy {}: searching for '{}' was given up: {} ({} times so far).",
+            proxy.name,
+            found.pattern,
+            found.reason,
+            regular_expression::given_up(),
+        );
+        let global = &self.generation.plan.global;
+        let targets = &proxy.log_targets;
+        self.worker
+            .log
+            .send(targets, global, WARNING, text.as_bytes());
+    }
+
+    /// Writes the log line of a session or request, unless options say not to.
+    pub(crate) fn log(&self, line: &Line<'_>) {
+        let proxy = self.proxy();
+        if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
+            return;
+        }
+        let mut termination = line.termination;
+        if self.card.is_ended() {
+            termination.cause = Cause::Killed;
+        }
+        let abnormal = !termination.is_normal()
+            || line.retries > 0
+            || line.redispatched
+            || line.http.is_some_and(|http| http.status >= 500);
+        if proxy.options.dontlog_normal && !abnormal {
+            return;
+        }
+        let mut counts = line.counts;
+        counts.retries = line.retries;
+        counts.redispatched = line.redispatched;
+        let record = Record {
+            client: self.peer,
+            accepted: self.began(),
+            frontend: &proxy.name,
+            backend: &self.backend().name,
+            server: line.server,
+            timers: line.timers,
+            bytes: line.bytes,
+            termination,
+            counts,
+            early: proxy.options.logasap,
+        };
+        let compose = |text: &mut Vec<u8>| match (&line.http, proxy.log_format) {
+            (Some(http), LogFormat::Http) => record.http(http, text),
+            (Some(http), LogFormat::Clf) => record.clf(http, self.generation.plan.dialect, text),
+            _ => record.tcp(text),
+        };
+        let severity = if abnormal && proxy.options.log_separate_errors {
+            ERR
+        } else {
+            INFO
+        };
+        let global = &self.generation.plan.global;
+        let fields = || record.fields(line.http.as_ref());
+        self.worker
+            .log
+            .send_with(&proxy.log_targets, global, severity, compose, fields);
+    }
+
+    /// The line of a session without a log format, written when it begins.
+    pub(super) fn log_connect(&self) {
+        let proxy = self.proxy();
+        if proxy.log_targets.is_empty() || proxy.log_format != LogFormat::Default {
+            return;
+        }
+        let Some(to) = self.client.socket.local_addr() else {
+            return;
+        };
+        let record = Record {
+            client: self.peer,
+            accepted: self.began(),
+            frontend: &proxy.name,
+            backend: &proxy.name,
+            server: None,
+            timers: Timers {
+                request: -1,
+                queue: -1,
+                connect: -1,
+                response: -1,
+                total: 0,
+            },
+            bytes: 0,
+            termination: Termination::default(),
+            counts: Counts::default(),
+            early: false,
+        };
+        let mode = if proxy.mode == Mode::Http {
+            "HTTP"
+        } else {
+            "TCP"
+        };
+        let compose = |text: &mut Vec<u8>| record.connect(to, mode, text);
+        let global = &self.generation.plan.global;
+        let fields = || record.connect_fields(to);
+        self.worker
+            .log
+            .send_with(&proxy.log_targets, global, INFO, compose, fields);
+    }
+}
+
+const INFO: Severity = Severity(6);
+const WARNING: Severity = Severity(4);
+const ERR: Severity = Severity(3);
