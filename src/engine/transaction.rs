@@ -7,6 +7,8 @@ mod cookies;
 mod dress;
 mod inspect;
 mod placement;
+mod record;
+mod replay;
 mod reply;
 mod request;
 mod response;
@@ -20,20 +22,19 @@ mod world;
 use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
-use tokio::time::Instant;
 
+use self::record::Timing;
 use super::accounting::Incident;
 use super::connect;
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
-use super::session::{Line, Session, millis};
+use super::session::Session;
 use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
-use crate::log::line::HttpCaptures;
-use crate::log::{Cause, HttpPart, Stage, Termination, Timers};
-use crate::plan::{ErrorStatus, HttpReuse, LogFormat, TransparentSource};
+use crate::log::{Cause, Stage, Termination};
+use crate::plan::{ErrorStatus, HttpReuse, TransparentSource};
 
 /// What the client connection does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,50 +43,6 @@ pub(crate) enum Next {
     Request,
     /// It is closed.
     Close,
-}
-
-/// When the steps of a transaction were reached.
-#[derive(Debug, Default)]
-pub(crate) struct Timing {
-    /// The request was complete.
-    pub(crate) received: Option<Instant>,
-    /// The client was held by a tarpit.
-    pub(crate) held: Option<Instant>,
-    /// A server was chosen and had room.
-    pub(crate) assigned: Option<Instant>,
-    /// The server accepted.
-    pub(crate) connected: Option<Instant>,
-    /// The response head was complete.
-    pub(crate) answered: Option<Instant>,
-}
-
-impl Timing {
-    /// `Tw` in milliseconds.
-    pub(crate) fn queue(&self, session: &Session) -> i64 {
-        let from = self.received.unwrap_or(session.started);
-        since(Some(from), self.assigned)
-    }
-
-    /// `Tc` in milliseconds.
-    pub(crate) fn connect(&self) -> i64 {
-        since(self.assigned, self.connected)
-    }
-}
-
-/// How many headers of request and response the frontend captures.
-fn captured_headers(session: &Session) -> (usize, usize) {
-    let captures = &session.proxy().captures;
-    (
-        captures.request_headers.len(),
-        captures.response_headers.len(),
-    )
-}
-
-fn since(from: Option<Instant>, to: Option<Instant>) -> i64 {
-    match (from, to) {
-        (Some(from), Some(to)) => millis(to.saturating_duration_since(from)),
-        _ => -1,
-    }
 }
 
 /// The state of one transaction. Its allocations are used again for the next.
@@ -581,51 +538,6 @@ impl Transaction {
         self.first
     }
 
-    /// Whether it is sent for the second time.
-    pub(crate) fn is_replayed(&self) -> bool {
-        self.replayed
-    }
-
-    /// Keeps a request that is about to leave on a connection that may have ended, when it can be
-    /// sent twice: it is whole, and doing twice what it asks for comes to the same (RFC 9110,
-    /// section 9.2.2).
-    pub(crate) fn note_for_replay(&mut self) {
-        let harmless = !matches!(self.method, Method::Post | Method::Connect | Method::Other);
-        self.replay.clear();
-        if harmless && !self.replayed && self.up.body.is_done() {
-            let (head, body) = self.up.pending();
-            self.replay.extend_from_slice(head);
-            self.replay.extend_from_slice(body);
-        }
-    }
-
-    /// Whether a request that met a connection which had just ended can be sent again.
-    fn can_replay(&self, session: &Session) -> bool {
-        !self.replay.is_empty() && self.met_an_end(session)
-    }
-
-    /// Whether the request met a kept connection which had just ended: nothing came back.
-    fn met_an_end(&self, session: &Session) -> bool {
-        self.down.sent == 0
-            && self.down.buffer.is_empty()
-            && !session.client.broken
-            && session
-                .server
-                .as_ref()
-                .is_some_and(|link| link.reused && link.side.read_closed)
-    }
-
-    /// Sends a request again, on a fresh connection.
-    async fn replay(&mut self, session: &mut Session) -> Result<(), End> {
-        session.server = None;
-        self.up.abandon();
-        self.up.head = std::mem::take(&mut self.replay);
-        self.replayed = true;
-        connect::connect(session, self)
-            .await
-            .map_err(|failure| End::new(failure.termination, Some(failure.status)))
-    }
-
     /// Whether the request stays with its server whatever happens (`force-persist`).
     pub(crate) fn is_forced(&self) -> bool {
         self.forced
@@ -640,73 +552,5 @@ impl Transaction {
     pub(crate) fn server_name(&self) -> Option<&str> {
         let server = self.server.as_ref().map(|server| server.name.as_str());
         server.or(self.server_word)
-    }
-
-    /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many
-    /// there could have been.
-    fn logged_retries(&self, session: &Session) -> u32 {
-        let backend = session.backend();
-        if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
-            self.retries
-        } else if backend.role.is_backend() {
-            backend.retries
-        } else {
-            0
-        }
-    }
-
-    /// `option logasap`: the line is written when the response begins.
-    fn log_early(&mut self, session: &Session, head: u64) {
-        if self.logged || self.status < 200 {
-            return;
-        }
-        let read = std::mem::replace(&mut self.down.read, head);
-        self.log(session, Termination::default(), session.counts());
-        self.down.read = read;
-        self.logged = true;
-    }
-
-    fn log(&self, session: &Session, termination: Termination, counts: crate::log::Counts) {
-        let wants = &session.proxy().log_format;
-        if *wants == LogFormat::Default || self.logged {
-            return;
-        }
-        let termination = match session.marked {
-            Some(marked) if termination.is_normal() => marked,
-            _ => termination,
-        };
-        let timing = &self.timing;
-        let line = Line {
-            server: self.server_name(),
-            timers: Timers {
-                request: since(Some(session.started), timing.received),
-                queue: since(timing.received.or(timing.held), timing.assigned),
-                connect: timing.connect(),
-                response: since(timing.connected, timing.answered),
-                total: session.elapsed(session.worker.now()),
-            },
-            bytes: self.down.read,
-            termination,
-            counts: crate::log::Counts {
-                server_queue: self.queued.0,
-                backend_queue: self.queued.1,
-                ..counts
-            },
-            retries: self.logged_retries(session),
-            redispatched: self.redispatched,
-            http: Some(HttpPart {
-                status: self.status,
-                cookie_letters: self.cookie_letters(session),
-                captured: HttpCaptures {
-                    request_cookie: &self.captured.request_cookie,
-                    response_cookie: &self.captured.response_cookie,
-                    request_headers: &self.captured.request_headers,
-                    response_headers: &self.captured.response_headers,
-                    wanted: captured_headers(session),
-                },
-                request: (!self.request_line.is_empty()).then_some(&self.request_line[..]),
-            }),
-        };
-        session.log(&line);
     }
 }
