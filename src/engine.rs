@@ -14,10 +14,13 @@ mod check;
 mod connect;
 pub mod control;
 mod deadline;
+mod doors;
 mod exchange;
 mod flow;
+mod frontends;
 pub(crate) mod generation;
 mod idle;
+mod listeners;
 mod listening;
 pub(crate) mod live;
 pub(crate) mod metrics;
@@ -40,23 +43,19 @@ pub(crate) mod worker;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixListener;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, SocketError};
-use crate::plan::{Plan, ProxyId, Severity, StatsSocket};
-use control::{Control, FrontendOrder, Question, Reloads, Reply};
+use crate::admin::SocketError;
+use crate::plan::{Plan, Severity};
+use control::{Control, Question, Reloads, Reply};
+use doors::{Metrics, Socket};
 use generation::Generation;
-use listening::Place;
+pub use listeners::Listeners;
+use listeners::refit;
 pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_listens};
 use live::Registry;
 use oversight::Retired;
@@ -130,94 +129,6 @@ pub struct Engine {
     disabled: BTreeSet<String>,
 }
 
-/// A statistics socket.
-#[derive(Debug)]
-struct Socket {
-    settings: StatsSocket,
-    listener: UnixListener,
-    /// The file that was there when it was opened: its device and number.
-    file: Option<(u64, u64)>,
-    /// Ends serving.
-    stop: CancellationToken,
-}
-
-/// Where metrics are served.
-#[derive(Debug)]
-struct Metrics {
-    address: SocketAddr,
-    /// Ends serving.
-    stop: CancellationToken,
-}
-
-/// Listening sockets opened for a plan, before privileges are dropped and threads are started.
-#[derive(Debug, Default)]
-pub struct Listeners {
-    sockets: Sockets,
-    stats: Vec<(StatsSocket, UnixListener)>,
-    metrics: Vec<(SocketAddr, TcpListener)>,
-    workers: usize,
-}
-
-impl Listeners {
-    /// Opens and binds everything that a plan listens on, but for what is there already: sockets
-    /// that the process before this one has passed on. Those that the plan does not want are closed.
-    ///
-    /// # Errors
-    /// The first socket that cannot be opened; none is left open then.
-    pub fn open(plan: &Plan, inherited: &Sockets) -> Result<Self, EngineError> {
-        let workers = worker_count(plan);
-        let mut sockets = Sockets::new();
-        let mut missing = Vec::new();
-        for (key, place) in listening::wanted(plan) {
-            match inherited.get(&key) {
-                Some(known) if !known.is_empty() => {
-                    refit(plan, place, known)?;
-                    sockets.insert(key, known.clone());
-                }
-                _ => missing.push(key),
-            }
-        }
-        sockets.extend(Local.open(plan, &missing, workers)?);
-        let sought = &plan.global.stats_sockets;
-        let stats = Local.open_stats(plan, sought)?;
-        let addresses = &plan.global.metrics;
-        let metrics = Local.open_metrics(plan, addresses)?;
-        Ok(Self {
-            sockets,
-            stats: sought.iter().cloned().zip(stats).collect(),
-            metrics: addresses.iter().copied().zip(metrics).collect(),
-            workers,
-        })
-    }
-
-    /// How many workers they are for.
-    pub fn workers(&self) -> usize {
-        self.workers
-    }
-
-    /// Whether there is nothing to listen on.
-    pub fn is_empty(&self) -> bool {
-        self.sockets.is_empty()
-    }
-}
-
-/// Gives open sockets the settings of a plan.
-fn refit(plan: &Plan, (id, index): Place, sockets: &[Arc<OwnedFd>]) -> Result<(), ListenError> {
-    let proxy = &plan.proxies[id];
-    for socket in sockets {
-        listening::refit(socket, proxy, &proxy.listeners[index])?;
-    }
-    Ok(())
-}
-
-/// `nbthread` or `nbproc` when given, otherwise one for every usable core.
-fn worker_count(plan: &Plan) -> usize {
-    plan.global.workers.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        |workers| usize::from(workers).max(1),
-    )
-}
-
 impl Engine {
     /// Puts a plan into service on sockets that were opened for it. `opener` opens those of later
     /// plans.
@@ -229,7 +140,7 @@ impl Engine {
         listeners: Listeners,
         opener: Box<dyn Opener>,
     ) -> Result<Self, EngineError> {
-        let registry = Registry::new(listeners.workers);
+        let registry = Registry::new(listeners.workers());
         let first = Generation::new(1, Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
@@ -240,7 +151,7 @@ impl Engine {
             reloads: Reloads::default(),
             orders: OnceLock::new(),
         });
-        let workers = (0..listeners.workers)
+        let workers = (0..listeners.workers())
             .map(|index| Handle::start(index, Arc::clone(&shared)))
             .collect::<Result<Vec<_>, _>>()?;
         // It is set here alone.
@@ -264,12 +175,7 @@ impl Engine {
         };
         let plan = engine.plan();
         engine.hand_out(&plan, listeners.sockets);
-        for (socket, listener) in listeners.stats {
-            engine.add_socket(socket, listener);
-        }
-        for (address, listener) in listeners.metrics {
-            engine.add_metrics(address, listener);
-        }
+        engine.open_doors(listeners.doors);
         engine.start_checks();
         Ok(engine)
     }
@@ -294,15 +200,7 @@ impl Engine {
                 refit(&plan, *place, sockets)?;
             }
         }
-        let present =
-            |socket: &&StatsSocket| self.sockets.iter().any(|known| known.settings == **socket);
-        let sought = plan.global.stats_sockets.iter();
-        let sought: Vec<StatsSocket> = sought.filter(|s| !present(s)).cloned().collect();
-        let stats = self.opener.open_stats(&plan, &sought)?;
-        let served = |address: &SocketAddr| self.metrics.iter().any(|m| m.address == *address);
-        let addresses = plan.global.metrics.iter();
-        let addresses: Vec<SocketAddr> = addresses.filter(|a| !served(a)).copied().collect();
-        let metrics = self.opener.open_metrics(&plan, &addresses)?;
+        let doors = self.missing_doors(&plan)?;
         let next = Generation::new(self.number + 1, Arc::clone(&plan), &self.shared.registry)?;
 
         let old = self.shared.current.swap(Arc::new(next));
@@ -331,50 +229,11 @@ impl Engine {
         self.hand_out(&plan, opened);
         self.unpause();
         self.note_reopened(&plan);
-        self.sockets.retain(|socket| {
-            let kept = plan.global.stats_sockets.contains(&socket.settings);
-            if !kept {
-                socket.stop.cancel();
-            }
-            kept
-        });
-        for (socket, listener) in sought.into_iter().zip(stats) {
-            self.add_socket(socket, listener);
-        }
-        self.metrics.retain(|metrics| {
-            let kept = plan.global.metrics.contains(&metrics.address);
-            if !kept {
-                metrics.stop.cancel();
-            }
-            kept
-        });
-        for (address, listener) in addresses.into_iter().zip(metrics) {
-            self.add_metrics(address, listener);
-        }
+        self.close_unwanted_doors(&plan);
+        self.open_doors(doors);
         self.shared.registry.forget_unused();
         self.start_checks();
         Ok(applied)
-    }
-
-    fn add_socket(&mut self, settings: StatsSocket, listener: UnixListener) {
-        let file = std::fs::metadata(&settings.path).ok();
-        let socket = Socket {
-            listener,
-            file: file.map(|file| (file.dev(), file.ino())),
-            stop: CancellationToken::new(),
-            settings,
-        };
-        self.serve_socket(&socket);
-        self.sockets.push(socket);
-    }
-
-    fn add_metrics(&mut self, address: SocketAddr, listener: TcpListener) {
-        let stop = CancellationToken::new();
-        let shared = Arc::clone(&self.shared);
-        self.aside.spawn(stop.clone(), move || {
-            admin::metrics::serve(shared, listener)
-        });
-        self.metrics.push(Metrics { address, stop });
     }
 
     /// Checks the servers of the generation in service, and no others any more.
@@ -383,39 +242,6 @@ impl Engine {
         std::mem::replace(&mut self.checks, stop.clone()).cancel();
         let generation = self.shared.current.load_full();
         self.aside.spawn(stop, move || check::run(generation));
-    }
-
-    fn serve_socket(&self, socket: &Socket) {
-        let shared = Arc::clone(&self.shared);
-        let settings = socket.settings.clone();
-        match socket.listener.try_clone() {
-            Ok(listener) => self.aside.spawn(socket.stop.clone(), move || {
-                admin::socket::serve(shared, listener, settings)
-            }),
-            Err(error) => tracing::error!(%error, "cannot serve a statistics socket"),
-        }
-    }
-
-    /// Whether statistics sockets are paused and stopped like frontends. HAProxy 1.4 serves them as
-    /// long as the process lives.
-    fn sockets_are_frontends(&self) -> bool {
-        self.plan().dialect != Dialect::V1_4
-    }
-
-    /// Lets no more clients in on the statistics sockets. HAProxy 1.4 removes their files in the end,
-    /// but for those that another process has put in their place.
-    pub fn close_sockets(&mut self) {
-        let remove = !self.sockets_are_frontends();
-        for socket in self.sockets.drain(..) {
-            socket.stop.cancel();
-            let path = &socket.settings.path;
-            let there = std::fs::metadata(path).ok();
-            let there = there.map(|file| (file.dev(), file.ino()));
-            if remove && there.is_some() && there == socket.file {
-                // A file that stays is in nobody's way.
-                let _ = std::fs::remove_file(path);
-            }
-        }
     }
 
     /// Spreads sockets over the workers that serve them. There may be more of a key than workers,
@@ -531,16 +357,7 @@ impl Engine {
         }
         self.shared.current.load().retire();
         self.listening.clear();
-        if self.sockets_are_frontends() {
-            // The file stays, and refuses.
-            for socket in self.sockets.drain(..) {
-                socket.stop.cancel();
-            }
-        }
-        // Whoever takes over serves them on the same address.
-        for metrics in self.metrics.drain(..) {
-            metrics.stop.cancel();
-        }
+        self.close_doors_softly();
         self.checks.cancel();
         let mut threads = Vec::new();
         for worker in &mut self.workers {
@@ -564,134 +381,6 @@ impl Engine {
     /// Whether [`Engine::drain`] was called.
     pub fn is_draining(&self) -> bool {
         self.draining
-    }
-
-    /// Closes all listening sockets for a while: another process wants the addresses.
-    pub fn pause(&mut self) {
-        let keys: Vec<ListenerKey> = self.listening.keys().cloned().collect();
-        for key in &keys {
-            self.unlisten(key);
-        }
-        self.paused = true;
-        if self.sockets_are_frontends() {
-            // Clients are let in by the system, and answered later.
-            for socket in &mut self.sockets {
-                std::mem::take(&mut socket.stop).cancel();
-            }
-        }
-        self.show_paused(true);
-    }
-
-    /// Has the statistics say that frontends listen, or do not.
-    fn show_paused(&self, paused: bool) {
-        let generation = self.shared.current.load();
-        for (proxy, handles) in generation.plan.proxies.iter().zip(generation.all_handles()) {
-            let paused = paused || self.disabled.contains(&proxy.name);
-            handles.frontend.paused.store(paused, Ordering::Relaxed);
-        }
-    }
-
-    fn unpause(&mut self) {
-        if !std::mem::take(&mut self.paused) {
-            return;
-        }
-        if self.sockets_are_frontends() {
-            for socket in &self.sockets {
-                self.serve_socket(socket);
-            }
-        }
-        self.show_paused(false);
-    }
-
-    /// Whether [`Engine::pause`] was called, and not [`Engine::resume`] after it.
-    pub fn is_paused(&self) -> bool {
-        self.paused
-    }
-
-    /// Stops listening for one proxy of the plan in service.
-    pub fn stop_listening(&mut self, id: ProxyId) {
-        let plan = self.plan();
-        for listener in &plan.proxy(id).listeners {
-            self.unlisten(&ListenerKey::of(listener));
-        }
-    }
-
-    /// Listens again after [`Engine::pause`].
-    ///
-    /// # Errors
-    /// The first socket that cannot be opened.
-    pub fn resume(&mut self) -> Result<(), EngineError> {
-        if self.draining {
-            return Ok(());
-        }
-        let plan = self.plan();
-        let missing: Vec<ListenerKey> = listening::wanted(&plan)
-            .into_iter()
-            .filter(|(_, (id, _))| !self.is_closed(ProxyId(*id as u32)))
-            .map(|(key, _)| key)
-            .filter(|key| !self.listening.contains_key(key))
-            .collect();
-        let opened = self.opener.open(&plan, &missing, self.workers.len())?;
-        self.hand_out(&plan, opened);
-        self.unpause();
-        Ok(())
-    }
-
-    /// Whether an administrator has closed a frontend of the plan in service.
-    fn is_closed(&self, id: ProxyId) -> bool {
-        let generation = self.shared.current.load();
-        let stopped = &generation.handles(id).frontend.stopped;
-        self.disabled.contains(&generation.proxy(id).name) || stopped.load(Ordering::Relaxed)
-    }
-
-    /// A new plan opens what was shut down, and forgets what it does not have.
-    fn note_reopened(&mut self, plan: &Plan) {
-        self.disabled
-            .retain(|name| plan.proxies.iter().any(|proxy| proxy.name == *name));
-        for handles in self.shared.current.load().all_handles() {
-            handles.frontend.stopped.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Closes a frontend of the plan in service, or opens it again. A frontend that is disabled
-    /// stays so over reloads, by its name.
-    ///
-    /// # Errors
-    /// The first socket that cannot be opened; it stays closed then.
-    pub fn order_frontend(&mut self, id: ProxyId, order: FrontendOrder) -> Result<(), EngineError> {
-        let generation = self.shared.current.load_full();
-        let frontend = &generation.handles(id).frontend;
-        let proxy = generation.proxy(id);
-        match order {
-            FrontendOrder::Disable => {
-                self.stop_listening(id);
-                self.disabled.insert(proxy.name.clone());
-                frontend.paused.store(true, Ordering::Relaxed);
-            }
-            FrontendOrder::Shutdown => {
-                let keys = proxy.listeners.iter().map(ListenerKey::of);
-                let keys: Vec<ListenerKey> = keys.collect();
-                self.stop_listening(id);
-                self.opener.remove(&keys);
-                frontend.stopped.store(true, Ordering::Relaxed);
-            }
-            FrontendOrder::Enable => {
-                let plan = &generation.plan;
-                if !self.paused && !self.draining {
-                    let keys: Vec<ListenerKey> = listening::wanted(plan)
-                        .into_iter()
-                        .filter(|(_, (owner, _))| *owner == id.0 as usize)
-                        .map(|(key, _)| key)
-                        .filter(|key| !self.listening.contains_key(key))
-                        .collect();
-                    let opened = self.opener.open(plan, &keys, self.workers.len())?;
-                    self.hand_out(plan, opened);
-                }
-                self.disabled.remove(&proxy.name);
-                frontend.paused.store(self.paused, Ordering::Relaxed);
-            }
-        }
-        Ok(())
     }
 
     /// Ends everything at once.
