@@ -4,6 +4,7 @@
 //! - [`wire`]: what crosses the wire, byte by byte; `tests/wire.rs` and the program `wire` use it;
 //! - [`servers`]: balancing, queues and checks; `tests/servers.rs` and the program `servers`;
 //! - [`ops`]: command line, signals, statistics, logs; `tests/ops.rs` and the program `ops`;
+//! - [`recorded`]: what these three have in common: the choice of cases, retries, reports, programs;
 //! - [`placement`]: who gets which key, beside a HAProxy; [`haproxy`]: where that is;
 //! - [`verdicts`]: what `-c` says about files; `tests/verdicts.rs` and the program `verdicts`;
 //! - [`ratchet`]: lists of known failures, which may only get shorter;
@@ -32,6 +33,7 @@ pub mod placement;
 pub mod ports;
 pub mod process;
 pub mod ratchet;
+pub mod recorded;
 pub mod replacements;
 pub mod servers;
 pub mod state;

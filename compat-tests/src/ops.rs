@@ -9,7 +9,7 @@
 //! - `processes`, `conversations`, `observations`: the steps;
 //! - `origin`, `client`: the peers;
 //! - `show`, `control`: what a step tells of an answer; `normalise`: what differs from run to run;
-//! - `compare`: transcripts against recordings, with another try for what failed.
+//! - `compare`: what is played, and against which recording.
 
 mod client;
 mod compare;
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::replacements::PatternError;
 
-pub use compare::{Failure, OpsRun, SuiteReport, difference};
+pub use compare::play;
 
 /// Why suites could not be played at all.
 #[derive(Debug, thiserror::Error)]

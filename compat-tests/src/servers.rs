@@ -10,7 +10,7 @@
 //! - `stage`: one case from start to end; `steps`: its steps, and `observe`: those that only look;
 //! - `server`, `client`: the peers; `control`: the statistics socket;
 //! - `normalise`: ports, dates and timers out of the transcript;
-//! - `compare`: transcripts against recordings, with another try for what failed.
+//! - `compare`: what is played, and against which recording.
 
 mod client;
 mod compare;
@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use crate::replacements::PatternError;
 
-pub use compare::{Failure, ServersRun, SuiteReport, Transcripts, difference};
+pub use compare::{Transcripts, play, play_beside, record, record_often, transcripts};
 pub use suite::Transcript;
 
 /// Why suites could not be played at all.

@@ -30,8 +30,7 @@ use std::rc::Rc;
 use crate::process::ProxyCommand;
 use crate::replacements::PatternError;
 
-pub use compare::{Leniency, SuiteReport, WireRun};
-pub use report::difference;
+pub use compare::{Leniency, WireRun};
 pub use suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
 
 /// Why a suite could not be played at all.

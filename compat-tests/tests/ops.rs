@@ -2,10 +2,9 @@
 //! listed cases.
 #![allow(clippy::print_stdout, reason = "the counts are part of the result")]
 
-use compat_tests::ops::{OpsRun, difference};
-use compat_tests::process::ProxyCommand;
 use compat_tests::ratchet::Ratchet;
-use compat_tests::{corpus, hapax};
+use compat_tests::recorded::{Run, verdict};
+use compat_tests::{corpus, ops};
 
 #[test]
 fn as_haproxy_1_4() {
@@ -18,54 +17,11 @@ fn as_haproxy_1_8() {
 }
 
 fn play(version: &str) {
-    let list = corpus::ratchet("ops", version);
-    let ratchet = Ratchet::load(&list).expect("the list is readable");
-    let run = OpsRun {
-        command: ProxyCommand {
-            binary: hapax::binary(),
-            args: vec!["--compat".into(), version.into()],
-        },
-        corpus: corpus::ops(),
-        golden: version.into(),
-        suites: Vec::new(),
-        cases: Vec::new(),
-        // Cases spend their time waiting; more at once and two cores are late.
-        jobs: 8,
-        retry: 3,
-        known: ratchet.known().map(str::to_owned).collect(),
-    };
-    let reports = run.run().expect("the corpus is readable");
-    let name = |suite: &str, id: &str| format!("{suite}/{id}");
-    let passed: Vec<String> = reports
-        .iter()
-        .flat_map(|r| r.passed.iter().map(|id| name(&r.name, id)))
-        .collect();
-    let failed: Vec<String> = reports
-        .iter()
-        .flat_map(|r| r.failed.iter().map(|f| name(&r.name, &f.id)))
-        .collect();
-    let judgement = ratchet.judge(
-        passed.iter().map(String::as_str),
-        failed.iter().map(String::as_str),
-    );
-    let shown: String = reports
-        .iter()
-        .flat_map(|report| report.failed.iter().map(move |failure| (report, failure)))
-        .filter(|(r, f)| judgement.regressions.contains(&name(&r.name, &f.id)))
-        .take(SHOWN)
-        .map(|(report, failure)| difference(&report.name, version, failure))
-        .collect();
-    println!(
-        "{version}: {} pass, {} known failures",
-        passed.len(),
-        judgement.known
-    );
-    assert!(
-        judgement.holds(),
-        "{}\n{shown}",
-        judgement.explain(ratchet.path())
-    );
+    let ratchet = Ratchet::load(&corpus::ratchet("ops", version)).expect("the list is readable");
+    let run = Run::of_hapax(corpus::ops(), version, &["--compat", version], &ratchet);
+    let reports = ops::play(&run).expect("the corpus is readable");
+    match verdict(&reports, &ratchet, version) {
+        Ok(counts) => println!("{counts}"),
+        Err(differences) => panic!("{differences}"),
+    }
 }
-
-/// How many unexpected differences are printed in full.
-const SHOWN: usize = 5;

@@ -1,97 +1,54 @@
 //! Checks the recorded configurations with a binary and compares with a release of HAProxy.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command that reports"
-)]
+#![allow(clippy::print_stdout, reason = "a command that reports")]
 
 use std::collections::BTreeSet;
-use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use compat_tests::arguments::{Arguments, Flag, usage};
-use compat_tests::ratchet::Ratchet;
+use compat_tests::arguments::Flag;
+use compat_tests::corpus;
+use compat_tests::recorded::program::Program;
 use compat_tests::verdicts::{Comparison, VerdictRun};
-use compat_tests::{corpus, hapax};
 use regex::Regex;
 
+const PROGRAM: Program = Program {
+    name: "verdicts",
+    about: "checks configurations with a haproxy-compatible binary",
+    list: "config",
+    flags: &[OWN],
+};
+const OWN: &[Flag] = &[Flag::with_value(
+    "--match",
+    "REGEX",
+    "only cases whose name matches",
+)];
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("verdicts: {error}");
-            ExitCode::from(2)
+    PROGRAM.main(|asked| {
+        let arguments = &asked.arguments;
+        let command = asked.command()?;
+        let run = VerdictRun {
+            binary: command.binary,
+            args: command.args,
+            corpus: asked.corpus(corpus::config),
+            golden: asked.golden.clone(),
+            matching: arguments.last("--match").map(Regex::new).transpose()?,
+            jobs: arguments.parsed("--jobs", 2)?,
+        };
+        let comparisons = run.run()?;
+        let (passed, failed): (Vec<_>, Vec<_>) = comparisons.iter().partition(|c| c.agrees());
+        for comparison in failed.iter().take(arguments.parsed("--show", 3)?) {
+            print_difference(comparison);
         }
-    }
-}
-
-fn run() -> Result<ExitCode, Box<dyn Error>> {
-    let arguments = Arguments::parse(FLAGS, std::env::args().skip(1))?;
-    if arguments.has("--help") {
-        print!("{}", usage("verdicts", ABOUT, FLAGS));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let golden = arguments
-        .last("--golden")
-        .ok_or("--golden is needed")?
-        .to_owned();
-    let run = VerdictRun {
-        binary: match arguments.last("--bin") {
-            Some(path) => std::path::absolute(path)?,
-            None => hapax::binary(),
-        },
-        args: arguments.words("--args"),
-        corpus: arguments
-            .last("--root")
-            .map_or_else(corpus::config, PathBuf::from),
-        golden: golden.clone(),
-        matching: arguments.last("--match").map(Regex::new).transpose()?,
-        jobs: arguments.parsed("--jobs", 2)?,
-    };
-    let comparisons = run.run()?;
-    let (passed, failed): (Vec<_>, Vec<_>) = comparisons.iter().partition(|c| c.agrees());
-    for comparison in failed.iter().take(arguments.parsed("--show", 10)?) {
-        print_difference(comparison);
-    }
-    let verdicts = comparisons
-        .iter()
-        .filter(|c| c.expected.verdict == c.got.verdict)
-        .count();
-    let lines = comparisons
-        .iter()
-        .filter(|c| c.expected.lines == c.got.lines)
-        .count();
-    println!(
-        "golden {golden}: {} cases, verdict agrees on {verdicts}, line numbers agree on {lines}",
-        comparisons.len()
-    );
-
-    let mut wrong = failed.len();
-    if arguments.has("--known") || arguments.has("--bless") {
-        let mut ratchet = Ratchet::load(&corpus::ratchet("config", &golden))?;
-        let names = (
-            passed.iter().map(|comparison| comparison.name.as_str()),
-            failed.iter().map(|comparison| comparison.name.as_str()),
-        );
-        if arguments.has("--bless") {
-            ratchet.bless(names.0.clone(), names.1.clone())?;
-            println!("{} written", ratchet.path().display());
-        }
-        let judgement = ratchet.judge(names.0, names.1);
-        print!("{}", judgement.explain(ratchet.path()));
+        let agree = |same: fn(&Comparison) -> bool| comparisons.iter().filter(|c| same(c)).count();
         println!(
-            "{} known failures of {}",
-            judgement.known,
-            comparisons.len()
+            "golden {}: {} cases, verdict agrees on {}, line numbers agree on {}",
+            asked.golden,
+            comparisons.len(),
+            agree(|c| c.expected.verdict == c.got.verdict),
+            agree(|c| c.expected.lines == c.got.lines),
         );
-        wrong = judgement.regressions.len() + judgement.cured.len();
-    }
-    println!("{} passed, {wrong} failed", passed.len());
-    Ok(if wrong == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+        let names = |list: &[&Comparison]| list.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+        asked.conclude_cases(&names(&passed), &names(&failed))
     })
 }
 
@@ -118,24 +75,3 @@ fn print_difference(comparison: &Comparison) {
 fn list(lines: &BTreeSet<u32>) -> String {
     format!("{:?}", Vec::from_iter(lines))
 }
-
-const ABOUT: &str = "checks configurations with a haproxy-compatible binary";
-const FLAGS: &[Flag] = &[
-    Flag::with_value(
-        "--bin",
-        "PATH",
-        "the binary; the workspace's hapax when not given",
-    ),
-    Flag::with_value("--args", "WORDS", "extra arguments put before -c"),
-    Flag::with_value("--golden", "VERSION", "the release to compare with"),
-    Flag::with_value("--match", "REGEX", "only cases whose name matches"),
-    Flag::with_value("--root", "FOLDER", "another folder with cases/ and files/"),
-    Flag::with_value("--show", "N", "how many differences to print (10)"),
-    Flag::with_value("--jobs", "N", "checks at once (2)"),
-    Flag::switch(
-        "--known",
-        "judge by the list of known failures of the version",
-    ),
-    Flag::switch("--bless", "rewrite the list of known failures"),
-    Flag::switch("--help", "this text"),
-];

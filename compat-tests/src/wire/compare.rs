@@ -1,38 +1,24 @@
 //! Results against recordings.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use parking_lot::Mutex;
-use regex::Regex;
 
 use super::WireError;
+use super::report::{lines, outcome_lines};
 use super::stage::{Performance, perform};
 use super::suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
-use crate::process::ProxyCommand;
+use crate::recorded::{Failure, Run, SuiteReport};
 
-/// What is run, and what it is compared with.
+/// What is run, and what it is compared with. Cases at once are those of one suite; what surprises is
+/// tried again in a fresh process.
 #[derive(Clone, Debug)]
 pub struct WireRun {
-    /// The binary under test.
-    pub command: ProxyCommand,
-    /// The folder with `suites/` and `golden/`.
-    pub corpus: PathBuf,
-    /// The recorded version to compare with.
-    pub golden: String,
-    /// Only suites whose name matches one of these; all when empty. `*` stands for anything.
-    pub suites: Vec<String>,
-    /// Only cases whose id matches one of these; all when empty.
-    pub cases: Vec<Regex>,
-    /// Cases at once in one suite.
-    pub jobs: usize,
+    /// What is chosen.
+    pub run: Run,
     /// Suites at once, each with a process of its own.
     pub parallel: usize,
-    /// How often cases that surprise are tried again in a fresh process.
-    pub retry: usize,
-    /// Cases that are expected to fail, as `suite/case`: it is their passing that surprises.
-    pub known: BTreeSet<String>,
     /// What is not compared.
     pub leniency: Leniency,
 }
@@ -46,32 +32,6 @@ pub struct Leniency {
     pub client_only: bool,
     /// The difference between a reset and a close.
     pub loose_reset: bool,
-}
-
-/// What a suite came to.
-#[derive(Debug)]
-pub struct SuiteReport {
-    /// The suite's name.
-    pub name: String,
-    /// Ids of the cases that equal their recording.
-    pub passed: Vec<String>,
-    /// The others, in file order.
-    pub failed: Vec<Failure>,
-    /// What is wrong with the proxy itself, when something is.
-    pub note: Option<String>,
-}
-
-/// A case that does not equal its recording.
-#[derive(Debug)]
-pub struct Failure {
-    /// The case.
-    pub id: String,
-    /// What its client sent.
-    pub sent: Vec<String>,
-    /// What was recorded, as far as it is compared.
-    pub expected: Transcript,
-    /// What happened now, as far as it is compared.
-    pub got: Option<Outcome>,
 }
 
 impl WireRun {
@@ -111,38 +71,20 @@ impl WireRun {
 
     /// Names of the suites that were chosen and have a recording, in alphabetical order.
     pub fn chosen_suites(&self) -> Result<Vec<String>, WireError> {
-        let folder = self.corpus.join("suites");
-        let unreadable = |source| WireError::File {
-            path: folder.clone(),
-            source,
-        };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
-            let file = entry.map_err(unreadable)?.file_name();
-            if let Some(name) = file.to_string_lossy().strip_suffix(".json") {
-                let wanted = self.suites.is_empty()
-                    || self
-                        .suites
-                        .iter()
-                        .any(|pattern| matches_name(pattern, name));
-                if wanted && self.golden_path(name).exists() {
-                    names.push(name.to_owned());
-                }
-            }
-        }
-        names.sort_unstable();
+        let names = self.run.suite_names();
+        let mut names = names.map_err(|(path, source)| WireError::File { path, source })?;
+        names.retain(|name| self.run.recording(name).exists());
         Ok(names)
     }
 
     /// Plays one suite; `None` when none of its cases is to be compared.
     pub fn run_suite(&self, name: &str) -> Result<Option<SuiteReport>, WireError> {
-        let suite = Suite::load(&self.corpus.join("suites").join(name).with_extension_json())?;
-        let mut golden = Golden::load(&self.golden_path(name))?;
+        let suite = Suite::load(&self.run.suite(name))?;
+        let mut golden = Golden::load(&self.run.recording(name))?;
         let mut expected = BTreeMap::new();
         let mut cases = Vec::new();
         for case in &suite.cases {
-            let chosen =
-                self.cases.is_empty() || self.cases.iter().any(|regex| regex.is_match(&case.id));
+            let chosen = self.run.wants(&case.id, None);
             if let (true, Some(Recorded::Stable(transcript))) =
                 (chosen, golden.cases.remove(&case.id))
             {
@@ -165,8 +107,8 @@ impl WireRun {
             .map(|case| Failure {
                 id: case.id.clone(),
                 sent: case.sent().map(str::to_owned).collect(),
-                expected: expected[&case.id].clone(),
-                got: got.remove(&case.id),
+                expected: lines(&expected[&case.id]),
+                got: outcome_lines(got.remove(&case.id)),
             })
             .collect();
         Ok(Some(SuiteReport {
@@ -191,16 +133,16 @@ impl WireRun {
         cases: &[Rc<Case>],
         expected: &BTreeMap<String, Transcript>,
     ) -> Result<(Vec<Rc<Case>>, BTreeMap<String, Outcome>, Option<String>), WireError> {
-        let is_known = |case: &Case| self.known.contains(&format!("{name}/{}", case.id));
+        let is_known = |case: &Case| self.run.known.contains(&format!("{name}/{}", case.id));
         let mut surprising = cases.to_vec();
         let mut got: BTreeMap<String, Outcome> = BTreeMap::new();
         let mut note = None;
-        for attempt in 0..=self.retry {
+        for attempt in 0..=self.run.retry {
             // What surprises may have been late on a busy machine: fewer at once from now on.
             let jobs = if attempt == 0 {
-                self.jobs
+                self.run.jobs
             } else {
-                self.jobs.min(RETRY_JOBS)
+                self.run.jobs.min(RETRY_JOBS)
             };
             let (outcomes, trouble) = self.perform_fairly(suite, &surprising, jobs)?;
             if attempt == 0 || trouble.is_none() {
@@ -239,7 +181,7 @@ impl WireRun {
                 outcomes,
                 crash,
                 end,
-            } = perform(suite, cases, &self.command, jobs, hold_ports)?;
+            } = perform(suite, cases, &self.run.command, jobs, hold_ports)?;
             let lost_port = end.output.contains("bind") || end.output.contains("in use");
             if attempt == START_ATTEMPTS || crash.is_none() || !(lost_port || end.killed()) {
                 let note =
@@ -248,14 +190,6 @@ impl WireRun {
             }
             attempt += 1;
         }
-    }
-
-    fn golden_path(&self, name: &str) -> PathBuf {
-        self.corpus
-            .join("golden")
-            .join(&self.golden)
-            .join(name)
-            .with_extension_json()
     }
 }
 
@@ -288,31 +222,6 @@ fn is_equal(
     }
 }
 
-trait WithExtensionJson {
-    /// Adds `.json`; suite names may contain dots.
-    fn with_extension_json(&self) -> PathBuf;
-}
-
-impl WithExtensionJson for Path {
-    fn with_extension_json(&self) -> PathBuf {
-        let mut name = self.as_os_str().to_owned();
-        name.push(".json");
-        name.into()
-    }
-}
-
-/// Whether a name matches a pattern in which `*` stands for anything.
-fn matches_name(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
-            (0..=name.len())
-                .filter(|cut| name.is_char_boundary(*cut))
-                .any(|cut| matches_name(rest, &name[cut..]))
-        }),
-    }
-}
-
 fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.trim().lines().collect();
     let last = &lines[lines.len().saturating_sub(OUTPUT_LINES)..];
@@ -325,23 +234,3 @@ fn tail(output: &str) -> String {
 const START_ATTEMPTS: usize = 4;
 const RETRY_JOBS: usize = 8;
 const OUTPUT_LINES: usize = 25;
-
-#[cfg(test)]
-mod tests {
-    use super::matches_name;
-
-    #[test]
-    fn stars_stand_for_anything() {
-        let cases = [
-            ("cookie", "cookie", true),
-            ("cookie", "cookie-15", false),
-            ("http-modes*", "http-modes-fe-be-cl", true),
-            ("*-15", "cookie-15", true),
-            ("a*c*e", "abcde", true),
-            ("a*c*e", "abde", false),
-        ];
-        for (pattern, name, expected) in cases {
-            assert_eq!(matches_name(pattern, name), expected, "{pattern} {name}");
-        }
-    }
-}

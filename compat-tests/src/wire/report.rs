@@ -1,35 +1,22 @@
-//! Differences in a form that people read.
+//! Results in a form that people read.
 
-use similar::TextDiff;
-
-use super::compare::Failure;
 use super::suite::{Outcome, Side, Transcript};
 
-/// What a failed case sent, and how its result differs from the recording.
-pub fn difference(suite: &str, golden: &str, failure: &Failure) -> String {
-    let mut out = format!("--- {suite} / {}\n", failure.id);
-    for text in &failure.sent {
-        out.push_str(&format!("    sends  {text:?}\n"));
+/// What happened in a case, line by line.
+pub(super) fn outcome_lines(got: Option<Outcome>) -> Vec<String> {
+    match got {
+        None => vec!["no result".to_owned()],
+        Some(Outcome::Failed { failed }) => vec![format!("failed: {failed}")],
+        Some(Outcome::Played(transcript)) => lines(&transcript),
     }
-    let expected = lines(&failure.expected);
-    let got = match &failure.got {
-        None => "no result\n".to_owned(),
-        Some(Outcome::Failed { failed }) => format!("failed: {failed}\n"),
-        Some(Outcome::Played(transcript)) => lines(transcript),
-    };
-    let diff = TextDiff::from_lines(&expected, &got);
-    let mut unified = diff.unified_diff();
-    let unified = unified
-        .context_radius(4)
-        .header(&format!("golden {golden}"), "got")
-        .to_string();
-    for line in unified.lines() {
-        out.push_str(&format!("    {line}\n"));
-    }
-    out
 }
 
-fn lines(transcript: &Transcript) -> String {
+/// A transcript, line by line.
+pub(super) fn lines(transcript: &Transcript) -> Vec<String> {
+    text(transcript).lines().map(str::to_owned).collect()
+}
+
+fn text(transcript: &Transcript) -> String {
     let mut out = String::new();
     for (number, side) in (1..).zip(&transcript.clients) {
         out.push_str(&format!("client {number} got:\n"));
