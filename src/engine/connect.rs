@@ -100,14 +100,7 @@ pub(crate) async fn connect(
             || borrow(session, transaction, &slot.server);
         transaction.dress(session, &slot.server, !kept);
         if kept {
-            transaction.note_for_replay();
-            if let Some(link) = &mut session.server {
-                link.slot = Some(slot);
-                link.reused = true;
-                link.side.active = session.worker.now();
-            }
-            session.count_reuse(transaction.server.as_deref());
-            transaction.timing.connected = Some(session.worker.now());
+            go_along(session, transaction, Some(slot));
             return Ok(());
         }
         session.close_server(true);
@@ -132,13 +125,7 @@ pub(crate) async fn connect(
             return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
         }
         if transaction.retries >= attempts {
-            session.count_connect_error(Some(&server));
-            let cause = if timed_out {
-                Cause::ServerTimeout
-            } else {
-                Cause::ServerAbort
-            };
-            return Err(Failure::new(cause, Stage::Connect));
+            return Err(unreachable(session, Some(&server), timed_out));
         }
         transaction.retries += 1;
         let easy = !v1_4 && is_easily_replaced(session, transaction);
@@ -192,13 +179,7 @@ async fn connect_directly(
     };
     transaction.timing.assigned = Some(session.worker.now());
     if reuse(session, None, literal(address)) {
-        transaction.note_for_replay();
-        if let Some(link) = &mut session.server {
-            link.reused = true;
-            link.side.active = session.worker.now();
-        }
-        session.count_reuse(None);
-        transaction.timing.connected = Some(session.worker.now());
+        go_along(session, transaction, None);
         return Ok(());
     }
     session.close_server(true);
@@ -213,13 +194,7 @@ async fn connect_directly(
         }
         let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
         if transaction.retries >= session.backend().retries {
-            session.count_connect_error(None);
-            let cause = if timed_out {
-                Cause::ServerTimeout
-            } else {
-                Cause::ServerAbort
-            };
-            return Err(Failure::new(cause, Stage::Connect));
+            return Err(unreachable(session, None, timed_out));
         }
         transaction.retries += 1;
         if !timed_out {
@@ -227,6 +202,30 @@ async fn connect_directly(
             poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
         }
     }
+}
+
+/// The request leaves on the connection that is there.
+fn go_along(session: &mut Session, transaction: &mut Transaction, slot: Option<Slot>) {
+    transaction.note_for_replay();
+    let now = session.worker.now();
+    if let Some(link) = &mut session.server {
+        link.slot = slot;
+        link.reused = true;
+        link.side.active = now;
+    }
+    session.count_reuse(transaction.server.as_deref());
+    transaction.timing.connected = Some(now);
+}
+
+/// There was no attempt left.
+fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> Failure {
+    session.count_connect_error(server);
+    let cause = if timed_out {
+        Cause::ServerTimeout
+    } else {
+        Cause::ServerAbort
+    };
+    Failure::new(cause, Stage::Connect)
 }
 
 /// An address as one of servers.

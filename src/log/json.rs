@@ -45,11 +45,10 @@ pub fn line(head: &Head<'_>, message: &[u8], fields: Map<String, Value>, out: &m
 }
 
 impl Record<'_> {
-    /// What the line about a connection to `to` says, by name.
-    pub fn connect_fields(&self, to: SocketAddr) -> Map<String, Value> {
+    fn common_fields(&self, kind: &str) -> Map<String, Value> {
         let mut object = Map::new();
         let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-        put("kind", "connect".into());
+        put("kind", kind.into());
         if let Some(client) = self.client {
             put("client", client.ip().to_string().into());
             put("client_port", client.port().into());
@@ -61,6 +60,13 @@ impl Record<'_> {
                 .into(),
         );
         put("frontend", self.frontend.into());
+        object
+    }
+
+    /// What the line about a connection to `to` says, by name.
+    pub fn connect_fields(&self, to: SocketAddr) -> Map<String, Value> {
+        let mut object = self.common_fields("connect");
+        let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
         put("local", to.ip().to_string().into());
         put("local_port", to.port().into());
         object
@@ -68,22 +74,10 @@ impl Record<'_> {
 
     /// What the line of a session or request says, by name.
     pub fn fields(&self, http: Option<&HttpPart<'_>>) -> Map<String, Value> {
-        let mut object = Map::new();
+        let mut object = self.common_fields(if http.is_some() { "http" } else { "tcp" });
         let mut put = |name: &str, value: Value| {
             object.insert(name.to_owned(), value);
         };
-        put("kind", if http.is_some() { "http" } else { "tcp" }.into());
-        if let Some(client) = self.client {
-            put("client", client.ip().to_string().into());
-            put("client_port", client.port().into());
-        }
-        put(
-            "accepted",
-            self.accepted
-                .to_rfc3339_opts(SecondsFormat::Millis, true)
-                .into(),
-        );
-        put("frontend", self.frontend.into());
         put("backend", self.backend.into());
         if let Some(server) = self.server {
             put("server", server.into());
