@@ -1,7 +1,7 @@
 //! Both directions of a session at once, until one of them decides what happens next.
 //!
-//! A [`Flow`](super::flow::Flow) is one direction. [`Exchange`] moves both, scans the response when it comes, and
-//! answers with an [`Outcome`]. It holds for HTTP transactions and for `mode tcp`, which is an
+//! A [`Flow`](super::flow::Flow) is one direction. [`Exchange`] moves both, scans the response when
+//! it comes, and answers with an [`Outcome`]. It holds for HTTP transactions and for `mode tcp`, which is an
 //! exchange that is a tunnel from its start.
 
 use std::future::poll_fn;
