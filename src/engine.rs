@@ -62,6 +62,9 @@ use oversight::Retired;
 pub use oversight::{GenerationState, Generations, Memory};
 use worker::{Aside, Command, Handle, Shared};
 
+/// Bytes that the streams of one worker may use beyond what `maxconn` accounts for.
+pub const STREAM_BYTES: u64 = (buffer::MOST_LARGE * buffer::LARGE) as u64;
+
 /// Why a plan cannot be put into service.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {

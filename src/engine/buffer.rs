@@ -1,6 +1,8 @@
 //! Buffers of `tune.bufsize` bytes, pooled per worker and given back while a connection idles.
 
 use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 
 /// Free blocks of one worker.
 #[derive(Debug)]
@@ -8,13 +10,19 @@ pub(crate) struct Pool {
     size: usize,
     free: RefCell<Vec<Box<[u8]>>>,
     used: Cell<usize>,
-    /// Blocks of [`LARGE`] bytes.
+    /// Free blocks of [`LARGE`] bytes.
     large: RefCell<Vec<Box<[u8]>>>,
+    /// How many of those are used.
+    large_used: Rc<Cell<usize>>,
 }
 
 /// The size of a block for a body that streams: four times as much moves with each call as in a
 /// block of the usual size.
 pub(crate) const LARGE: usize = 64 << 10;
+
+/// Blocks of that size that a worker uses at most, so that what it needs in all stays what
+/// `maxconn` says. Who asks for one more gets a block of the usual size.
+pub(crate) const MOST_LARGE: usize = 64;
 
 /// Blocks of that size that a pool keeps for later.
 const KEPT_LARGE: usize = 16;
@@ -41,6 +49,7 @@ impl Pool {
             free: RefCell::new(Vec::new()),
             used: Cell::new(0),
             large: RefCell::default(),
+            large_used: Rc::default(),
         }
     }
 
@@ -54,18 +63,23 @@ impl Pool {
     }
 
     /// A block with room for that much, as far as there are such blocks.
-    fn take(&self, limit: usize) -> Box<[u8]> {
+    fn take(&self, limit: usize) -> Block {
         self.used.set(self.used.get() + 1);
-        let (list, size) = if limit > self.size && limit >= LARGE {
+        let large = limit > self.size && limit >= LARGE && self.large_used.get() < MOST_LARGE;
+        let (list, size) = if large {
             (&self.large, LARGE)
         } else {
             (&self.free, self.size)
         };
         let kept = list.borrow_mut().pop();
-        kept.unwrap_or_else(|| vec![0; size].into_boxed_slice())
+        Block {
+            bytes: kept.unwrap_or_else(|| vec![0; size].into_boxed_slice()),
+            _large: large.then(|| Counted::new(&self.large_used)),
+        }
     }
 
-    fn give(&self, block: Box<[u8]>) {
+    fn give(&self, block: Block) {
+        let block = block.bytes;
         // A session that is cut off takes its blocks along, so that more may seem used than are.
         self.used.set(self.used.get().saturating_sub(1));
         // After a reload with another `tune.bufsize` old blocks are not taken back.
@@ -81,11 +95,50 @@ impl Pool {
     }
 }
 
+/// Room for bytes.
+#[derive(Debug)]
+struct Block {
+    bytes: Box<[u8]>,
+    /// What counts it as a large one, however it ends.
+    _large: Option<Counted>,
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Block {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+/// Something that is counted for as long as it is there.
+#[derive(Debug)]
+struct Counted(Rc<Cell<usize>>);
+
+impl Counted {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 /// Bytes on their way from one side to the other: a window in a block that moves to the front
 /// when room is needed. Without a block it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
-    block: Option<Box<[u8]>>,
+    block: Option<Block>,
     start: usize,
     end: usize,
 }
@@ -129,6 +182,7 @@ impl Buffer {
     pub(crate) fn room(&mut self, pool: &Pool, limit: usize) -> &mut [u8] {
         if self.is_empty()
             && limit >= LARGE
+            && pool.large_used.get() < MOST_LARGE
             && self.block.as_ref().is_some_and(|block| block.len() < LARGE)
         {
             self.clear(pool);
@@ -188,5 +242,26 @@ mod tests {
         buffer.consume(4);
         buffer.release(&pool);
         assert_eq!(pool.free.borrow().len(), 1);
+    }
+
+    #[test]
+    fn there_are_only_so_many_large_blocks() {
+        let pool = Pool::new(8);
+        let mut buffers: Vec<Buffer> = Vec::new();
+        buffers.resize_with(MOST_LARGE + 1, Buffer::default);
+        let rooms: Vec<usize> = buffers
+            .iter_mut()
+            .map(|buffer| buffer.room(&pool, LARGE).len())
+            .collect();
+        assert_eq!(
+            rooms.iter().filter(|room| **room == LARGE).count(),
+            MOST_LARGE
+        );
+        assert_eq!(rooms.last(), Some(&8));
+        // One that is given back, and one that is lost with its session.
+        buffers[0].clear(&pool);
+        drop(buffers.swap_remove(1));
+        assert_eq!(pool.large_used.get(), MOST_LARGE - 2);
+        assert_eq!(Buffer::default().room(&pool, LARGE).len(), LARGE);
     }
 }
