@@ -141,7 +141,8 @@ pub(crate) fn run(
     accepted: Accepted,
     card: Rc<Card>,
 ) -> impl Future<Output = ()> {
-    let now = worker.now();
+    // Whoever accepts is no session: the last wake-up of one may be long ago.
+    let now = worker.look_at_clock();
     let mut session = Session {
         worker,
         generation,

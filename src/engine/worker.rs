@@ -147,7 +147,7 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        this.worker.now.set(Instant::now());
+        this.worker.look_at_clock();
         this.card.woken(cx.waker());
         this.session.poll(cx)
     }
@@ -234,6 +234,13 @@ impl Worker {
     pub(crate) fn spare_descriptors(&self) {
         self.spares.clear();
         self.idle.clear();
+    }
+
+    /// Reads the clock, at the start of a wake-up or where something begins outside of one.
+    pub(crate) fn look_at_clock(&self) -> Instant {
+        let now = Instant::now();
+        self.now.set(now);
+        now
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.
