@@ -241,7 +241,7 @@ async fn monitor(session: &mut Session) {
 }
 
 /// Sends a text, and answers how many bytes of it have left.
-async fn say(session: &mut Session, text: &[u8]) -> usize {
+pub(crate) async fn say(session: &mut Session, text: &[u8]) -> usize {
     let mut rest = text;
     let limit = deadline::after(session.worker.now(), session.proxy().timeouts.client);
     poll_fn(|cx| {

@@ -3,6 +3,7 @@
 //! [`run`] is that order, written once: receive the request, answer what the proxy answers itself,
 //! choose the backend, fix what happens to the connections, connect, exchange, and finish.
 
+mod body;
 mod cookies;
 mod dress;
 mod inspect;
@@ -73,6 +74,8 @@ pub(crate) struct Transaction {
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
     pub(crate) bad_request_body: bool,
+    /// The client has closed before the body that was waited for was whole.
+    body_cut: bool,
     /// The body of the response breaks its own framing.
     pub(crate) bad_response_body: bool,
     request: Head,
@@ -152,6 +155,7 @@ impl Default for Transaction {
             path: Vec::new(),
             server: None,
             bad_request_body: false,
+            body_cut: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
@@ -266,6 +270,7 @@ impl Transaction {
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
+        self.body_cut = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
         self.response.reset(Kind::Response);
@@ -304,6 +309,7 @@ impl Transaction {
         self.receive_request(session, first).await?;
         self.first = first;
         self.down.read = std::mem::take(&mut session.excess);
+        self.buffer_request(session, session.frontend).await?;
         self.as_proxy = self.is_for_proxy(session);
         if self.is_monitor_request(session) {
             let status = if self.monitor_fails(session) {
@@ -321,6 +327,9 @@ impl Transaction {
             return Ok(next);
         }
         self.switch(session);
+        if session.backend != session.frontend {
+            self.buffer_request(session, session.backend).await?;
+        }
         if session.backend != session.frontend
             && let Some(next) = self.request_rules(session, Look::Joint).await?
         {

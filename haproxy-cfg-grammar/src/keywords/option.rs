@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Parser, Status};
+use crate::keyword::{Keyword, Parser};
 use crate::section::{BACKEND, DFL, DFLB, DLB, FRONTEND, NOWHERE, Sections};
 use crate::value::address::{self, Network};
 use crate::{Statement, Word, version};
@@ -158,13 +158,6 @@ const fn later(base: Keyword, since: crate::Version) -> Keyword {
     }
 }
 
-const fn accepted(base: Keyword) -> Keyword {
-    Keyword {
-        status: Status::Accepted,
-        ..base
-    }
-}
-
 macro_rules! row {
     ($name:literal, $flag:ident, $sections:expr, $ignored:expr) => {
         Keyword {
@@ -199,16 +192,11 @@ pub const FLAGS: &[Keyword] = &[
     row!("dontlognull", Dontlognull, DFL, BACKEND),
     row!("forceclose", Forceclose, DFLB, NOWHERE),
     later(
-        accepted(row!(
-            "http-buffer-request",
-            HttpBufferRequest,
-            DFLB,
-            NOWHERE
-        )),
+        row!("http-buffer-request", HttpBufferRequest, DFLB, NOWHERE),
         version::V1_8,
     ),
     later(
-        accepted(row!("http-ignore-probes", HttpIgnoreProbes, DFL, BACKEND)),
+        row!("http-ignore-probes", HttpIgnoreProbes, DFL, BACKEND),
         version::V1_8,
     ),
     later(

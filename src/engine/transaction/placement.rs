@@ -1,12 +1,11 @@
 //! What of a request decides about its server: the key that it is hashed by, the body that such a
 //! key may be in, the address that a server wants its clients to be sent to.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::body::{Came, Patience, first_chunk, left};
 use super::rules::whole;
 use super::{End, Next, Transaction};
 use crate::balance::{hash, key};
@@ -15,7 +14,7 @@ use crate::engine::live::Server;
 use crate::engine::session::Session;
 use crate::http1::{Body, Method, uri};
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{Balance, ErrorStatus, HashType, Proxy};
+use crate::plan::{Balance, HashType, Proxy};
 use crate::sample::content::{self, Found};
 use crate::sample::http;
 
@@ -110,7 +109,7 @@ impl Transaction {
         let bytes = self.up.buffer.bytes();
         let body = bytes.get(self.request.received_len()..).unwrap_or_default();
         match self.body {
-            Body::Chunked(_) => first_chunk(body),
+            Body::Chunked(_) => first_chunk(body).map_or(&[], |(content, _)| content),
             Body::Length(left) => {
                 &body[..body.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
             }
@@ -120,6 +119,9 @@ impl Transaction {
 
     /// `balance url_param ... check_post`: waits for as much of the body as may hold the parameter.
     pub(super) async fn await_body_to_balance(&mut self, session: &mut Session) -> Result<(), End> {
+        if self.body_cut {
+            return Err(left());
+        }
         let Balance::UrlParam {
             name,
             check_post: Some(wanted),
@@ -127,7 +129,6 @@ impl Transaction {
         else {
             return Ok(());
         };
-        let head = self.request.received_len();
         let in_url = {
             let target = self.request.second_word(self.up.buffer.bytes());
             key::url_parameter(target, name).is_some()
@@ -135,35 +136,26 @@ impl Transaction {
         if self.method != Method::Post || in_url || self.sticky.is_some() {
             return Ok(());
         }
-        let wanted = *wanted as usize;
-        let tune = &session.generation.plan.global.tune;
-        let limit = (tune.bufsize - tune.maxrewrite) as usize;
-        let at = after(session.started, session.backend().timeouts.http_request);
-        poll_fn(|cx| {
-            loop {
-                let buffer = &mut self.up.buffer;
-                let come = buffer.bytes().get(head..).unwrap_or_default();
-                let mut body = self.body;
-                let whole = body.advance(come).is_err() || body.is_done();
-                if whole || come.len() >= wanted || buffer.len() >= limit {
-                    return Poll::Ready(Ok(()));
-                }
-                if session.client.read_closed {
-                    return Poll::Ready(Err(ended(Cause::ClientAbort, ErrorStatus::S400)));
-                }
-                if session
-                    .client
-                    .poll_fill(cx, buffer, &session.worker, limit)
-                    .is_pending()
-                {
-                    return session
-                        .deadline
-                        .poll(cx, at)
-                        .map(|()| Err(ended(Cause::ClientTimeout, ErrorStatus::S408)));
-                }
+        let (wanted, body) = (*wanted as usize, self.body);
+        let enough = |come: &[u8]| {
+            let mut body = body;
+            body.advance(come).is_err() || body.is_done() || come.len() >= wanted
+        };
+        let patience = Patience {
+            whole: after(
+                session.worker.now(),
+                session.backend().timeouts.http_request,
+            ),
+            silence: None,
+        };
+        match self.await_body(session, patience, enough).await {
+            Came::Enough => {
+                self.timing.received = Some(session.worker.now());
+                Ok(())
             }
-        })
-        .await
+            Came::Short => Err(left()),
+            Came::Late => Err(self.too_late()),
+        }
     }
 
     /// Notes the path of a request that may be sent elsewhere by the server that is chosen.
@@ -210,10 +202,6 @@ impl Transaction {
     }
 }
 
-fn ended(cause: Cause, status: ErrorStatus) -> End {
-    End::new(Termination::new(cause, Stage::Request), Some(status))
-}
-
 /// The number of a key.
 fn number(hash: HashType, key: &[u8]) -> u32 {
     mixed(hash, hash::of(hash.function, key))
@@ -239,32 +227,9 @@ fn domain_number(hash: HashType, host: &[u8], dialect: Dialect) -> u32 {
     }
 }
 
-/// The content of the first chunk, as far as it has come.
-fn first_chunk(body: &[u8]) -> &[u8] {
-    let Some(end) = memchr::memchr(b'\n', body) else {
-        return &[];
-    };
-    let digits = body[..end]
-        .iter()
-        .map_while(|byte| char::from(*byte).to_digit(16));
-    let size = digits.fold(0_usize, |size, digit| {
-        size.saturating_mul(16).saturating_add(digit as usize)
-    });
-    let content = &body[end + 1..];
-    &content[..content.len().min(size)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn chunks() {
-        assert_eq!(first_chunk(b"5\r\nuid=2\r\n0\r\n\r\n"), b"uid=2");
-        assert_eq!(first_chunk(b"A;x=y\r\nuid"), b"uid");
-        assert_eq!(first_chunk(b"5"), b"");
-        assert_eq!(first_chunk(b"fffffffffffffffffffff\r\nuid"), b"uid");
-    }
 
     #[test]
     fn domains_by_dialect() {

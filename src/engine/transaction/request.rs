@@ -97,11 +97,12 @@ impl Transaction {
             }
         })
         .await;
-        // A client that leaves, or says nothing, between two requests has done nothing wrong.
-        if !first
+        // A client that leaves, or says nothing, between two requests has done nothing wrong. With
+        // `option http-ignore-probes` that holds as long as there is no request.
+        let innocent = !first && !self.request.started() || proxy.options.http_ignore_probes;
+        if innocent
             && let Err(mut end) = result
             && end.termination.cause != Cause::Proxy
-            && !self.request.started()
         {
             end.status = None;
             end.logged = false;

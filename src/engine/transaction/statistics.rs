@@ -1,14 +1,12 @@
 //! The statistics page as an answer. Manual 1.4, section 4.2 "stats uri" and following.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::body::Patience;
 use super::{End, Next, Transaction};
 use crate::admin;
-use crate::engine::deadline::{after, earlier};
+use crate::engine::deadline::after;
 use crate::engine::live::Counter;
 use crate::engine::session::Session;
 use crate::engine::statistics;
@@ -102,10 +100,14 @@ impl Transaction {
         if needed > limit {
             return Outcome::TooLong;
         }
-        if self.expects_continue() {
-            self.say_continue(session).await;
-        }
-        self.receive_body(session, needed, limit).await;
+        let timeouts = &session.generation.proxy(session.frontend).timeouts;
+        let patience = Patience {
+            whole: after(session.worker.now(), timeouts.http_request),
+            silence: timeouts.client,
+        };
+        // What does not come whole says nothing.
+        self.await_body(session, patience, |come| head + come.len() >= needed)
+            .await;
         let bytes = self.up.buffer.bytes();
         let body = bytes.get(head..needed.min(bytes.len())).unwrap_or(&[]);
         let form = Action::read(&String::from_utf8_lossy(body));
@@ -130,57 +132,6 @@ impl Transaction {
         let authority = origin.splitn(2, |b| *b == b':').nth(1);
         let authority = authority.and_then(|rest| rest.strip_prefix(b"//"));
         authority.is_some_and(|authority| header(b"Host") == Some(authority))
-    }
-
-    fn expects_continue(&self) -> bool {
-        let bytes = self.up.buffer.bytes();
-        self.version == Version::Http11
-            && self
-                .request
-                .find(bytes, b"Expect", None)
-                .is_some_and(|line| {
-                    let value = self.request.value(bytes, line).trim_ascii();
-                    value.eq_ignore_ascii_case(b"100-continue")
-                })
-    }
-
-    async fn say_continue(&mut self, session: &mut Session) {
-        self.down.head = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-        let limit = after(session.worker.now(), session.proxy().timeouts.client);
-        poll_fn(|cx| {
-            while self.down.is_pending() && !session.client.write_closed {
-                let sent = self
-                    .down
-                    .poll_send(cx, &mut session.client, &session.worker, false);
-                if sent.is_pending() {
-                    return session.deadline.poll(cx, limit);
-                }
-            }
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    /// Receives until so many bytes are there, or nothing more comes.
-    async fn receive_body(&mut self, session: &mut Session, needed: usize, limit: usize) {
-        let timeouts = &session.generation.proxy(session.frontend).timeouts;
-        let (whole, client) = (timeouts.http_request, timeouts.client);
-        let whole = after(session.worker.now(), whole);
-        poll_fn(|cx| {
-            while self.up.buffer.len() < needed && !session.client.read_closed {
-                let buffer = &mut self.up.buffer;
-                if session
-                    .client
-                    .poll_fill(cx, buffer, &session.worker, limit)
-                    .is_pending()
-                {
-                    let at = earlier(whole, after(session.client.active, client));
-                    return session.deadline.poll(cx, at);
-                }
-            }
-            Poll::Ready(())
-        })
-        .await;
     }
 
     /// The body of the answer.
