@@ -1,4 +1,10 @@
 //! What `bind` of 1.5 and later can say, and servers on Unix sockets.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a thread of a test that asks again has nothing else to do, nor has one that waits for \
+              its turn"
+)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
