@@ -188,7 +188,6 @@ pub fn change(
             was_stopping: false,
         }
         | News::Maintenance { was_up: true } => ALERT,
-        News::Maintenance { was_up: false } if v1_4 => ALERT,
         _ => NOTICE,
     };
     (severity, line)

@@ -130,9 +130,11 @@ async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
 }
 
 async fn warm_up(backend: Arc<Backend>) {
+    let mut pause = WARM_UP;
     loop {
-        tokio::time::sleep(WARM_UP).await;
-        backend.warm_up();
+        tokio::time::sleep(pause).await;
+        let next = backend.warm_up();
+        pause = next.map_or(WARM_UP, |next| next.min(WARM_UP));
     }
 }
 

@@ -18,7 +18,7 @@ use super::session::{ConnectError, Life, Link, Session};
 use super::side::{Farewell, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
-use super::target::Target;
+use super::target::{StartError, Target};
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
@@ -473,7 +473,10 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
-    let socket = start(&target, kind, origin, &session.worker)?;
+    let socket = start(&target, kind, origin, &session.worker).map_err(|error| {
+        session.report_no_start(&error);
+        error
+    })?;
     session.count_attempt(server.as_deref());
     if alive {
         // A socket that cannot be kept alive works all the same.
@@ -580,14 +583,14 @@ fn start(
     kind: Start,
     origin: Option<(&plan::Source, Origin)>,
     worker: &Worker,
-) -> Result<Socket, ConnectError> {
+) -> Result<Socket, StartError> {
     let spare = target.internet().filter(|_| kind.plain);
     let mut socket = match spare.and_then(|address| worker.spares.take(address)) {
         Some(socket) => socket,
         None => create(target, worker)?,
     };
     if let Some((source, origin)) = origin {
-        source::bind(socket.fd(), source, origin)?;
+        source::bind(socket.fd(), source, origin).map_err(StartError::Source)?;
     }
     if kind.quiet && target.internet().is_some() {
         // Only a saving.
@@ -598,7 +601,7 @@ fn start(
             socket.expect_answer();
             Ok(socket)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(StartError::Connect(error.into())),
     }
 }
 

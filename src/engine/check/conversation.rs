@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::check::{Answer, Probe, Program, Report, Status};
 use crate::engine::socket::Socket;
 use crate::engine::source::{self, Origin};
-use crate::engine::target::Target;
+use crate::engine::target::{StartError, Target};
 use crate::plan::{ProxyHeader, Source};
 use crate::proxy_header;
 
@@ -134,13 +134,7 @@ impl Conversation<'_> {
         };
         let unix = target.internet().is_none();
         let mut socket = self.start(target).map_err(|error| match error {
-            // The port that it could come from is on its way there already.
-            StartError::Connect(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
-                ) =>
-            {
+            error if error.lacks_port() => {
                 if self.v1_4 {
                     // There the next check is waited for.
                     return Report::new(Status::Initializing);
@@ -184,17 +178,6 @@ impl Conversation<'_> {
     }
 }
 
-/// Why a connection has not even begun.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    /// It cannot come from where it should.
-    #[error(transparent)]
-    Source(io::Error),
-    /// It cannot go where it should.
-    #[error(transparent)]
-    Connect(#[from] io::Error),
-}
-
 /// Begins to connect. `unseen` keeps the last step of the handshake back.
 fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socket, StartError> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -221,7 +204,7 @@ fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socke
 pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec<u8> {
     let mut said = Vec::new();
     let conversation = async {
-        let mut socket = start(target, None, false).map_err(io::Error::other)?;
+        let mut socket = start(target, None, false).map_err(io::Error::from)?;
         poll_fn(|cx| socket.poll_writable(cx)).await?;
         socket.take_error()?;
         let mut rest = question;

@@ -193,6 +193,17 @@ impl Backend {
     /// A server has come up, or gone down: everything that follows, for it and for those that track
     /// it.
     fn turn(self: &Arc<Self>, server: &Arc<Server>, news: News, reason: Reason<'_>) {
+        self.turn_as_seen(server, news, reason, 0);
+    }
+
+    /// The same; so many of its sessions are as good as gone.
+    fn turn_as_seen(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        news: News,
+        reason: Reason<'_>,
+        leaving: u32,
+    ) {
         let now = Instant::now();
         let (was_up, up) = server.refresh();
         if was_up != up {
@@ -201,7 +212,8 @@ impl Backend {
             record.note_change(up, now);
             record.slowstart = if up { slowstart } else { 0 };
         }
-        let effects = self.update(server, now);
+        let mut effects = self.update(server, now);
+        effects.left.sessions = effects.left.sessions.saturating_sub(leaving);
         self.tell_change(server, news, reason, effects);
         if was_up && !up && server.settings().shutdown_sessions {
             server.end_sessions(Cause::Down);
@@ -215,7 +227,8 @@ impl Backend {
         let name = self
             .with_plan(|_, proxy| proxy.name.clone())
             .unwrap_or_default();
-        for (backend, follower) in followers {
+        // Who has begun to track it last is told first.
+        for (backend, follower) in followers.into_iter().rev() {
             let (Some(backend), Some(follower)) = (backend.upgrade(), follower.upgrade()) else {
                 continue;
             };
@@ -285,18 +298,19 @@ impl Backend {
             change,
             was_stopping,
             moved.then_some(&health),
-            &report,
+            (&report, 0),
         );
     }
 
-    /// What follows from a verdict. `moved` is the health after one that has moved it.
+    /// What follows from a verdict. `moved` is the health after one that has moved it; so many
+    /// sessions are on their way out because of it.
     fn follow_up(
         self: &Arc<Self>,
         server: &Arc<Server>,
         change: Change,
         was_stopping: bool,
         moved: Option<&crate::check::Health>,
-        report: &Report,
+        (report, leaving): (&Report, u32),
     ) {
         let logs = self
             .with_plan(|_, proxy| proxy.options.log_health_checks)
@@ -324,7 +338,7 @@ impl Backend {
         } else {
             Reason::Check(report)
         };
-        self.turn(server, news, reason);
+        self.turn_as_seen(server, news, reason, leaving);
     }
 
     /// Traffic has shown something of a server. Costs nothing to speak of unless it is observed.
@@ -354,7 +368,11 @@ impl Backend {
             sign.words()
         );
         let report = Report::new(Status::Observed).saying(words.as_bytes());
-        let forgiving = forgiving(self.dialect());
+        let dialect = self.dialect();
+        let v1_4 = dialect == Dialect::V1_4;
+        let forgiving = forgiving(dialect);
+        // Later versions look when the session has left the server, 1.4 where it was broken off.
+        let leaving = u32::from(!v1_4 || sign == Sign::Broken);
         let (change, moved, health, was_stopping) = {
             let mut record = server.record.lock();
             let before = record.health;
@@ -368,6 +386,10 @@ impl Backend {
                 }
                 OnError::MarkDown => record.health.kill(),
             };
+            let lost = v1_4 && change == Change::Down;
+            if observed.on_error != OnError::Fastinter && before.is_up() && !lost {
+                record.failed_checks += 1;
+            }
             if observed.on_error != OnError::Fastinter {
                 record.report = report.clone();
             }
@@ -383,7 +405,7 @@ impl Backend {
             change,
             was_stopping,
             moved.then_some(&health),
-            &report,
+            (&report, leaving),
         );
         if let Some(fast) = settings.check.as_ref().and_then(|check| check.fastinter) {
             server.hurry(Instant::now() + fast);
@@ -501,8 +523,9 @@ impl Backend {
             (Admin::Maintenance, true, _) | (Admin::Ready, false, false) => return,
             (Admin::Drain, false, true) => return,
             (Admin::Maintenance, false, _) if !v1_4 && !was_running => News::MaintenanceWhileDown,
+            // 1.4 is alarmed by one that is down, too, but not by one that gets no new clients.
             (Admin::Maintenance, false, _) => News::Maintenance {
-                was_up: took_clients,
+                was_up: took_clients || !was_running,
             },
             (Admin::Ready, true, false) if was_down => return,
             (Admin::Ready, true, _) if !was_down => News::Ready { drained: false },
@@ -558,12 +581,13 @@ impl Backend {
         }
     }
 
-    /// Lets servers that came up a while ago have more of their weight. Answers whether any is
-    /// still warming up.
-    pub(crate) fn warm_up(self: &Arc<Self>) -> bool {
+    /// Lets servers that came up a while ago have more of their weight. Answers how long it is until
+    /// one of them gets some more: that comes with every second after it came up.
+    pub(crate) fn warm_up(self: &Arc<Self>) -> Option<Duration> {
+        const STEP: Duration = Duration::from_secs(1);
         let now = Instant::now();
         let mut state = self.state.lock();
-        let mut more = false;
+        let mut next: Option<Duration> = None;
         let mut woken: Woken = Vec::new();
         for index in 0..state.members.len() {
             let since = {
@@ -576,18 +600,19 @@ impl Backend {
                     record.slowstart = 0;
                     None
                 } else {
+                    let left = STEP - Duration::from_nanos(since.subsec_nanos().into());
+                    next = Some(next.map_or(left, |next| next.min(left)));
                     Some(since.as_secs() * 100 / record.slowstart)
                 }
             };
             state.members[index].share = since.map_or(100, |percent| percent.max(1) as u32);
-            more |= since.is_some();
             let weight = state.effective(index, now);
             state.balancer.set_weight(index, weight);
             woken.extend(self.serve(&mut state, index));
         }
         drop(state);
         wake(woken);
-        more
+        next
     }
 }
 
