@@ -222,6 +222,12 @@ impl Checked {
         if report.status == Status::Initializing {
             return None;
         }
+        // Since 1.5 checks connect as sessions do, who say so.
+        match &report.said[..] {
+            conversation::NO_PORT => self.backend.tell_of_no_port(),
+            conversation::NO_SOURCE => self.backend.tell_of_no_source(),
+            _ => {}
+        }
         let took = Instant::now().saturating_duration_since(started);
         report.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         Some(report)

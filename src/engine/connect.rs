@@ -44,6 +44,11 @@ impl Failure {
         }
     }
 
+    /// Whether there was no server at all.
+    fn is_hopeless(&self) -> bool {
+        self.termination == Termination::new(Cause::ServerAbort, Stage::Connect)
+    }
+
     fn redirect() -> Self {
         Self {
             redirect: true,
@@ -91,7 +96,14 @@ pub(crate) async fn connect(
                         preferred: preferred.take(),
                         failed: failed.as_deref(),
                     };
-                    obtain(session, transaction, wish).await?
+                    let obtained = obtain(session, transaction, wish).await;
+                    if let (Err(failure), Some(failed)) = (&obtained, &failed)
+                        && failure.is_hopeless()
+                    {
+                        // It was left all the same.
+                        session.count_retry(failed, true);
+                    }
+                    obtained?
                 };
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
@@ -473,10 +485,8 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
-    let socket = start(&target, kind, origin, &session.worker).map_err(|error| {
-        session.report_no_start(&error);
-        error
-    })?;
+    let socket = start(&target, kind, origin, &session.worker)
+        .inspect_err(|error| session.report_no_start(error))?;
     session.count_attempt(server.as_deref());
     if alive {
         // A socket that cannot be kept alive works all the same.

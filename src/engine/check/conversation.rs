@@ -27,6 +27,11 @@ pub(super) struct Limits {
     pub(super) answer: Option<Duration>,
 }
 
+/// What a check that finds no port says.
+pub(super) const NO_PORT: &[u8] = b"Out of local source ports on the system";
+/// What one says that does not find its address.
+pub(super) const NO_SOURCE: &[u8] = b"Can't bind to source address";
+
 /// A check that is to be made.
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
@@ -134,18 +139,16 @@ impl Conversation<'_> {
         };
         let unix = target.internet().is_none();
         let mut socket = self.start(target).map_err(|error| match error {
-            error if error.lacks_port() => {
+            error if error.lacks_port() && (!self.v1_4 || self.has_range()) => {
                 if self.v1_4 {
                     // There the next check is waited for.
                     return Report::new(Status::Initializing);
                 }
-                Report::new(Status::L4Refused).saying(b"Out of local source ports on the system")
+                Report::new(Status::L4Refused).saying(NO_PORT)
             }
             // 1.4 has no words for that.
             StartError::Source(_) if self.v1_4 => Report::new(Status::SocketError),
-            StartError::Source(_) => {
-                Report::new(Status::L4Refused).saying(b"Can't bind to source address")
-            }
+            StartError::Source(_) => Report::new(Status::L4Refused).saying(NO_SOURCE),
             StartError::Connect(error) if self.v1_4 => refused(error),
             StartError::Connect(error) => {
                 let said = format!("General socket error ({})", words(&error));
@@ -171,6 +174,12 @@ impl Conversation<'_> {
             Ok(Err(error)) => Err(refused(error)),
             Err(_) => Err(Report::new(Status::L4Timeout)),
         }
+    }
+
+    /// Whether it may come from one of several ports.
+    fn has_range(&self) -> bool {
+        let ports = self.source.as_ref().and_then(|source| source.ports);
+        ports.is_some_and(|(low, high)| low != high)
     }
 
     fn start(&self, target: &Target) -> Result<Socket, StartError> {

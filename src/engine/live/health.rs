@@ -99,6 +99,18 @@ impl Backend {
         });
     }
 
+    /// Says that there was no port for a connection to come from.
+    pub(crate) fn tell_of_no_port(&self) {
+        let line = self.with_plan(|_, proxy| log::no_port(&proxy.name));
+        self.tell(log::ERR, &line.unwrap_or_default());
+    }
+
+    /// Says that the address that connections come from is none of this machine.
+    pub(crate) fn tell_of_no_source(&self) {
+        let line = self.with_plan(|plan, proxy| log::no_source(&proxy.name, plan.dialect));
+        self.tell(EMERGENCY, &line.unwrap_or_default());
+    }
+
     /// Calls with what the plan in service says of the proxy.
     fn with_plan<T>(&self, look: impl FnOnce(&Plan, &Proxy) -> T) -> Option<T> {
         let plan = self.plan.load();
@@ -212,6 +224,14 @@ impl Backend {
             record.note_change(up, now);
             record.slowstart = if up { slowstart } else { 0 };
         }
+        // For 1.4 one that is down goes down once more when it is taken out.
+        let again = !was_up
+            && !up
+            && matches!(news, News::Maintenance { .. })
+            && self.dialect() == Dialect::V1_4;
+        if again {
+            server.record.lock().note_change(false, now);
+        }
         let mut effects = self.update(server, now);
         effects.left.sessions = effects.left.sessions.saturating_sub(leaving);
         self.tell_change(server, news, reason, effects);
@@ -235,7 +255,7 @@ impl Backend {
             let before = (follower.is_up(), follower.took_clients());
             follower.refresh();
             let after = (follower.is_up(), follower.takes_clients());
-            if before == after || follower.is_in_maintenance() {
+            if before == after && !again || follower.is_in_maintenance() {
                 continue;
             }
             // Undone, so that the change is seen where it is told.
@@ -245,7 +265,7 @@ impl Backend {
                 (true, true) => News::Up,
                 (true, false) => News::Stopping,
                 (false, _) => News::Down {
-                    was_stopping: !before.1,
+                    was_stopping: !before.1 && !again,
                 },
             };
             backend.turn(&follower, news, Reason::Tracked(&name, &server.name));
@@ -533,7 +553,19 @@ impl Backend {
             (Admin::Drain, true, _) => News::Ready { drained: true },
             (Admin::Drain, false, false) => News::Drain { up: was_running },
         };
-        self.turn(server, news, by);
+        let follows = server.record.lock().follows.clone();
+        let held_down = follows.filter(|(_, followed)| v1_4 && !followed.is_up());
+        match held_down.filter(|_| matches!(news, News::Ready { .. })) {
+            // It does not come back: the one that it tracks is down.
+            Some((backend, followed)) => {
+                let reason = Reason::Tracked(&backend, &followed.name);
+                let news = News::Down {
+                    was_stopping: false,
+                };
+                self.turn(server, news, reason);
+            }
+            None => self.turn(server, news, by),
+        }
         if news == (News::Ready { drained: true }) {
             self.tell_change(
                 server,

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
-use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{Session, millis};
@@ -145,27 +144,12 @@ impl Session {
 
     /// A connection to a server that has no own end is worth a line: it is the machine that lacks it.
     pub(crate) fn report_no_start(&self, error: &StartError) {
-        let backend = self.backend();
-        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
-        let (severity, text) = match error {
-            StartError::Source(_) => {
-                let kind = if v1_4 { "proxy" } else { "backend" };
-                let text = "Cannot bind to source address before connect() for";
-                (EMERGENCY, format!("{text} {kind} {}.", backend.name))
-            }
-            error if error.lacks_port() => {
-                let text = format!(
-                    "Connect() failed for backend {}: no free ports.",
-                    backend.name
-                );
-                (ERR, text)
-            }
-            StartError::Connect(_) => return,
-        };
-        let global = &self.generation.plan.global;
-        self.worker
-            .log
-            .send(&backend.log_targets, global, severity, text.as_bytes());
+        let backend = &self.backend_handles().backend;
+        match error {
+            StartError::Source(_) => backend.tell_of_no_source(),
+            error if error.lacks_port() => backend.tell_of_no_port(),
+            StartError::Connect(_) => {}
+        }
     }
 
     /// The line of a connection that has not begun as it must.
@@ -214,5 +198,4 @@ impl Session {
 
 const INFO: Severity = Severity(6);
 const WARNING: Severity = Severity(4);
-const EMERGENCY: Severity = Severity(0);
 const ERR: Severity = Severity(3);
