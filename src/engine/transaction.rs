@@ -74,6 +74,8 @@ pub(crate) struct Transaction {
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
     pub(crate) bad_request_body: bool,
+    /// A server may find another end of the request.
+    is_doubtful: bool,
     /// The client has closed before the body that was waited for was whole.
     body_cut: bool,
     /// The body of the response breaks its own framing.
@@ -155,6 +157,7 @@ impl Default for Transaction {
             path: Vec::new(),
             server: None,
             bad_request_body: false,
+            is_doubtful: false,
             body_cut: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
@@ -270,6 +273,7 @@ impl Transaction {
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
+        self.is_doubtful = false;
         self.body_cut = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
