@@ -360,7 +360,7 @@ impl Transaction {
             if failure.redirect {
                 return self.redirect_to_server(session).await;
             }
-            return Err(End::new(failure.termination, Some(failure.status)));
+            return Err(End::new(failure.termination, failure.status));
         }
         self.exchange(session).await
     }
