@@ -148,7 +148,7 @@ impl Exchange {
             && transaction.down.body.is_done()
             && transaction.resets_server()
             && transaction.up.body.is_done()
-            && (transaction.up.excess() > 0 || transaction.is_request_chunked());
+            && (transaction.up.excess() > 0 || transaction.loses_end(session));
         let delays = transaction.delays;
         let up = &mut transaction.up;
         let Some(link) = &mut session.server else {

@@ -416,7 +416,7 @@ impl Transaction {
                     if self.answered_early
                         && !v1_4
                         && self.intent == Intent::ServerClose
-                        && self.up.excess() > 0
+                        && (self.up.excess() > 0 || self.loses_end(session))
                     {
                         self.intent = Intent::Close;
                     }
@@ -457,9 +457,13 @@ impl Transaction {
             && !self.up.is_pending()
     }
 
-    /// Whether the request came in chunks.
-    pub(crate) fn is_request_chunked(&self) -> bool {
+    /// Whether the last chunk of a request does not reach a server that has answered before. Since
+    /// 1.5 it does when the server has closed.
+    pub(crate) fn loses_end(&self, session: &Session) -> bool {
+        let link = session.server.as_ref();
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         matches!(self.body, Body::Chunked(_))
+            && (v1_4 || !link.is_some_and(|link| link.side.read_closed))
     }
 
     /// Whether the client connection goes on after the response.
