@@ -141,8 +141,10 @@ impl Compiled {
         } else {
             Vec::new()
         };
-        // Methods are told apart by case, whatever the flags.
-        let ignore_case = acl.ignore_case && acl.sample.fetch != Fetch::Method;
+        // Methods and bytes are told apart by case, whatever the flags.
+        let ignore_case = acl.ignore_case
+            && acl.sample.fetch != Fetch::Method
+            && acl.matching != MatchMethod::Binary;
         Ok(Self {
             fetch: acl.sample.fetch.clone(),
             converters: acl.sample.converters.clone(),

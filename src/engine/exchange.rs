@@ -513,6 +513,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    transaction.settle_first_bytes(session);
     transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);

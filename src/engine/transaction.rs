@@ -512,8 +512,9 @@ impl Transaction {
         if session.backend().options.http_proxy {
             let target = self.request.second_word(self.up.buffer.bytes());
             let dialect = session.generation.plan.dialect;
-            let (ip, port) = crate::sample::http::url_authority(target, dialect);
-            self.url_address = (!ip.is_unspecified() && port != 0).then(|| (ip, port).into());
+            self.url_address = crate::sample::http::url_authority(target, dialect)
+                .filter(|(ip, port)| !ip.is_unspecified() && *port != 0)
+                .map(Into::into);
         }
     }
 

@@ -1,7 +1,9 @@
 //! ACLs and conditions: names into indexes, patterns into values.
 
 use haproxy_cfg_grammar::keywords::later;
-use haproxy_cfg_grammar::value::condition::{self, AclSyntax, ConditionSyntax, TermKind};
+use haproxy_cfg_grammar::value::condition::{
+    self, AclSyntax, ConditionSyntax, PatternFile, TermKind,
+};
 use haproxy_cfg_grammar::value::criterion::{Needs, PREDEFINED, PREDEFINED_LATER};
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
@@ -65,14 +67,18 @@ impl Reader<'_> {
             } else {
                 &mut patterns
             };
-            self.file(&file.name, syntax, file.ignore_case, into)?;
+            self.file(file, syntax, into)?;
         }
         let mut converters = Vec::with_capacity(syntax.converters.len());
         for call in &syntax.converters {
             converters.push(fetches::converter(call, syntax.span)?);
         }
         let argument = syntax.argument.as_deref().unwrap_or_default();
-        let Some(resolving) = fetches::of_criterion(syntax.criterion, argument) else {
+        let resolving = match self.dialect {
+            Dialect::V1_4 => fetches::of_criterion_in_1_4(syntax.criterion, argument),
+            Dialect::V1_8 | Dialect::Hapax => fetches::of_criterion(syntax.criterion, argument),
+        };
+        let Some(resolving) = resolving else {
             return Err(Diagnostic::new(
                 Code::UnknownFetch,
                 syntax.span,
@@ -130,9 +136,12 @@ impl Reader<'_> {
     /// One pattern for each line of a file; blank lines and lines that begin with `#` are none.
     fn file(
         &self,
-        file: &Word,
+        PatternFile {
+            name: file,
+            ignore_case,
+            is_map,
+        }: &PatternFile,
         syntax: &AclSyntax,
-        ignore_case: bool,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
         let content = draft::file(file, "the patterns in", self.environment)?;
@@ -146,6 +155,8 @@ impl Reader<'_> {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
+            let key = line.split(u8::is_ascii_whitespace).next();
+            let line = key.filter(|_| *is_map).unwrap_or(line);
             let place = |mut diagnostic: Diagnostic| {
                 diagnostic.message = format!(
                     "line {} of '{}': {}",
@@ -168,7 +179,7 @@ impl Reader<'_> {
                     ))
                 })?;
             patterns.push(
-                self.pattern(&parsed, ignore_case, file.span)
+                self.pattern(&parsed, *ignore_case, file.span)
                     .map_err(place)?,
             );
         }

@@ -42,7 +42,7 @@ impl Value<'_> {
     pub fn address_v6(self) -> Option<Ipv6Addr> {
         match self {
             Self::AddressV6(address) => Some(address),
-            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            Self::Text(text) => address_v6_of(text),
             Self::Address(_) | Self::Bool(_) | Self::Integer(_) => None,
         }
     }
@@ -122,6 +122,11 @@ pub fn dotted_prefix(text: &[u8]) -> Option<Ipv4Addr> {
         }
     }
     (octets != [0; 4]).then(|| octets.into())
+}
+
+/// An IPv6 address, all of the text.
+pub fn address_v6_of(text: &[u8]) -> Option<Ipv6Addr> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// A dotted address, all of the text.

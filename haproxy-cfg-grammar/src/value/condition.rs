@@ -41,6 +41,8 @@ pub struct PatternFile {
     pub name: Word,
     /// `-i` stands before it. A file is read when its name is seen: later flags are not for it.
     pub ignore_case: bool,
+    /// `-M` stands before it: it is a map, and its keys are the patterns.
+    pub is_map: bool,
 }
 
 /// `if` or `unless`.
@@ -101,6 +103,14 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             "an ACL needs a criterion",
         ));
     };
+    if dialect == Dialect::V1_4 && expression::is_unclosed(&first.bytes) {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            first.span,
+            format!("'{}' has no closing parenthesis", first.shown()),
+        )
+        .help("write the criterion and its argument without blanks: hdr(host)"));
+    }
     let (call, converters) = if dialect == Dialect::V1_4 {
         (expression::parse_v1_4(&first.bytes), Vec::new())
     } else {
@@ -157,6 +167,8 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         span: first.span,
     };
     let mut rest = rest;
+    let mut look_up_names = true;
+    let mut is_map = false;
     while let Some((word, after)) = rest.split_first() {
         match word.text() {
             "--" => {
@@ -178,6 +190,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 syntax.files.push(PatternFile {
                     name: file.clone(),
                     ignore_case: syntax.ignore_case,
+                    is_map,
                 });
                 rest = after;
             }
@@ -189,13 +202,43 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                         after.first().map_or(word.span, |w| w.span),
                         "'-m' needs a match method",
                     )
-                    .help("one of: found, bool, int, ip, len, str, beg, end, sub, dir, dom, reg"));
+                    .help(
+                        "one of: found, bool, int, ip, bin, len, str, beg, end, sub, dir, dom, reg",
+                    ));
                 };
+                if !can_compare(criterion, method) {
+                    return Err(Diagnostic::new(
+                        Code::BadAcl,
+                        word.span,
+                        format!(
+                            "'{}' has no values that '-m' could compare so",
+                            criterion.name
+                        ),
+                    ));
+                }
                 syntax.method = method;
                 rest = after;
             }
-            // The file of `-f` is a map: of no matter here.
-            "-n" | "-M" if dialect != Dialect::V1_4 => rest = after,
+            "-M" if dialect != Dialect::V1_4 => {
+                is_map = true;
+                rest = after;
+            }
+            "-n" if dialect != Dialect::V1_4 => {
+                look_up_names = false;
+                rest = after;
+            }
+            // The number by which the statistics socket knows the ACL.
+            "-u" if dialect != Dialect::V1_4 => {
+                let number = after.split_first();
+                let Some((_, after)) = number.filter(|(id, _)| digits(&id.bytes)) else {
+                    return Err(Diagnostic::new(
+                        Code::BadAcl,
+                        after.first().map_or(word.span, |w| w.span),
+                        "'-u' needs a number",
+                    ));
+                };
+                rest = after;
+            }
             text if dialect == Dialect::V1_8 && text.starts_with('-') => {
                 return Err(Diagnostic::new(
                     Code::BadAcl,
@@ -223,7 +266,14 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("delete the blank, or write -- before the pattern"),
         );
     }
-    match pattern::parse_all(syntax.method, rest, dialect) {
+    let parsed =
+        pattern::parse_all(syntax.method, rest, dialect).and_then(|patterns| {
+            match patterns.iter().position(|p| !look_up_names && p.is_name()) {
+                Some(at) => Err(rest.get(at).unwrap_or(first)),
+                None => Ok(patterns),
+            }
+        });
+    match parsed {
         Ok(patterns) => syntax.patterns = patterns,
         Err(word) => {
             return Err(Diagnostic::new(
@@ -239,6 +289,13 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         }
     }
     let empty = syntax.patterns.is_empty() && syntax.files.is_empty();
+    if empty && criterion.method == MatchMethod::Group {
+        return Err(Diagnostic::new(
+            Code::MissingArgument,
+            first.span,
+            format!("'{}' needs the names of groups", criterion.name),
+        ));
+    }
     let needs_patterns = !matches!(syntax.method, MatchMethod::Bool | MatchMethod::Found);
     if empty
         && words.len() == 1
@@ -263,8 +320,27 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
     Ok(syntax)
 }
 
+fn digits(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit)
+}
+
+/// Whether the values of a criterion can be compared that way: a method is a name, a truth is no
+/// address, and groups are compared as groups.
+fn can_compare(criterion: &Criterion, method: MatchMethod) -> bool {
+    match criterion.method {
+        MatchMethod::Group => false,
+        MatchMethod::Bool => !matches!(method, MatchMethod::Address | MatchMethod::Binary),
+        _ if criterion.fetch == "method" => !matches!(
+            method,
+            MatchMethod::Integer | MatchMethod::Address | MatchMethod::Bool
+        ),
+        _ => true,
+    }
+}
+
 fn expected(method: MatchMethod) -> &'static str {
     match method {
+        MatchMethod::Binary => "bytes as pairs of hexadecimal digits",
         MatchMethod::Integer | MatchMethod::Length => {
             "integers, ranges as 10:20, and the operators eq, ge, gt, le, lt"
         }
@@ -281,6 +357,7 @@ fn method_of(name: &str) -> Option<MatchMethod> {
         "int" => MatchMethod::Integer,
         "ip" => MatchMethod::Address,
         "len" => MatchMethod::Length,
+        "bin" => MatchMethod::Binary,
         "str" => MatchMethod::Exact,
         "beg" => MatchMethod::Prefix,
         "end" => MatchMethod::Suffix,
