@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::deadline::{after, earlier};
-use super::session::{Line, Session};
+use super::session::{Line, Moment, Session};
 use super::side::Side;
 use super::splice::Splicing;
 use super::transaction::Transaction;
@@ -477,13 +477,25 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = crate::log::Counts {
-        server_queue: transaction.queued.0,
-        backend_queue: transaction.queued.1,
-        ..session.counts()
-    };
     session.count_tcp_end(&transaction, termination);
-    let line = Line {
+    // With `option logasap` the line of a session that has got to a server is there already.
+    if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
+        log_relay(session, &transaction, termination, Moment::End);
+    }
+    let broken = session.client.broken;
+    session.close_server(broken);
+    let worker: &Worker = &session.worker;
+    worker.give_transaction(transaction);
+}
+
+/// Writes the line of a session in `mode tcp`.
+fn log_relay(
+    session: &Session,
+    transaction: &Transaction,
+    termination: Termination,
+    moment: Moment,
+) {
+    session.log(&Line {
         server: transaction.server_name(),
         timers: Timers {
             request: -1,
@@ -494,16 +506,15 @@ pub(crate) async fn relay(session: &mut Session) {
         },
         bytes: transaction.down.read,
         termination,
-        counts,
+        counts: crate::log::Counts {
+            server_queue: transaction.queued.0,
+            backend_queue: transaction.queued.1,
+            ..session.counts(moment)
+        },
         retries: transaction.retries,
         redispatched: transaction.redispatched,
         http: None,
-    };
-    session.log(&line);
-    let broken = session.client.broken;
-    session.close_server(broken);
-    let worker: &Worker = &session.worker;
-    worker.give_transaction(transaction);
+    });
 }
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
@@ -524,6 +535,9 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return failure.termination;
     }
     transaction.remember_server(session, false);
+    if session.proxy().options.logasap {
+        log_relay(session, transaction, Termination::default(), Moment::Early);
+    }
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

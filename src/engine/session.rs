@@ -30,7 +30,7 @@ use crate::log::{Cause, Termination, Timers};
 use crate::plan::{CheckMethod, Mode, Proxy, ProxyId, ServerAddress};
 use crate::sample::fetch::v4;
 
-pub(crate) use record::Line;
+pub(crate) use record::{Line, Moment};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -225,7 +225,7 @@ async fn health(session: &mut Session) {
             },
             bytes: sent as u64,
             termination: Termination::default(),
-            counts: session.counts(),
+            counts: session.counts(Moment::End),
             retries: 0,
             redispatched: false,
             http: None,

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{Session, millis};
@@ -31,6 +32,33 @@ pub(crate) struct Line<'a> {
     pub(crate) http: Option<HttpPart<'a>>,
 }
 
+/// When a line is written, which decides where the session still counts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// While the response passes: `option logasap`.
+    Early,
+    /// Between two transactions of a client.
+    Between {
+        /// Whether the connection to the server goes on as well.
+        server_stays: bool,
+    },
+    /// When the session ends.
+    End,
+}
+
+impl Moment {
+    /// After an answer of the proxy's own, which no server has a part in.
+    pub(crate) fn after_own_answer(client_stays: bool) -> Self {
+        if client_stays {
+            Self::Between {
+                server_stays: false,
+            }
+        } else {
+            Self::End
+        }
+    }
+}
+
 impl Session {
     /// The wall clock when the request, or the connection for the first, began.
     fn began(&self) -> DateTime<Local> {
@@ -39,22 +67,29 @@ impl Session {
         now.checked_sub(ago).unwrap_or(now).into()
     }
 
-    /// The counters that a log line shows.
-    pub(crate) fn counts(&self) -> Counts {
+    /// The counters that a log line shows: what others have of each place, and this session where it
+    /// has not left at that moment.
+    pub(crate) fn counts(&self, moment: Moment) -> Counts {
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        let (client, backend, server) = match moment {
+            Moment::Early => (true, true, true),
+            // 1.4 parts with the server after the line is written.
+            Moment::Between { server_stays } => (true, false, v1_4 || server_stays),
+            Moment::End => (!v1_4, false, false),
+        };
+        let others = |now: u32, stays: bool| now.saturating_sub(u32::from(!stays));
+        let link = self.server.as_ref().filter(|link| link.slot.is_some());
         Counts {
-            process: self.worker.shared.registry.process.now(),
-            frontend: self.frontend_handles().frontend.sessions.now(),
+            process: others(self.worker.shared.registry.process.now(), client),
+            frontend: others(self.frontend_handles().frontend.sessions.now(), client),
             backend: if self.in_backend.is_some() {
-                self.backend_handles().backend.sessions.now()
+                others(self.backend_handles().backend.sessions.now(), backend)
             } else {
                 0
             },
-            server: self
-                .server
-                .as_ref()
-                .filter(|link| link.slot.is_some())
+            server: link
                 .and_then(|link| link.server.as_ref())
-                .map_or(0, |server| server.sessions()),
+                .map_or(0, |live| others(live.sessions(), server)),
             ..Counts::default()
         }
     }

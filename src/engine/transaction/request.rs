@@ -54,7 +54,12 @@ impl Transaction {
             wide_uri: v1_4,
             rtsp: !v1_4,
         };
-        let whole = after(session.started, http_request);
+        let begin = if first {
+            session.started
+        } else {
+            session.worker.now()
+        };
+        let whole = after(begin, http_request);
         let mut wrong = None;
         let result = poll_fn(|cx| {
             loop {
