@@ -3,11 +3,13 @@
 //! none (`option http-ignore-probes`), and where a session still counts itself when its line is written.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use compat_tests::hapax;
 use compat_tests::ports::free_port;
 use compat_tests::process::{Proxy, ProxyCommand};
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::{LocalSet, spawn_local};
@@ -214,6 +216,8 @@ const CASES: &[Case] = &[
 
 #[test]
 fn lines_are_as_from_haproxy() {
+    // It may have to be built first, which is not to count as a case that hangs.
+    hapax::binary();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -224,6 +228,57 @@ fn lines_are_as_from_haproxy() {
             assert!(played.is_ok(), "{}: it hangs", case.name);
         }
     });
+}
+
+/// `mode tcp`: whoever has left by the time that the proxy looks, and has said nothing, is not shown to a
+/// server.
+#[tokio::test]
+async fn who_only_looks_troubles_no_server() {
+    for dialect in ["1.4", "1.8"] {
+        let here = (Ipv4Addr::LOCALHOST, 0);
+        let log = UdpSocket::bind(here).await.expect("a port");
+        let origin = TcpListener::bind(here).await.expect("a port");
+        let (logs, server) = (log.local_addr(), origin.local_addr());
+        let (logs, server) = (logs.expect("bound"), server.expect("bound"));
+        let port = free_port().expect("a free port");
+        let text = format!(
+            "global\n    log {logs} local0\n    nbproc 1\ndefaults\n    mode tcp\n    log global\n    \
+             option tcplog\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n\
+             frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\n\
+             backend b\n    server s {server}\n"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let proxy = start(dialect, &text, folder.path(), port).await;
+        proxy.signal(Signal::SIGSTOP).expect("stopped");
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+        let stream = stream.expect("the system accepts");
+        let client = stream.local_addr().expect("connected").to_string();
+        drop(stream);
+        proxy.signal(Signal::SIGCONT).expect("continued");
+        let mut line = [0; 2048];
+        let found = loop {
+            let received = timeout(Duration::from_secs(20), log.recv(&mut line)).await;
+            let got = received.expect("in time").expect("a line");
+            let text = String::from_utf8_lossy(&line[..got]).into_owned();
+            if text.contains(&client) {
+                break text;
+            }
+        };
+        assert!(found.contains(" b/<NOSRV> -1/-1/"), "{found}");
+        assert!(found.contains(" 0 -- "), "{found}");
+    }
+}
+
+async fn start(dialect: &str, text: &str, folder: &Path, port: u16) -> Proxy {
+    let file = folder.join("a.cfg");
+    std::fs::write(&file, text).expect("written");
+    let command = ProxyCommand {
+        binary: hapax::binary(),
+        args: vec!["--compat".into(), dialect.into()],
+    };
+    let mut proxy = Proxy::start(&command, &file, folder).expect("started");
+    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    proxy
 }
 
 async fn play(case: &Case) {
@@ -242,14 +297,7 @@ async fn play(case: &Case) {
         case.setting,
     );
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.cfg");
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: vec!["--compat".into(), case.dialect.into()],
-    };
-    let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    let proxy = start(case.dialect, &text, folder.path(), port).await;
 
     // Whoever asked whether the proxy is ready is in the log, too.
     mark(port, &log, "/first").await;

@@ -59,6 +59,7 @@ pub(crate) async fn connect(
     session: &mut Session,
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
+    transaction.connecting = true;
     if session.backend().servers.is_empty() {
         return connect_directly(session, transaction).await;
     }

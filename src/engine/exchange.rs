@@ -509,9 +509,9 @@ fn log_relay(
         counts: crate::log::Counts {
             server_queue: transaction.queued.0,
             backend_queue: transaction.queued.1,
-            ..session.counts(moment)
+            ..session.counts(moment, transaction.server.as_deref())
         },
-        retries: transaction.retries,
+        retries: transaction.logged_retries(session),
         redispatched: transaction.redispatched,
         http: None,
     });
@@ -524,6 +524,14 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    if transaction.has_no_client(session).await {
+        session.close_client();
+        return if session.client.broken {
+            Termination::new(Cause::ClientAbort, Stage::Request)
+        } else {
+            Termination::default()
+        };
+    }
     transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);

@@ -225,7 +225,7 @@ async fn health(session: &mut Session) {
             },
             bytes: sent as u64,
             termination: Termination::default(),
-            counts: session.counts(Moment::End),
+            counts: session.counts(Moment::End, None),
             retries: 0,
             redispatched: false,
             http: None,
@@ -301,7 +301,8 @@ impl Session {
         let nolinger = self.proxy().options.nolinger;
         self.client.farewell = Farewell::new(nolinger, v1_4, true);
         let listener = self.proxy().listeners.get(self.listener);
-        if !listener.is_some_and(|listener| listener.defer_accept) {
+        let deferred = listener.is_some_and(|listener| listener.defer_accept);
+        if !deferred && self.proxy().mode == Mode::Http {
             // The request is rarely there before the connection is.
             self.client.socket.expect_answer();
         }

@@ -100,7 +100,7 @@ pub(crate) struct Transaction {
     /// Where the URL leads, for `option http_proxy`.
     pub(crate) url_address: Option<std::net::SocketAddr>,
     /// A server was asked for.
-    connecting: bool,
+    pub(crate) connecting: bool,
     /// What the persistence cookies have said so far.
     cookies: crate::rewrite::cookies::State,
     /// `force-persist`.
@@ -354,7 +354,6 @@ impl Transaction {
         self.hash_request(session);
         self.aim(session);
         self.prepare_request(session)?;
-        self.connecting = true;
         if let Err(failure) = connect::connect(session, self).await {
             if failure.redirect {
                 return self.redirect_to_server(session).await;

@@ -7,6 +7,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{Session, millis};
+use crate::engine::live::Server;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{LogFormat, Mode, Severity};
 use crate::regular_expression;
@@ -68,28 +69,35 @@ impl Session {
     }
 
     /// The counters that a log line shows: what others have of each place, and this session where it
-    /// has not left at that moment.
-    pub(crate) fn counts(&self, moment: Moment) -> Counts {
+    /// counts itself at that moment, whether or not it has left already.
+    pub(crate) fn counts(&self, moment: Moment, server: Option<&Server>) -> Counts {
         let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
-        let (client, backend, server) = match moment {
+        let (client, backend, own_server) = match moment {
             Moment::Early => (true, true, true),
             // 1.4 parts with the server after the line is written.
             Moment::Between { server_stays } => (true, false, v1_4 || server_stays),
             Moment::End => (!v1_4, false, false),
         };
-        let others = |now: u32, stays: bool| now.saturating_sub(u32::from(!stays));
+        let count = |now: u32, is_in: bool, shows: bool| {
+            now.saturating_sub(u32::from(is_in)) + u32::from(shows)
+        };
+        let entered = self.entered.is_some();
+        let in_backend = self.in_backend.is_some();
         let link = self.server.as_ref().filter(|link| link.slot.is_some());
+        let process = self.worker.shared.registry.process.now();
+        let frontend = self.frontend_handles().frontend.sessions.now();
+        let joined = self.backend_handles().backend.sessions.now();
         Counts {
-            process: others(self.worker.shared.registry.process.now(), client),
-            frontend: others(self.frontend_handles().frontend.sessions.now(), client),
-            backend: if self.in_backend.is_some() {
-                others(self.backend_handles().backend.sessions.now(), backend)
-            } else {
-                0
-            },
-            server: link
-                .and_then(|link| link.server.as_ref())
-                .map_or(0, |live| others(live.sessions(), server)),
+            process: count(process, entered, client),
+            frontend: count(frontend, entered, client),
+            backend: count(joined, in_backend, in_backend && backend),
+            server: server.map_or(0, |live| {
+                count(
+                    live.sessions(),
+                    link.is_some(),
+                    link.is_some() && own_server,
+                )
+            }),
             ..Counts::default()
         }
     }

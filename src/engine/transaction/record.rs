@@ -56,7 +56,7 @@ fn since(from: Option<Instant>, to: Option<Instant>) -> i64 {
 impl Transaction {
     /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many
     /// there could have been.
-    fn logged_retries(&self, session: &Session) -> u32 {
+    pub(crate) fn logged_retries(&self, session: &Session) -> u32 {
         let backend = session.backend();
         if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
             self.retries
@@ -105,7 +105,7 @@ impl Transaction {
             counts: Counts {
                 server_queue: self.queued.0,
                 backend_queue: self.queued.1,
-                ..session.counts(moment)
+                ..session.counts(moment, self.server.as_deref())
             },
             retries: self.logged_retries(session),
             redispatched: self.redispatched,
