@@ -25,6 +25,7 @@ mod listening;
 pub(crate) mod live;
 pub(crate) mod metrics;
 mod oversight;
+pub(crate) mod patterns;
 mod poller;
 mod reload;
 pub(crate) mod roster;
@@ -206,7 +207,12 @@ impl Engine {
         let doors = self.missing_doors(&plan)?;
         let next = Generation::new(self.number + 1, Arc::clone(&plan), &self.shared.registry)?;
 
-        let old = self.shared.current.swap(Arc::new(next));
+        let old = {
+            // Nobody changes patterns until they are changed in this one.
+            let mut patterns = self.shared.registry.patterns.lock();
+            next.adopt_patterns(&mut patterns);
+            self.shared.current.swap(Arc::new(next))
+        };
         old.retire();
         let before = Arc::clone(&old.plan);
         let started = std::mem::replace(&mut self.started, Instant::now());

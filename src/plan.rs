@@ -34,8 +34,8 @@ mod timeouts;
 mod userlist;
 
 pub use acl::{
-    Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, Polarity, ProxyRef,
-    Sample, Term, UserlistId,
+    Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, PatternFile,
+    Polarity, ProxyRef, Sample, Term, UserlistId, Written, pattern_lines,
 };
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};

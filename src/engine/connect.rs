@@ -1,6 +1,7 @@
 //! From "this backend" to a connected server: choice, queue, attempts, redispatch.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
@@ -50,8 +51,15 @@ impl Failure {
     }
 }
 
-/// How long an attempt waits after one that was refused.
+/// How long an attempt waits after one that was refused, at most.
 const TURN_AROUND: Duration = Duration::from_secs(1);
+
+/// How long an attempt waits after one that was refused: since 1.5 not longer than for an answer.
+fn turn_around(session: &Session) -> Duration {
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
+    timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND))
+}
 
 /// Connects to a server of the session's backend, and sends the first bytes when there are any.
 /// A connection that was kept is used again when its server is chosen.
@@ -121,8 +129,8 @@ pub(crate) async fn connect(
         };
         session.observe(&server, Sign::Unreachable);
         held = session.server.take().and_then(|mut link| link.slot.take());
-        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
-        if error.kind() == std::io::ErrorKind::Interrupted {
+        let timed_out = error.kind() == ErrorKind::TimedOut;
+        if error.kind() == ErrorKind::Interrupted {
             return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
         }
         if transaction.retries >= attempts {
@@ -137,11 +145,9 @@ pub(crate) async fn connect(
             held = None;
             failed = Some(Arc::clone(&server));
         }
-        // 1.4 waits for a second whatever the timeout, even before it turns to another server.
-        if !(timed_out || elsewhere && easy) {
-            let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
-            let pause = timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND));
-            let until = session.worker.now() + pause;
+        // 1.4 waits even before it turns to another server.
+        if !(timed_out || lacks_own_end(&error) || elsewhere && easy) {
+            let until = session.worker.now() + turn_around(session);
             let gives_up = session.backend().options.abortonclose;
             let left = poll_fn(|cx| {
                 if gives_up && client_left(session, cx) {
@@ -190,16 +196,16 @@ async fn connect_directly(
             return Ok(());
         };
         session.server = None;
-        if error.kind() == std::io::ErrorKind::Interrupted {
+        if error.kind() == ErrorKind::Interrupted {
             return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
         }
-        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
+        let timed_out = error.kind() == ErrorKind::TimedOut;
         if transaction.retries >= session.backend().retries {
             return Err(unreachable(session, None, timed_out));
         }
         transaction.retries += 1;
-        if !timed_out {
-            let until = session.worker.now() + TURN_AROUND;
+        if !(timed_out || lacks_own_end(&error)) {
+            let until = session.worker.now() + turn_around(session);
             poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
         }
     }
@@ -216,6 +222,12 @@ fn go_along(session: &mut Session, transaction: &mut Transaction, slot: Option<S
     }
     session.count_reuse(transaction.server.as_deref());
     transaction.timing.connected = Some(now);
+}
+
+/// Whether the connection has no own end, which is nothing that the server could recover from:
+/// attempts follow each other at once.
+fn lacks_own_end(error: &ConnectError) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable
 }
 
 /// There was no attempt left.
@@ -435,7 +447,7 @@ async fn attempt(
     address: Option<SocketAddr>,
     slot: Option<Slot>,
 ) -> Result<(), ConnectError> {
-    let address = address.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let address = address.ok_or(ErrorKind::AddrNotAvailable)?;
     let server = slot.as_ref().map(|slot| Arc::clone(&slot.server));
     let patience = server.as_ref().and_then(|s| s.settings().tcp_user_timeout);
     let alive = session.backend().options.srvtcpka;
@@ -488,7 +500,7 @@ async fn attempt(
     let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {
         let Some(link) = &mut session.server else {
-            return Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()));
+            return Poll::Ready(Err(ErrorKind::NotConnected.into()));
         };
         let up = &mut transaction.up;
         let socket = &mut link.side.socket;
@@ -502,11 +514,11 @@ async fn attempt(
         };
         if connected.is_pending() {
             if session.deadline.poll(cx, limit).is_ready() {
-                return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             // What the client has gone from is not worth a connection.
             if gives_up && client_left(session, cx) {
-                return Poll::Ready(Err(std::io::ErrorKind::Interrupted.into()));
+                return Poll::Ready(Err(ErrorKind::Interrupted.into()));
             }
         }
         connected
@@ -562,7 +574,8 @@ fn start(
         None => create(address, worker)?,
     };
     if let Some((source, origin)) = origin {
-        source::bind(socket.fd(), source, origin)?;
+        source::bind(socket.fd(), source, origin)
+            .map_err(|error| std::io::Error::new(ErrorKind::AddrNotAvailable, error))?;
     }
     if kind.quiet {
         // Only a saving.

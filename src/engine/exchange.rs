@@ -374,35 +374,27 @@ impl Exchange {
             return Poll::Pending;
         };
         let (up, down) = (&transaction.up, &transaction.down);
-        let independent = session
-            .generation
-            .proxy(session.frontend)
-            .options
-            .independant_streams
-            || session
-                .generation
-                .proxy(session.backend)
-                .options
-                .independant_streams;
-        let server_open = !link.side.read_closed;
-        let timeout = session.generation.proxy(session.backend).timeouts.server;
+        let (frontend, backend) = (session.frontend, session.backend);
+        let (frontend, backend) = (
+            session.generation.proxy(frontend),
+            session.generation.proxy(backend),
+        );
+        let server_open = !link.side.read_closed && !down.stuck;
+        let independent = backend.options.independant_streams;
+        let server_since = since(&link.side, up.is_pending(), independent);
         let server_at = (server_open || up.is_pending())
-            .then(|| after(since(&link.side, up.is_pending(), independent), timeout))
+            .then(|| after(server_since, backend.timeouts.server))
             .flatten();
         // A client that owes the rest of its request is left to the server's patience.
         let awaits_client = if self.tunnel {
-            !session.client.read_closed || down.is_pending()
+            !session.client.read_closed && !up.stuck || down.is_pending()
         } else {
             down.is_pending() || (!up.body.is_done() && server_at.is_none())
         };
-        let timeout = session.generation.proxy(session.frontend).timeouts.client;
+        let independent = frontend.options.independant_streams;
+        let client_since = since(&session.client, down.is_pending(), independent);
         let client_at = awaits_client
-            .then(|| {
-                after(
-                    since(&session.client, down.is_pending(), independent),
-                    timeout,
-                )
-            })
+            .then(|| after(client_since, frontend.timeouts.client))
             .flatten();
         let at = earlier(client_at, server_at);
         if session.deadline.poll(cx, at).is_pending() {
@@ -410,13 +402,18 @@ impl Exchange {
         }
         let begun = self.response == Response::Begun;
         let stage = if begun { Stage::Data } else { Stage::Headers };
-        let by_server = server_at.is_some() && server_at == at;
+        // When both have been silent for too long, it is the client who is said to.
+        let by_server = server_at.is_some() && client_at != at;
         let cause = if by_server {
             Cause::ServerTimeout
         } else {
             Cause::ClientTimeout
         };
         let termination = Termination::new(cause, stage);
+        if !by_server && down.is_pending() && session.generation.plan.dialect == Dialect::V1_4 {
+            // So that the client does not take for all what it has got.
+            session.client.socket.reset_on_close();
+        }
         if self.tunnel {
             let side = if by_server {
                 &mut link.side

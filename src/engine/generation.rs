@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
-use crate::acl::{AclSet, RuleIndex};
+use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
 use crate::plan::{self, AppSession, ByteString, KeyType, Plan, Proxy, ProxyId, TransparentSource};
 use crate::rule::HttpRules;
@@ -41,8 +41,8 @@ pub(crate) struct Handles {
     pub(crate) sessions: Option<Arc<StickTable>>,
     /// What tables are told of its servers, when there is a table to tell.
     pub(crate) destinations: Vec<Arc<Destination>>,
-    /// Its `use_backend` rules, when there are enough of them.
-    pub(crate) switching: Option<RuleIndex>,
+    /// Its `use_backend` rules.
+    pub(crate) switching: LiveIndex,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// Its rules over requests and responses.
@@ -144,7 +144,7 @@ impl Generation {
                         registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
                     }),
                     destinations: destinations(proxy),
-                    switching: RuleIndex::new(
+                    switching: LiveIndex::new(
                         proxy.switching.iter().map(|rule| rule.condition.as_ref()),
                         &proxy.acls,
                     ),

@@ -312,6 +312,11 @@ impl Session {
         }
     }
 
+    /// Whether the system was told that answers acknowledge requests: `option tcp-smart-accept`.
+    pub(crate) fn delays_acknowledgements(&self) -> bool {
+        self.proxy().options.tcp_smart_accept != Some(false)
+    }
+
     /// Waits for the first bytes of a request, without holding a buffer. `false` when the
     /// connection ends instead; what the first request owes to a client that says nothing is left
     /// to the transaction.

@@ -307,6 +307,13 @@ impl Socket {
         let _ = net::sockopt::set_tcp_nodelay(self.fd(), true);
     }
 
+    /// Acknowledges what has come at once, and what comes next: a peer that sends a message in
+    /// pieces may wait for that (Nagle's algorithm), for as long as the system would delay it.
+    pub(crate) fn acknowledge(&self) {
+        // Only a matter of time.
+        let _ = net::sockopt::set_tcp_quickack(self.fd(), true);
+    }
+
     /// The address that the peer connected to.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         let address = net::getsockname(self.fd()).ok()?;

@@ -527,8 +527,13 @@ impl Transaction {
                 bytes: self.up.buffer.bytes(),
             };
             let values = crate::sample::http::header_values(message, name);
-            self.source_address = crate::sample::http::occurrence(values, *occurrence)
-                .and_then(crate::sample::value::leading_address);
+            let address = crate::sample::http::occurrence(values, *occurrence)
+                .map_or(std::net::Ipv4Addr::UNSPECIFIED, |text| {
+                    crate::sample::value::loose_address(text)
+                });
+            // Without one, 1.4 leaves the choice to the system; later it is the one of `source`.
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            self.source_address = (v1_4 || !address.is_unspecified()).then_some(address);
         }
         if session.backend().options.http_proxy {
             let target = self.request.second_word(self.up.buffer.bytes());

@@ -10,7 +10,8 @@ use super::draft::{self, Draft};
 use super::environment::Environment;
 use super::fetches;
 use crate::plan::{
-    Acl, AclId, ByteString, Condition, Conjunction, Pattern, Polarity, Sample, Term,
+    Acl, AclId, ByteString, Condition, Conjunction, Pattern, PatternFile, Polarity, Sample, Term,
+    Written, pattern_lines,
 };
 use crate::regular_expression::Regex;
 
@@ -59,13 +60,24 @@ impl Reader<'_> {
             patterns.push(self.pattern(pattern, syntax.ignore_case, span)?);
         }
         let mut exact_case = Vec::new();
+        let mut files = Vec::with_capacity(syntax.files.len());
         for file in &syntax.files {
-            let into = if syntax.ignore_case && !file.ignore_case {
+            let exact = syntax.ignore_case && !file.ignore_case;
+            let into = if exact {
                 &mut exact_case
             } else {
                 &mut patterns
             };
+            let from = into.len();
             self.file(&file.name, syntax, file.ignore_case, into)?;
+            files.push(PatternFile {
+                name: (&*file.name.bytes).into(),
+                content: draft::file(&file.name, "the patterns in", self.environment)?.clone(),
+                ignore_case: file.ignore_case,
+                exact_case: exact,
+                from,
+                count: into.len() - from,
+            });
         }
         let mut converters = Vec::with_capacity(syntax.converters.len());
         for call in &syntax.converters {
@@ -97,6 +109,12 @@ impl Reader<'_> {
             ignore_case: syntax.ignore_case,
             patterns,
             exact_case,
+            written: Written {
+                criterion: syntax.written_criterion.clone(),
+                number: syntax.number,
+                patterns: syntax.written.iter().map(|w| (&**w).into()).collect(),
+                files,
+            },
         });
         draft.acl_needs.push(syntax.criterion.needs);
         draft.acl_spans.push(syntax.span);
@@ -127,7 +145,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One pattern for each line of a file; blank lines and lines that begin with `#` are none.
+    /// The patterns in a file.
     fn file(
         &self,
         file: &Word,
@@ -141,15 +159,11 @@ impl Reader<'_> {
             Dialect::V1_4 => Dialect::V1_4,
             Dialect::V1_8 | Dialect::Hapax => Dialect::Hapax,
         };
-        for (number, line) in content.split(|b| *b == b'\n').enumerate() {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
+        for (number, line) in pattern_lines(content) {
             let place = |mut diagnostic: Diagnostic| {
                 diagnostic.message = format!(
                     "line {} of '{}': {}",
-                    number + 1,
+                    number,
                     file.shown(),
                     diagnostic.message
                 );

@@ -154,6 +154,7 @@ impl<'a> Drafts<'a> {
         // have 50,000 proxies, and each is two kilobytes here and in the plan.
         while let Some(mut draft) = self.proxies.pop() {
             draft.provenance.listeners = draft.listener_spans;
+            draft.provenance.acls = draft.acl_spans;
             proxies.push(draft.proxy);
             provenance.push(draft.provenance);
             if self.proxies.len().is_multiple_of(1024) {
@@ -257,7 +258,7 @@ pub(super) fn file<'a>(
     name: &Word,
     what: &str,
     environment: &'a Environment,
-) -> Result<&'a [u8], Diagnostic> {
+) -> Result<&'a Arc<[u8]>, Diagnostic> {
     let why = match environment.files.get(&name.shown()) {
         Some(Ok(content)) => return Ok(content),
         Some(Err(why)) => why.as_str(),

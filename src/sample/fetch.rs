@@ -314,9 +314,13 @@ fn header_addresses(
 ) {
     let otherwise = (dialect == Dialect::V1_4).then_some(Ipv4Addr::UNSPECIFIED);
     header(message, name, occurrence, &mut |value| match value {
-        Value::Text(text) => leading_address(text)
-            .or(otherwise)
-            .is_some_and(|address| visit(Value::Address(address))),
+        Value::Text(text) => match leading_address(text).or(otherwise) {
+            Some(address) => visit(Value::Address(address)),
+            // Only later versions come here.
+            None => value
+                .address_v6()
+                .is_some_and(|address| visit(Value::AddressV6(address))),
+        },
         _ => false,
     });
 }

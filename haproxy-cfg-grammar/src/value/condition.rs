@@ -26,6 +26,12 @@ pub struct AclSyntax {
     pub patterns: Vec<PatternSyntax>,
     /// The words of the patterns, for messages.
     pub pattern_spans: Vec<Span>,
+    /// The patterns as the statistics socket shows them: as written, with operators made ranges.
+    pub written: Vec<Box<[u8]>>,
+    /// The criterion with its arguments, as written.
+    pub written_criterion: String,
+    /// `-u`: the number of the list of patterns (since 1.5).
+    pub number: Option<u32>,
     /// `-f`: files of patterns.
     pub files: Vec<PatternFile>,
     /// Where the criterion is.
@@ -153,6 +159,9 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         method: criterion.method,
         patterns: Vec::new(),
         pattern_spans: Vec::new(),
+        written: Vec::new(),
+        written_criterion: first.shown(),
+        number: None,
         files: Vec::new(),
         span: first.span,
     };
@@ -194,6 +203,18 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 syntax.method = method;
                 rest = after;
             }
+            "-u" if dialect != Dialect::V1_4 => {
+                let number = after.first().and_then(|w| w.text().parse::<u32>().ok());
+                let (Some(number), Some((_, after))) = (number, after.split_first()) else {
+                    return Err(Diagnostic::new(
+                        Code::BadAcl,
+                        after.first().map_or(word.span, |w| w.span),
+                        "'-u' needs a number, from 0 on",
+                    ));
+                };
+                syntax.number = Some(number);
+                rest = after;
+            }
             // The file of `-f` is a map: of no matter here.
             "-n" | "-M" if dialect != Dialect::V1_4 => rest = after,
             text if dialect == Dialect::V1_8 && text.starts_with('-') => {
@@ -224,7 +245,13 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         );
     }
     match pattern::parse_all(syntax.method, rest, dialect) {
-        Ok(patterns) => syntax.patterns = patterns,
+        Ok(patterns) => {
+            for found in patterns {
+                syntax.pattern_spans.push(found.span);
+                syntax.written.push(found.written);
+                syntax.patterns.push(found.pattern);
+            }
+        }
         Err(word) => {
             return Err(Diagnostic::new(
                 Code::BadAcl,
@@ -259,7 +286,6 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("add a value, or -m found to ask whether there is one"),
         );
     }
-    syntax.pattern_spans = rest.iter().map(|w| w.span).collect();
     Ok(syntax)
 }
 

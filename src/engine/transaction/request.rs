@@ -54,6 +54,7 @@ impl Transaction {
             wide_uri: v1_4,
             rtsp: !v1_4,
         };
+        let delays = session.delays_acknowledgements();
         let begin = if first {
             session.started
         } else {
@@ -93,6 +94,9 @@ impl Transaction {
                     .poll_fill(cx, buffer, &session.worker, limit)
                     .is_pending()
                 {
+                    if delays && !self.up.buffer.is_empty() {
+                        session.client.socket.acknowledge();
+                    }
                     let at = earlier(whole, after(session.client.active, client));
                     return session
                         .deadline
@@ -181,6 +185,12 @@ impl Transaction {
         }
         self.length_known = framing != Framing::UntilClose;
         self.body = Body::new(framing);
+        let mut missing = self.body;
+        // What is wrong with a body is found out when it is sent.
+        let _ = missing.advance(&bytes[self.request.received_len()..]);
+        if missing.is_awaited() && session.delays_acknowledgements() {
+            session.client.socket.acknowledge();
+        }
         Ok(())
     }
 
