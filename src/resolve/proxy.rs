@@ -85,8 +85,13 @@ pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'
         draft.provenance.section = line.words_span();
     }
     if let Some(Statement::Bind(bind)) = &section.header
-        && let Err(diagnostic) =
-            listeners::add(&mut draft, bind, drafts.environment, drafts.dialect)
+        && let Err(diagnostic) = listeners::add(
+            &mut draft,
+            bind,
+            &drafts.unix,
+            drafts.environment,
+            drafts.dialect,
+        )
     {
         drafts.report(diagnostic);
     }
@@ -219,7 +224,7 @@ fn apply(
         Statement::Option(option) => {
             apply_option(option, line.prefix, span, draft, drafts)?;
         }
-        Statement::Bind(bind) => listeners::add(draft, bind, environment, dialect)?,
+        Statement::Bind(bind) => listeners::add(draft, bind, &drafts.unix, environment, dialect)?,
         Statement::Server(server) => servers::add(draft, server, span, environment, dialect)?,
         Statement::ServerTemplate(template) => {
             servers::add_template(draft, template, span, environment, dialect)?;

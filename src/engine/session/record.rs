@@ -1,5 +1,6 @@
 //! What a session writes into the log.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
@@ -66,6 +67,11 @@ impl Session {
         let ago = self.worker.now().saturating_duration_since(self.started);
         let now = SystemTime::now();
         now.checked_sub(ago).unwrap_or(now).into()
+    }
+
+    fn listener_number(&self) -> u32 {
+        let listener = self.proxy().listeners.get(self.listener);
+        listener.map_or(0, |listener| listener.numeric_id)
     }
 
     /// The counters that a log line shows: what others have of each place, and this session where it
@@ -150,6 +156,7 @@ impl Session {
         counts.redispatched = line.redispatched;
         let record = Record {
             client: self.peer,
+            listener: self.listener_number(),
             accepted: self.began(),
             frontend: &proxy.name,
             backend: &self.backend().name,
@@ -177,33 +184,36 @@ impl Session {
             .send_with(&proxy.log_targets, global, severity, compose, fields);
     }
 
+    /// The line of a connection that has not begun as it must.
+    pub(super) fn log_unannounced(&self, why: &dyn fmt::Display) {
+        let proxy = self.proxy();
+        if proxy.log_targets.is_empty() {
+            return;
+        }
+        let listener = proxy.listeners.get(self.listener);
+        let name = listener.and_then(|listener| listener.name.clone());
+        let name = name.unwrap_or_else(|| self.listener_number().to_string());
+        let record =
+            Record::of_connection(self.peer, self.listener_number(), self.began(), &proxy.name);
+        let mut text = Vec::new();
+        record.unannounced(&name, why, &mut text);
+        let global = &self.generation.plan.global;
+        self.worker
+            .log
+            .send(&proxy.log_targets, global, INFO, &text);
+    }
+
     /// The line of a session without a log format, written when it begins.
     pub(super) fn log_connect(&self) {
         let proxy = self.proxy();
         if proxy.log_targets.is_empty() || proxy.log_format != LogFormat::Default {
             return;
         }
-        let Some(to) = self.client.socket.local_addr() else {
+        let Some(to) = self.destination() else {
             return;
         };
-        let record = Record {
-            client: self.peer,
-            accepted: self.began(),
-            frontend: &proxy.name,
-            backend: &proxy.name,
-            server: None,
-            timers: Timers {
-                request: -1,
-                queue: -1,
-                connect: -1,
-                response: -1,
-                total: 0,
-            },
-            bytes: 0,
-            termination: Termination::default(),
-            counts: Counts::default(),
-            early: false,
-        };
+        let record =
+            Record::of_connection(self.peer, self.listener_number(), self.began(), &proxy.name);
         let mode = if proxy.mode == Mode::Http {
             "HTTP"
         } else {
