@@ -3,18 +3,21 @@
 //! A plan holds ACLs as values; here they are compiled once for a generation, into a form that
 //! suits how many patterns they have, and evaluated against [`Facts`].
 
+mod compiled;
+pub mod entry;
 pub mod index;
+pub mod lists;
 pub mod patterns;
 mod prefixes;
 pub mod text;
 mod words;
 
-use crate::plan::{Acl, Condition, Converter, Fetch, MatchMethod, Pattern, Polarity};
+use crate::plan::{Acl, Condition, Pattern, Polarity};
 use crate::regular_expression::BadRegex;
-use crate::sample::converter::convert;
-use crate::sample::{Certainty, Facts, Value, fetch, http};
+use crate::sample::Facts;
 
-pub use index::RuleIndex;
+use compiled::Compiled;
+pub use index::{LiveIndex, RuleIndex};
 pub use patterns::PatternSet;
 
 /// What an evaluation has come to.
@@ -57,16 +60,6 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub struct AclSet {
     acls: Vec<Compiled>,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    fetch: Fetch,
-    converters: Vec<Converter>,
-    patterns: PatternSet,
-    exact_case: Option<PatternSet>,
-    /// For `http_auth_group`: the names of the groups.
-    groups: Vec<String>,
 }
 
 impl AclSet {
@@ -122,82 +115,43 @@ impl AclSet {
         }
     }
 
+    /// Gives an ACL other patterns, while it is in use: from now on it is compared with those.
+    ///
+    /// # Errors
+    /// A regular expression that cannot be compiled; nothing changes then.
+    pub fn replace(&self, index: usize, acl: &Acl) -> Result<(), BadRegex> {
+        self.acls
+            .get(index)
+            .map_or(Ok(()), |compiled| compiled.replace(acl))
+    }
+
+    /// Gives an ACL one pattern more, while it is in use. `false` when it has got so many of late
+    /// that they want to be compiled with the others: see [`Self::replace`].
+    ///
+    /// # Errors
+    /// A regular expression that cannot be compiled; nothing changes then.
+    pub fn add(
+        &self,
+        index: usize,
+        acl: &Acl,
+        pattern: &Pattern,
+        exact: bool,
+    ) -> Result<bool, BadRegex> {
+        self.acls
+            .get(index)
+            .map_or(Ok(true), |compiled| compiled.add(acl, pattern, exact))
+    }
+
+    /// Whether an ACL has other patterns than those that it was compiled with.
+    pub fn is_changed(&self, index: usize) -> bool {
+        self.acls.get(index).is_some_and(Compiled::is_changed)
+    }
+
     /// What one ACL says of the facts.
     pub fn acl(&self, index: usize, facts: &Facts<'_>) -> Verdict {
         self.acls
             .get(index)
             .map_or(Verdict::Fails, |acl| acl.matches(facts))
-    }
-}
-
-impl Compiled {
-    fn new(acl: &Acl) -> Result<Self, BadRegex> {
-        let groups = if acl.matching == MatchMethod::Group {
-            let texts = acl.patterns.iter().filter_map(|pattern| match pattern {
-                Pattern::Text(text) => Some(text.to_string()),
-                _ => None,
-            });
-            texts.collect()
-        } else {
-            Vec::new()
-        };
-        // Methods and bytes are told apart by case, whatever the flags.
-        let ignore_case = acl.ignore_case
-            && acl.sample.fetch != Fetch::Method
-            && acl.matching != MatchMethod::Binary;
-        Ok(Self {
-            fetch: acl.sample.fetch.clone(),
-            converters: acl.sample.converters.clone(),
-            patterns: PatternSet::compile(acl.matching, ignore_case, &acl.patterns)?,
-            exact_case: (!acl.exact_case.is_empty())
-                .then(|| PatternSet::compile(acl.matching, false, &acl.exact_case))
-                .transpose()?,
-            groups,
-        })
-    }
-
-    fn matches(&self, facts: &Facts<'_>) -> Verdict {
-        if let Fetch::HttpAuthGroup { userlist } = &self.fetch {
-            return self.group(*userlist, facts);
-        }
-        let mut found = false;
-        let mut visit = |value: Value<'_>| {
-            found |= self.patterns.matches(value)
-                || self
-                    .exact_case
-                    .as_ref()
-                    .is_some_and(|set| set.matches(value));
-            found
-        };
-        let certainty = if self.converters.is_empty() {
-            fetch(&self.fetch, facts, &mut visit)
-        } else {
-            fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, &mut visit)
-            })
-        };
-        match (found, certainty) {
-            (true, _) => Verdict::Holds,
-            (false, Certainty::MayChange) => Verdict::Unknown,
-            (false, Certainty::Final) => Verdict::Fails,
-        }
-    }
-
-    fn group(&self, list: crate::plan::UserlistId, facts: &Facts<'_>) -> Verdict {
-        let Some(request) = facts.request else {
-            return Verdict::Fails;
-        };
-        let mut scratch = Vec::new();
-        let Some((name, password)) = http::credentials(request, facts.as_proxy, &mut scratch)
-        else {
-            return Verdict::Fails;
-        };
-        let wanted = |group: &str| self.groups.iter().any(|g| g == group);
-        if facts.world.admits(list, name, password, Some(&wanted)) {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
-        }
     }
 }
 

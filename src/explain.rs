@@ -9,6 +9,8 @@ mod proxy;
 pub mod request;
 mod text;
 
+use std::fmt::Write as _;
+
 use haproxy_cfg_grammar::{Dialect, SourceSet, Span};
 use serde::Serialize;
 
@@ -16,6 +18,7 @@ pub use condition::condition as print_condition;
 pub use pair::{ModeExplanation, PairExplanation};
 pub use proxy::{ProxyExplanation, RuleExplanation, ServerExplanation};
 
+use crate::acl::lists;
 use crate::plan::Plan;
 use crate::resolve::Provenance;
 
@@ -103,6 +106,44 @@ pub fn text(plan: &Plan, provenance: &Provenance, sources: &SourceSet, only: &[S
 pub fn json(plan: &Plan, provenance: &Provenance, sources: &SourceSet, only: &[String]) -> String {
     let explanation = explain(plan, provenance, sources, only);
     serde_json::to_string_pretty(&explanation).unwrap_or_default()
+}
+
+/// The lists of patterns of ACLs with the lines that use them, as `show acl` has them.
+pub fn pattern_lists(plan: &Plan, provenance: &Provenance, sources: &SourceSet) -> String {
+    let mut text = "# id (file) description\n".to_owned();
+    for list in lists::of(plan) {
+        let place = |used: &lists::Use<'_>| {
+            let proxy = provenance.proxies.get(used.proxy.0 as usize)?;
+            let span = proxy.acls.get(used.acl.0 as usize)?;
+            Some(format!(
+                "file '{}' line {}",
+                sources.name(span.file),
+                span.line
+            ))
+        };
+        let mut places = list.uses.iter().filter_map(place);
+        // Writing to a String cannot fail.
+        let _ = match list.file() {
+            Some(file) => {
+                let places: Vec<String> =
+                    places.map(|place| format!("by acl at {place}")).collect();
+                writeln!(
+                    text,
+                    "{} ({file}) pattern loaded from file '{file}' used {}",
+                    list.number,
+                    places.join(", ")
+                )
+            }
+            None => writeln!(
+                text,
+                "{} () acl '{}' {}",
+                list.number,
+                list.criterion(),
+                places.next().unwrap_or_default()
+            ),
+        };
+    }
+    text
 }
 
 /// What is explained, and where it came from.

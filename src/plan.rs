@@ -34,8 +34,8 @@ mod timeouts;
 mod userlist;
 
 pub use acl::{
-    Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, Polarity, ProxyRef,
-    Sample, Term, UserlistId,
+    Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, PatternFile,
+    Polarity, ProxyRef, Sample, Term, UserlistId, Written, pattern_lines,
 };
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};
@@ -50,7 +50,7 @@ pub use global::{Global, Tune};
 pub use http_rules::{
     Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
 };
-pub use listener::{ListenAddress, Listener};
+pub use listener::{ListenAddress, Listener, SocketFile, UnixAddress};
 pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{

@@ -6,7 +6,7 @@
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::acl::{AclSet, RuleIndex};
+use crate::acl::{AclSet, LiveIndex};
 use crate::http1::{Head, Kind};
 use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
 use crate::regular_expression::BadRegex;
@@ -18,8 +18,8 @@ use crate::sample::{Facts, Message};
 pub struct HttpRules {
     request_lines: LineRules,
     response_lines: LineRules,
-    block: Option<RuleIndex>,
-    redirects: Option<RuleIndex>,
+    block: LiveIndex,
+    redirects: LiveIndex,
     acts_on_requests: bool,
     acts_on_responses: bool,
 }
@@ -109,8 +109,8 @@ impl HttpRules {
         Ok(Self {
             request_lines: LineRules::compile(&rules.request_lines)?,
             response_lines: LineRules::compile(&rules.response_lines)?,
-            block: RuleIndex::new(rules.block.iter().map(Some), acls),
-            redirects: RuleIndex::new(
+            block: LiveIndex::new(rules.block.iter().map(Some), acls),
+            redirects: LiveIndex::new(
                 rules.redirects.iter().map(|rule| rule.condition.as_ref()),
                 acls,
             ),
@@ -123,6 +123,19 @@ impl HttpRules {
                 && rules.response_lines.is_empty()
                 && rules.response_additions.is_empty()),
         })
+    }
+
+    /// Takes notice of ACLs that have got other patterns than the plan says.
+    pub fn patterns_changed(
+        &self,
+        rules: &plan::HttpRules,
+        acls: &[plan::Acl],
+        changed: &dyn Fn(usize) -> bool,
+    ) {
+        self.block
+            .rebuild(rules.block.iter().map(Some), acls, changed);
+        let redirects = rules.redirects.iter().map(|rule| rule.condition.as_ref());
+        self.redirects.rebuild(redirects, acls, changed);
     }
 
     /// Whether there is any rule over responses.
@@ -155,8 +168,7 @@ impl HttpRules {
         }
         if !rules.block.is_empty() {
             let facts = with_request(base, head, bytes);
-            let block = self.block.as_ref();
-            if RuleIndex::find(block, &rules.block, Some, acls, &facts).is_some() {
+            if self.block.find(&rules.block, Some, acls, &facts).is_some() {
                 return Verdict::Deny;
             }
         }
@@ -229,14 +241,14 @@ impl HttpRules {
         if moment.statistics.is_some() {
             return Verdict::Statistics;
         }
-        RuleIndex::find(
-            self.redirects.as_ref(),
-            &rules.redirects,
-            |rule| rule.condition.as_ref(),
-            acls,
-            &with_request(base, head, bytes),
-        )
-        .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
+        self.redirects
+            .find(
+                &rules.redirects,
+                |rule| rule.condition.as_ref(),
+                acls,
+                &with_request(base, head, bytes),
+            )
+            .map_or(Verdict::Pass, |rule| Verdict::Redirect(&rule.action))
     }
 
     /// Runs the rules of one proxy over a response. `base` has no response in it.

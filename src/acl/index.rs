@@ -7,6 +7,7 @@
 //! answer is the one that walking would give.
 
 mod builder;
+mod live;
 
 use std::collections::HashMap;
 
@@ -19,6 +20,8 @@ use super::words::WordMap;
 use crate::plan::{Condition, Converter, Fetch};
 use crate::sample::converter::convert;
 use crate::sample::{Facts, Value, fetch};
+
+pub use live::LiveIndex;
 
 /// The rules of one family, ready to be asked which of them applies first.
 #[derive(Debug)]

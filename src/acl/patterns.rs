@@ -58,7 +58,12 @@ impl PatternSet {
         })
     }
 
-    /// Whether a value fits one of the patterns.
+    fn holds_v6(&self, address: Ipv6Addr) -> bool {
+        self.networks_v6.contains(u128::from(address))
+    }
+
+    /// Whether a value fits one of the patterns. Addresses of both versions are compared with
+    /// networks of both, as since 1.5.
     pub fn matches(&self, value: Value<'_>) -> bool {
         match self.method {
             MatchMethod::Found => true,
@@ -74,10 +79,13 @@ impl PatternSet {
                     .contains(i64::try_from(text.len()).unwrap_or(i64::MAX))
             }),
             MatchMethod::Address => match value.address() {
-                Some(address) => self.networks.contains(address),
-                None => value
-                    .address_v6()
-                    .is_some_and(|address| self.networks_v6.contains(u128::from(address))),
+                Some(address) => {
+                    self.networks.contains(address) || self.holds_v6(address.to_ipv6_mapped())
+                }
+                None => value.address_v6().is_some_and(|address| {
+                    self.holds_v6(address)
+                        || embedded(address).is_some_and(|address| self.networks.contains(address))
+                }),
             },
             MatchMethod::Regex => with_text(value, |text| self.regexes.is_match(text)),
             MatchMethod::Group => false,
@@ -95,6 +103,19 @@ impl PatternSet {
                 .as_ref()
                 .is_some_and(|set| with_text(value, |text| set.matches(text))),
         }
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for: compatible and mapped ones, and those of 6to4.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let octets = address.octets();
+    let four =
+        |at: usize| Ipv4Addr::new(octets[at], octets[at + 1], octets[at + 2], octets[at + 3]);
+    match octets {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ..]
+        | [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..] => Some(four(12)),
+        [0x20, 0x02, ..] => Some(four(2)),
+        _ => None,
     }
 }
 
@@ -190,6 +211,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn networks_of_version_4_hold_addresses_of_version_6_that_stand_for_one() {
+        let ten = Pattern::Network {
+            address: Ipv4Addr::new(10, 0, 0, 0),
+            mask: Ipv4Addr::new(255, 0, 0, 0),
+        };
+        let set = PatternSet::compile(MatchMethod::Address, false, &[ten]).unwrap();
+        for (address, expected) in [
+            ("::ffff:10.1.2.3", true),
+            ("::10.1.2.3", true),
+            ("2002:a01:203::1", true),
+            ("2003:a01:203::1", false),
+            ("::ffff:11.1.2.3", false),
+        ] {
+            let value = Value::AddressV6(address.parse().unwrap());
+            assert_eq!(set.matches(value), expected, "{address}");
+        }
+    }
+
+    #[test]
     fn networks_of_version_6() {
         let network = |text: &str, bits| Pattern::NetworkV6 {
             address: text.parse().unwrap(),
@@ -209,6 +249,6 @@ mod tests {
         }
         let all = PatternSet::compile(MatchMethod::Address, false, &[network("::", 0)]).unwrap();
         assert!(all.matches(Value::AddressV6("ff::1".parse().unwrap())));
-        assert!(!all.matches(Value::Address(Ipv4Addr::LOCALHOST)));
+        assert!(all.matches(Value::Address(Ipv4Addr::LOCALHOST)));
     }
 }

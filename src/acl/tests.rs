@@ -4,7 +4,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::*;
 use crate::http1::{Head, Kind, Tolerance};
-use crate::plan::{ProxyId, Sample};
+use crate::plan::{Fetch, MatchMethod, ProxyId, Sample};
 use crate::sample::{Content, Message, Nowhere};
 
 fn matches(fetch: Fetch, matching: MatchMethod, ignore_case: bool, pattern: Pattern) -> bool {
@@ -21,6 +21,7 @@ fn matches(fetch: Fetch, matching: MatchMethod, ignore_case: bool, pattern: Patt
         matching,
         ignore_case,
         exact_case: Vec::new(),
+        written: Default::default(),
         patterns: vec![pattern],
     };
     let facts = Facts {

@@ -1,6 +1,7 @@
 //! The commands, by what they are about.
 
 pub(crate) mod absent;
+pub(crate) mod acl;
 pub(crate) mod check;
 pub(crate) mod counters;
 pub(crate) mod frontend;

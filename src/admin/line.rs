@@ -20,11 +20,22 @@ pub(super) fn commands(line: &str, escapes: bool) -> Vec<&str> {
     commands
 }
 
-/// The words of a command. A NUL ends it.
-pub(super) fn words(command: &str) -> Vec<&str> {
+/// The words of a command. A NUL ends it. Since 1.5 a backslash makes what follows it part of a
+/// word, blanks too.
+pub(super) fn words(command: &str, escapes: bool) -> Vec<String> {
     let command = command.split('\0').next().unwrap_or("");
-    let spaces = [' ', '\t', '\r'];
-    command.split(spaces).filter(|w| !w.is_empty()).collect()
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut rest = command.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            ' ' | '\t' | '\r' => words.extend(word.take()),
+            '\\' if escapes => word.get_or_insert_default().extend(rest.next()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// The number at the start of a text, as C reads it: 0 when there is none.
@@ -54,8 +65,10 @@ mod tests {
         assert_eq!(commands("a\\;b", true), ["a\\;b"]);
         assert_eq!(commands("a\\;b", false), ["a\\", "b"]);
         assert_eq!(commands("a;", true), ["a", ""]);
-        assert_eq!(words("  show\tinfo \r"), ["show", "info"]);
-        assert_eq!(words("get weight\0app/s1"), ["get", "weight"]);
+        assert_eq!(words("  show\tinfo \r", true), ["show", "info"]);
+        assert_eq!(words("get weight\0app/s1", true), ["get", "weight"]);
+        assert_eq!(words("a\\ b\\\\c d\\", true), ["a b\\c", "d"]);
+        assert_eq!(words("a\\ b", false), ["a\\", "b"]);
         for (text, value) in [("12", 12), ("-1x", -1), ("+5", 5), ("x", 0), ("", 0)] {
             assert_eq!(number(text), value, "{text}");
         }

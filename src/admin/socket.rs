@@ -181,7 +181,8 @@ async fn answer(
 ) -> io::Result<bool> {
     let escapes = shared.current.load().plan.dialect != Dialect::V1_4;
     for command in line::commands(line, escapes) {
-        let words = line::words(command);
+        let words = line::words(command, escapes);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut context = Context {
             shared,
             generation: shared.current.load_full(),

@@ -200,6 +200,11 @@ impl<'a> Life<'a> {
                 text: self.configuration(),
                 ..Answer::default()
             },
+            Question::PatternLists => Answer {
+                done: true,
+                text: self.pattern_lists(),
+                ..Answer::default()
+            },
             Question::Frontend {
                 generation,
                 proxy,
@@ -221,6 +226,15 @@ impl<'a> Life<'a> {
             ..
         } = &self.written;
         explain::text(&self.engine.plan(), provenance, sources, &[])
+    }
+
+    fn pattern_lists(&self) -> String {
+        let Written {
+            sources,
+            provenance,
+            ..
+        } = &self.written;
+        explain::pattern_lists(&self.engine.plan(), provenance, sources)
     }
 
     /// Closes a frontend or opens it again, and tells the log.

@@ -23,6 +23,8 @@ pub enum Question {
     Generations,
     /// The configuration in service, with the lines that say so.
     Configuration,
+    /// The lists of patterns of its ACLs, with the lines that use them.
+    PatternLists,
     /// Memory that is allocated for traffic.
     Memory,
     /// What was said about the configuration when it was read.

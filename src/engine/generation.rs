@@ -8,7 +8,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
-use crate::acl::{AclSet, RuleIndex};
+use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
 use crate::plan::{
     self, AppSession, ByteString, Fetch, KeyType, Mode, Plan, Proxy, ProxyId, TransparentSource,
@@ -45,8 +45,8 @@ pub(crate) struct Handles {
     pub(crate) sessions: Option<Arc<StickTable>>,
     /// What tables are told of its servers, when there is a table to tell.
     pub(crate) destinations: Vec<Arc<Destination>>,
-    /// Its `use_backend` rules, when there are enough of them.
-    pub(crate) switching: Option<RuleIndex>,
+    /// Its `use_backend` rules.
+    pub(crate) switching: LiveIndex,
     /// Its ACLs.
     pub(crate) acls: AclSet,
     /// It is in mode tcp, and a rule of its looks at the first bytes as HTTP.
@@ -169,7 +169,7 @@ impl Generation {
                         registry.table(&proxy.name, TableUse::AppSession, &table, plan.dialect)
                     }),
                     destinations: destinations(proxy),
-                    switching: RuleIndex::new(
+                    switching: LiveIndex::new(
                         proxy.switching.iter().map(|rule| rule.condition.as_ref()),
                         &proxy.acls,
                     ),
@@ -185,6 +185,17 @@ impl Generation {
         for (proxy, handles) in plan.proxies.iter().zip(&handles) {
             let limit = handles.frontend.maxconn.configure(proxy.maxconn);
             handles.frontend.sessions.set_limit(limit);
+            for (listener, live) in proxy.listeners.iter().zip(&handles.listeners) {
+                live.sessions.set_limit(listener.maxconn);
+            }
+        }
+        let global = &plan.global;
+        let rates = [
+            (&registry.connection_rate, global.connection_rate),
+            (&registry.session_rate, global.session_rate),
+        ];
+        for (rate, limit) in rates {
+            rate.limit.configure(limit);
         }
         let limit = registry.maxconn.configure(plan.global.maxconn);
         registry.process.set_limit(limit);

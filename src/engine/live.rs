@@ -9,6 +9,7 @@ mod counters;
 mod frontend;
 mod gate;
 mod health;
+mod patterns;
 mod queue;
 mod server;
 
@@ -18,8 +19,9 @@ pub(crate) use counters::{Counter, Counters, Pace, Peak, Phase};
 pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use gate::{Entered, Gate, RateLimit};
 pub(crate) use health::Sign;
+pub(crate) use patterns::{Changed, Entry, ListKey, PatternLists, keys as list_keys};
 pub(crate) use queue::{Ticket, Turn};
-pub(crate) use server::{Particulars, Server};
+pub(crate) use server::{Particulars, Place, Server};
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -51,6 +53,8 @@ pub(crate) struct Registry {
     pub(crate) started: Instant,
     /// Pipes for bodies that are spliced.
     pub(crate) pipes: Arc<PipeCounts>,
+    /// Lists of patterns that an administrator has changed.
+    pub(crate) patterns: PatternLists,
     /// Invalid messages that were captured.
     pub(crate) captured: AtomicU64,
     workers: usize,
@@ -101,6 +105,7 @@ impl Registry {
             counters: Counters::new(workers + 1),
             started: Instant::now(),
             pipes: Arc::default(),
+            patterns: PatternLists::default(),
             captured: AtomicU64::new(0),
             workers: workers + 1,
             frontends: Mutex::default(),

@@ -3,6 +3,7 @@
 //! An ACL is a sample expression, a match method and patterns; a condition joins ACLs.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
@@ -30,6 +31,66 @@ pub struct Acl {
     /// The same with the case of letters, whatever `ignore_case` says: what files before `-i` have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exact_case: Vec<Pattern>,
+    /// How that was written.
+    #[serde(skip)]
+    pub written: Written,
+}
+
+/// How the patterns of an ACL were written: what the statistics socket shows and changes. Two plans
+/// that differ in nothing else are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// The criterion with its arguments, as in `hdr(host),lower`.
+    pub criterion: String,
+    /// `-u`: the number of the list of patterns on the line (since 1.5).
+    pub number: Option<u32>,
+    /// The patterns on the line; they are the first of [`Acl::patterns`].
+    pub patterns: Vec<ByteString>,
+    /// The files, in order.
+    pub files: Vec<PatternFile>,
+}
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// A file of patterns that an ACL names.
+#[derive(Clone, Debug)]
+pub struct PatternFile {
+    /// Its name, as written.
+    pub name: ByteString,
+    /// What stands in it.
+    pub content: Arc<[u8]>,
+    /// `-i` stands before its name.
+    pub ignore_case: bool,
+    /// Its patterns are in [`Acl::exact_case`].
+    pub exact_case: bool,
+    /// Where they begin there, or in [`Acl::patterns`].
+    pub from: usize,
+    /// How many they are.
+    pub count: usize,
+}
+
+impl PatternFile {
+    /// Its patterns as they stand in it.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        pattern_lines(&self.content).map(|(_, line)| line)
+    }
+}
+
+/// The patterns in a file, with the numbers of their lines. A line is one, without what is blank
+/// before it, unless that is all there is or it begins with `#`; what is blank behind it belongs to
+/// it.
+pub fn pattern_lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let lines = content.split(|byte| *byte == b'\n').enumerate();
+    lines.filter_map(|(number, line)| {
+        let end = line.iter().rposition(|byte| *byte != b'\r')? + 1;
+        let start = line.iter().position(|byte| !b" \t".contains(byte))?;
+        let comment = line.first() == Some(&b'#');
+        (!comment && start < end).then(|| (number + 1, &line[start..end]))
+    })
 }
 
 /// A sample expression: what is fetched, and what is done with it.
@@ -231,6 +292,13 @@ pub enum Fetch {
     },
     /// True once the inspection delay is over.
     WaitEnd,
+}
+
+impl Acl {
+    /// Whether capitals and small letters differ whatever the flags: in methods and in bytes.
+    pub fn minds_case(&self) -> bool {
+        self.sample.fetch == Fetch::Method || self.matching == MatchMethod::Binary
+    }
 }
 
 impl Fetch {

@@ -1,9 +1,7 @@
 //! ACLs and conditions: names into indexes, patterns into values.
 
 use haproxy_cfg_grammar::keywords::later;
-use haproxy_cfg_grammar::value::condition::{
-    self, AclSyntax, ConditionSyntax, PatternFile, TermKind,
-};
+use haproxy_cfg_grammar::value::condition::{self, AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::criterion::{Needs, PREDEFINED, PREDEFINED_LATER};
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
@@ -12,7 +10,8 @@ use super::draft::{self, Draft};
 use super::environment::Environment;
 use super::fetches;
 use crate::plan::{
-    Acl, AclId, ByteString, Condition, Conjunction, Pattern, Polarity, Sample, Term,
+    Acl, AclId, ByteString, Condition, Conjunction, Pattern, PatternFile, Polarity, Sample, Term,
+    Written, pattern_lines,
 };
 use crate::regular_expression::Regex;
 
@@ -61,13 +60,24 @@ impl Reader<'_> {
             patterns.push(self.pattern(pattern, syntax.ignore_case, span)?);
         }
         let mut exact_case = Vec::new();
+        let mut files = Vec::with_capacity(syntax.files.len());
         for file in &syntax.files {
-            let into = if syntax.ignore_case && !file.ignore_case {
+            let exact = syntax.ignore_case && !file.ignore_case;
+            let into = if exact {
                 &mut exact_case
             } else {
                 &mut patterns
             };
+            let from = into.len();
             self.file(file, syntax, into)?;
+            files.push(PatternFile {
+                name: (&*file.name.bytes).into(),
+                content: draft::file(&file.name, "the patterns in", self.environment)?.clone(),
+                ignore_case: file.ignore_case,
+                exact_case: exact,
+                from,
+                count: into.len() - from,
+            });
         }
         let mut converters = Vec::with_capacity(syntax.converters.len());
         for call in &syntax.converters {
@@ -103,6 +113,12 @@ impl Reader<'_> {
             ignore_case: syntax.ignore_case,
             patterns,
             exact_case,
+            written: Written {
+                criterion: syntax.written_criterion.clone(),
+                number: syntax.number,
+                patterns: syntax.written.iter().map(|w| (&**w).into()).collect(),
+                files,
+            },
         });
         draft.acl_needs.push(syntax.criterion.needs);
         draft.acl_spans.push(syntax.span);
@@ -133,14 +149,14 @@ impl Reader<'_> {
         })
     }
 
-    /// One pattern for each line of a file; blank lines and lines that begin with `#` are none.
+    /// The patterns in a file.
     fn file(
         &self,
-        PatternFile {
+        condition::PatternFile {
             name: file,
             ignore_case,
             is_map,
-        }: &PatternFile,
+        }: &condition::PatternFile,
         syntax: &AclSyntax,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
@@ -150,17 +166,13 @@ impl Reader<'_> {
             Dialect::V1_4 => Dialect::V1_4,
             Dialect::V1_8 | Dialect::Hapax => Dialect::Hapax,
         };
-        for (number, line) in content.split(|b| *b == b'\n').enumerate() {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
+        for (number, line) in pattern_lines(content) {
             let key = line.split(u8::is_ascii_whitespace).next();
             let line = key.filter(|_| *is_map).unwrap_or(line);
             let place = |mut diagnostic: Diagnostic| {
                 diagnostic.message = format!(
                     "line {} of '{}': {}",
-                    number + 1,
+                    number,
                     file.shown(),
                     diagnostic.message
                 );

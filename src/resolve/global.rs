@@ -1,10 +1,9 @@
 //! The `global` section. Manual 1.4, section 3.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use haproxy_cfg_grammar::keywords::global::{
-    GlobalStatement, Level, Number, StatsSocket as StatsSocketSyntax, Switch, Text,
+    GlobalStatement, Level, Number, StatsSocket as StatsSocketSyntax, Switch, Text, UnixBind,
 };
 use haproxy_cfg_grammar::value::number::to_int;
 use haproxy_cfg_grammar::{
@@ -13,12 +12,15 @@ use haproxy_cfg_grammar::{
 
 use super::draft::{self, Drafts};
 use super::environment::Environment;
+use super::listeners;
 use crate::plan::{AccessLevel, Global, StatsSocket, Tune};
 
 /// What holds when the section says nothing.
 pub(super) fn built_in(dialect: Dialect) -> Global {
     Global {
         maxconn: 2000,
+        connection_rate: 0,
+        session_rate: 0,
         memory_mb: None,
         workers: None,
         daemon: false,
@@ -136,6 +138,7 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
                 global.metrics.push(*address);
             }
         }
+        GlobalStatement::UnixBind(unix) => unix_bind(unix, drafts),
         GlobalStatement::StatsBindProcess(_) => drafts.stats_settings = true,
     }
 }
@@ -151,6 +154,14 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             global.maxconn = if value == 0 { 2000 } else { value };
             drafts.maxconn_set = value != 0;
             "maxconn"
+        }
+        Number::Maxconnrate => {
+            global.connection_rate = value;
+            "maxconnrate"
+        }
+        Number::Maxsessrate => {
+            global.session_rate = value;
+            "maxsessrate"
         }
         Number::Maxpipes => {
             global.maxpipes = value;
@@ -222,6 +233,8 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
     let once = matches!(
         which,
         Number::Maxconn
+            | Number::Maxconnrate
+            | Number::Maxsessrate
             | Number::Maxpipes
             | Number::Nbproc
             | Number::Uid
@@ -312,23 +325,27 @@ fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
     }
 }
 
+fn unix_bind(unix: &UnixBind, drafts: &mut Drafts<'_>) {
+    if let Some(span) = unix.again {
+        let text = "'prefix' was given before";
+        let diagnostic = Diagnostic::new(Code::AlreadyDefined, span, text);
+        drafts.report(diagnostic.severity(Severity::Alert));
+    }
+    if let Some(prefix) = &unix.prefix {
+        drafts.unix.prefix = prefix.shown();
+    }
+    match listeners::file(&unix.file, drafts.environment) {
+        Ok(file) => drafts.unix.file = file.or(drafts.unix.file),
+        Err(diagnostic) => drafts.report(diagnostic),
+    }
+}
+
 fn stats_socket(
     socket: &StatsSocketSyntax,
     environment: &Environment,
 ) -> Result<StatsSocket, Diagnostic> {
-    let look_up = |word: Option<&Word>, table: &HashMap<String, Option<u32>>, what: &str| {
-        let Some(word) = word else { return Ok(None) };
-        match table.get(&word.shown()) {
-            Some(Some(id)) => Ok(Some(*id)),
-            _ => Err(Diagnostic::new(
-                Code::UnknownUser,
-                word.span,
-                format!("the system has no {what} '{}'", word.shown()),
-            )),
-        }
-    };
-    let uid = look_up(socket.user.as_ref(), &environment.users, "user")?;
-    let gid = look_up(socket.group.as_ref(), &environment.groups, "group")?;
+    let uid = draft::number_of(socket.user.as_ref(), &environment.users, "user")?;
+    let gid = draft::number_of(socket.group.as_ref(), &environment.groups, "group")?;
     Ok(StatsSocket {
         path: socket.path.shown().into(),
         uid: uid.or(socket.uid),

@@ -28,6 +28,8 @@ pub struct ProxyProvenance {
     pub listeners: Vec<Span>,
     /// The lines of its switching rules.
     pub switching: Vec<Span>,
+    /// The places of its ACLs.
+    pub acls: Vec<Span>,
 }
 
 impl ProxyProvenance {

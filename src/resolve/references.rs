@@ -58,6 +58,7 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         link_tracks(draft, id, &index, &mut diagnostics);
     }
     end_tracks(&drafts.proxies, &mut diagnostics);
+    list_numbers(&drafts.proxies, &mut diagnostics);
     drafts.report_late(diagnostics);
 }
 
@@ -361,6 +362,24 @@ fn link_tracks(draft: &mut Draft, own: ProxyId, index: &Index, diagnostics: &mut
                 proxy,
                 server: ServerId(u32::try_from(number).unwrap_or(u32::MAX)),
             });
+        }
+    }
+}
+
+/// No two lists of patterns have the same number.
+fn list_numbers(proxies: &[Draft], diagnostics: &mut Vec<Diagnostic>) {
+    let mut known: HashMap<u32, Span> = HashMap::new();
+    for draft in proxies {
+        for (acl, span) in draft.proxy.acls.iter().zip(&draft.acl_spans) {
+            let Some(number) = acl.written.number else {
+                continue;
+            };
+            if let Some(other) = known.insert(number, *span) {
+                let text = format!("another ACL has the number {number} of '-u', too");
+                diagnostics.push(
+                    Diagnostic::new(Code::BadAcl, *span, text).related(other, "the other one"),
+                );
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::content::{self, Found};
 use super::facts::ProxyFact;
-use super::value::{address_v6_of, header_integer, leading_address, leading_integer};
+use super::value::{header_integer, leading_address, leading_integer};
 use super::{Facts, Message, Sent, Value, http};
 use crate::http1::{Version, uri};
 use crate::plan::{Fetch, ProxyRef};
@@ -385,7 +385,10 @@ fn header_addresses(
     header(message, name, occurrence, &mut |value| match value {
         Value::Text(text) => match leading_address(text).or(otherwise) {
             Some(address) => visit(Value::Address(address)),
-            None => address_v6_of(text).is_some_and(|address| visit(Value::AddressV6(address))),
+            // Only later versions come here.
+            None => value
+                .address_v6()
+                .is_some_and(|address| visit(Value::AddressV6(address))),
         },
         _ => false,
     });

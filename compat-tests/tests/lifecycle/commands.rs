@@ -1,26 +1,27 @@
 //! What the statistics socket changes holds, for traffic and over reloads.
 
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stage::{Running, Stage, ask, get, until};
 use super::{port, redirecting};
 
 /// A process with a statistics socket.
-struct Served {
-    stage: Stage,
+pub(crate) struct Served {
+    pub(crate) stage: Stage,
     socket: PathBuf,
     _process: Running,
 }
 
-fn serve(configuration: &str, port: u16) -> Served {
+/// Serves a configuration with these files beside it.
+pub(crate) fn serve(configuration: &str, port: u16, files: &[(&str, &str)]) -> Served {
     let stage = Stage::new();
     let socket = stage.path("socket");
-    let global = format!(
-        "global\n    stats socket {} level admin\n",
-        socket.display()
-    );
-    stage.write("file.cfg", &format!("{global}{configuration}"));
+    for (name, text) in files {
+        stage.write(name, text);
+    }
+    let text = with_socket(configuration, &socket);
+    stage.write("file.cfg", &text);
     let mut process = stage.start("output", &["-f", "file.cfg", "-db"]);
     process.listens(port);
     // It listens for traffic first.
@@ -34,9 +35,22 @@ fn serve(configuration: &str, port: u16) -> Served {
     }
 }
 
+fn with_socket(configuration: &str, socket: &Path) -> String {
+    format!(
+        "global\n    stats socket {} level admin\n{configuration}",
+        socket.display()
+    )
+}
+
 impl Served {
+    /// Writes another configuration.
+    pub(crate) fn configure(&self, configuration: &str) {
+        let text = with_socket(configuration, &self.socket);
+        self.stage.write("file.cfg", &text);
+    }
+
     /// The answer without the empty line that ends it.
-    fn ask(&self, command: &str) -> String {
+    pub(crate) fn ask(&self, command: &str) -> String {
         let answer = ask(&self.socket, command);
         assert!(
             !answer.is_empty(),
@@ -46,7 +60,7 @@ impl Served {
         answer.strip_suffix('\n').unwrap_or(&answer).to_owned()
     }
 
-    fn reload(&self) {
+    pub(crate) fn reload(&self) {
         let said = self.ask("reload");
         assert!(said.contains("is in service"), "{said}");
     }
@@ -72,7 +86,7 @@ fn a_frontend_that_was_disabled_stays_so_over_a_reload() {
     let (first, second) = (port(), port());
     let one = redirecting(first, "one").replace("frontend www", "frontend first");
     let two = redirecting(second, "two").replace("frontend www", "frontend second");
-    let served = serve(&format!("{one}{two}"), first);
+    let served = serve(&format!("{one}{two}"), first, &[]);
     assert_eq!(served.ask("disable frontend first"), "");
     until("it refuses", || refuses(first));
     assert!(get(second).contains("two"));
@@ -109,7 +123,7 @@ fn limits_that_were_set_hold_until_the_file_has_others() {
              server s 127.0.0.1:9 maxconn 30\n"
         )
     };
-    let served = serve(&file(50), listen);
+    let served = serve(&file(50), listen, &[]);
     for command in [
         "set maxconn frontend l 7",
         "set maxconn server l/s 3",
@@ -135,13 +149,7 @@ fn limits_that_were_set_hold_until_the_file_has_others() {
     assert_eq!(limits(), expected);
     served.reload();
     assert_eq!(limits(), expected);
-    let global = format!(
-        "global\n    stats socket {} level admin\n",
-        served.socket.display()
-    );
-    served
-        .stage
-        .write("file.cfg", &format!("{global}{}", file(60)));
+    served.configure(&file(60));
     served.reload();
     assert_eq!(limits()[..2], ["60", "3"]);
 }
@@ -161,6 +169,7 @@ fn a_server_that_was_moved_is_where_it_was_moved_to() {
              server s 127.0.0.1:{first}\n"
         ),
         listen,
+        &[],
     );
     assert!(get(listen).contains("one"));
     assert_eq!(
@@ -192,6 +201,7 @@ fn stick_tables_are_seen_and_changed() {
             redirecting(origin, "one")
         ),
         listen,
+        &[],
     );
     assert_eq!(
         served.ask("show table front"),
@@ -221,7 +231,7 @@ fn stick_tables_are_seen_and_changed() {
 #[test]
 fn the_configuration_in_service_is_shown_with_its_lines() {
     let listen = port();
-    let served = serve(&redirecting(listen, "one"), listen);
+    let served = serve(&redirecting(listen, "one"), listen, &[]);
     // What is shown is what runs, not what the file has become.
     served.stage.write("file.cfg", "garbage\n");
     let shown = served.ask("show config");

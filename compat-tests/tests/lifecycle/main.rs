@@ -3,6 +3,7 @@
 
 mod commands;
 mod endurance;
+mod patterns;
 mod stage;
 
 use std::collections::BTreeSet;

@@ -156,12 +156,17 @@ pub(crate) fn until(what: &str, mut happens: impl FnMut() -> bool) {
 
 /// The whole answer to one request on a connection of its own; empty when there is none.
 pub(crate) fn get(port: u16) -> String {
+    request(port, "GET / HTTP/1.0\r\n\r\n")
+}
+
+/// The same for any request.
+pub(crate) fn request(port: u16, text: &str) -> String {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
         return String::new();
     };
     let mut answer = String::new();
     let _ = stream.set_read_timeout(Some(PATIENCE));
-    let _ = stream.write_all(b"GET / HTTP/1.0\r\n\r\n");
+    let _ = stream.write_all(text.as_bytes());
     let _ = stream.read_to_string(&mut answer);
     answer
 }

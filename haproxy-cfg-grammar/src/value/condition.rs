@@ -26,6 +26,12 @@ pub struct AclSyntax {
     pub patterns: Vec<PatternSyntax>,
     /// The words of the patterns, for messages.
     pub pattern_spans: Vec<Span>,
+    /// The patterns as the statistics socket shows them: as written, with operators made ranges.
+    pub written: Vec<Box<[u8]>>,
+    /// The criterion with its arguments, as written.
+    pub written_criterion: String,
+    /// `-u`: the number of the list of patterns (since 1.5).
+    pub number: Option<u32>,
     /// `-f`: files of patterns.
     pub files: Vec<PatternFile>,
     /// Where the criterion is.
@@ -163,6 +169,9 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         method: criterion.method,
         patterns: Vec::new(),
         pattern_spans: Vec::new(),
+        written: Vec::new(),
+        written_criterion: first.shown(),
+        number: None,
         files: Vec::new(),
         span: first.span,
     };
@@ -227,16 +236,16 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 look_up_names = false;
                 rest = after;
             }
-            // The number by which the statistics socket knows the ACL.
             "-u" if dialect != Dialect::V1_4 => {
-                let number = after.split_first();
-                let Some((_, after)) = number.filter(|(id, _)| digits(&id.bytes)) else {
+                let number = after.first().and_then(|w| w.text().parse::<u32>().ok());
+                let (Some(number), Some((_, after))) = (number, after.split_first()) else {
                     return Err(Diagnostic::new(
                         Code::BadAcl,
                         after.first().map_or(word.span, |w| w.span),
-                        "'-u' needs a number",
+                        "'-u' needs a number, from 0 on",
                     ));
                 };
+                syntax.number = Some(number);
                 rest = after;
             }
             text if dialect == Dialect::V1_8 && text.starts_with('-') => {
@@ -268,13 +277,22 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
     }
     let parsed =
         pattern::parse_all(syntax.method, rest, dialect).and_then(|patterns| {
-            match patterns.iter().position(|p| !look_up_names && p.is_name()) {
+            match patterns
+                .iter()
+                .position(|p| !look_up_names && p.pattern.is_name())
+            {
                 Some(at) => Err(rest.get(at).unwrap_or(first)),
                 None => Ok(patterns),
             }
         });
     match parsed {
-        Ok(patterns) => syntax.patterns = patterns,
+        Ok(patterns) => {
+            for found in patterns {
+                syntax.pattern_spans.push(found.span);
+                syntax.written.push(found.written);
+                syntax.patterns.push(found.pattern);
+            }
+        }
         Err(word) => {
             return Err(Diagnostic::new(
                 Code::BadAcl,
@@ -316,12 +334,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("add a value, or -m found to ask whether there is one"),
         );
     }
-    syntax.pattern_spans = rest.iter().map(|w| w.span).collect();
     Ok(syntax)
-}
-
-fn digits(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether the values of a criterion can be compared that way: a method is a name, a truth is no

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::Dialect;
-use crate::Word;
 use crate::value::address::{self, Host, Network, NetworkV6};
 use crate::value::number;
+use crate::{Span, Word};
 
 /// How a sample is compared with patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -151,13 +151,46 @@ pub fn parse(
     })
 }
 
+/// A pattern among the words of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternWord {
+    /// What it says.
+    pub pattern: PatternSyntax,
+    /// Where it stands.
+    pub span: Span,
+    /// As written; after an operator, the range that is meant, as in `6:` for `gt 5`.
+    pub written: Box<[u8]>,
+}
+
+/// What an integer after an operator comes to, in the form of a range.
+fn written(
+    pattern: &PatternSyntax,
+    operator: Operator,
+    method: MatchMethod,
+    word: &Word,
+) -> Box<[u8]> {
+    let (PatternSyntax::Range { min, max }, false) = (pattern, operator == Operator::Equal) else {
+        return word.bytes.as_ref().into();
+    };
+    let side = |value: &Option<i64>| match (value, method) {
+        (None, _) => String::new(),
+        (Some(value), MatchMethod::Version) => format!("{}.{}", value >> 16, value & 0xffff),
+        (Some(value), _) => value.to_string(),
+    };
+    let text = match (min, max) {
+        (Some(low), Some(high)) if low == high => side(min),
+        _ => format!("{}:{}", side(min), side(max)),
+    };
+    text.into_bytes().into()
+}
+
 /// Reads all words of a list, with operators among integers. The word that cannot be understood
 /// is the error.
 pub fn parse_all(
     method: MatchMethod,
     words: &[Word],
     dialect: Dialect,
-) -> Result<Vec<PatternSyntax>, &Word> {
+) -> Result<Vec<PatternWord>, &Word> {
     let takes_operators = matches!(
         method,
         MatchMethod::Integer | MatchMethod::Length | MatchMethod::Version
@@ -177,7 +210,12 @@ pub fn parse_all(
             continue;
         }
         pending = None;
-        patterns.push(parse(method, operator, &word.bytes, dialect).ok_or(word)?);
+        let pattern = parse(method, operator, &word.bytes, dialect).ok_or(word)?;
+        patterns.push(PatternWord {
+            written: written(&pattern, operator, method, word),
+            span: word.span,
+            pattern,
+        });
     }
     match pending {
         Some(word) => Err(word),

@@ -29,12 +29,15 @@ struct Classes<'a> {
     names: Vec<String>,
     numbers: HashMap<String, usize>,
     acls: Vec<&'a Acl>,
+    /// ACLs that may be compared with other patterns than those of the plan.
+    unsettled: &'a dyn Fn(usize) -> bool,
 }
 
 impl<'a> Classes<'a> {
-    fn new(around: &'a BTreeSet<String>) -> Self {
+    fn new(around: &'a BTreeSet<String>, unsettled: &'a dyn Fn(usize) -> bool) -> Self {
         Self {
             around,
+            unsettled,
             names: Vec::new(),
             numbers: HashMap::new(),
             acls: Vec::new(),
@@ -63,6 +66,9 @@ impl<'a> Classes<'a> {
         let mut keys = Keys::new();
         for id in &term.acls {
             let acl = acls.get(id.0 as usize)?;
+            if (self.unsettled)(id.0 as usize) {
+                return None;
+            }
             // Methods are told apart by case whatever the flags, some patterns of files too.
             let by_case = acl.sample.fetch == Fetch::Method || !acl.exact_case.is_empty();
             if acl.patterns.is_empty() || (by_case && acl.ignore_case) {
@@ -109,9 +115,19 @@ impl RuleIndex {
         conditions: impl Iterator<Item = Option<&'c Condition>>,
         acls: &'c [Acl],
     ) -> Option<Self> {
+        Self::without(conditions, acls, &|_| false)
+    }
+
+    /// The same when some ACLs have other patterns than the plan says: rules are not found by those.
+    pub fn without<'c>(
+        conditions: impl Iterator<Item = Option<&'c Condition>>,
+        acls: &'c [Acl],
+        unsettled: &'c dyn Fn(usize) -> bool,
+    ) -> Option<Self> {
         let builder = Builder {
             conditions: conditions.collect(),
             acls,
+            unsettled,
         };
         let count = u32::try_from(builder.conditions.len()).ok()?;
         let rules: Vec<u32> = (0..count.min(NESTED)).collect();
@@ -131,6 +147,7 @@ impl RuleIndex {
 struct Builder<'c> {
     conditions: Vec<Option<&'c Condition>>,
     acls: &'c [Acl],
+    unsettled: &'c dyn Fn(usize) -> bool,
 }
 
 impl Builder<'_> {
@@ -139,7 +156,7 @@ impl Builder<'_> {
         if rules.len() < WORTHWHILE {
             return None;
         }
-        let mut classes = Classes::new(around);
+        let mut classes = Classes::new(around, self.unsettled);
         let mut shared: HashMap<(usize, Box<[u8]>), u32> = HashMap::new();
         for condition in rules.iter().filter_map(|rule| self.condition(*rule)) {
             for term in condition.any.iter().flat_map(|all| &all.all) {

@@ -29,6 +29,7 @@ fn acl(fetch: Fetch, matching: MatchMethod, ignore_case: bool, patterns: &[Strin
             .map(|text| Pattern::Text(text.as_bytes().into()))
             .collect(),
         exact_case: Vec::new(),
+        written: Default::default(),
     }
 }
 

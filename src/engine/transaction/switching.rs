@@ -1,7 +1,6 @@
 //! Which backend a request goes to.
 
 use super::Transaction;
-use crate::acl::RuleIndex;
 use crate::engine::live::{Counter, Pace};
 use crate::engine::session::Session;
 use crate::plan::{ProxyId, SwitchingTarget};
@@ -31,8 +30,7 @@ impl Transaction {
                 self.facts(session, session.frontend, content)
             };
             let handles = session.frontend_handles();
-            let first = RuleIndex::find(
-                handles.switching.as_ref(),
+            let first = handles.switching.find(
                 &proxy.switching,
                 |rule| rule.condition.as_ref(),
                 &handles.acls,
