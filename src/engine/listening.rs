@@ -9,8 +9,6 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +17,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::EngineError;
 use crate::admin;
-use crate::plan::{ListenAddress, Listener, Mode, Plan, Proxy, StatsSocket};
+use crate::admin::socket::StatsListener;
+use crate::plan::{ListenAddress, Listener, Mode, Plan, Proxy, SocketFile, StatsSocket};
 
 /// What makes two `bind` lines the same socket. A socket whose key is unchanged is never closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,7 +112,7 @@ pub trait Opener: fmt::Debug + Send {
         &mut self,
         plan: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError>;
+    ) -> Result<Vec<StatsListener>, EngineError>;
 
     /// Opens the addresses of a plan where metrics are served, in order.
     ///
@@ -158,9 +157,18 @@ impl Opener for Local {
         &mut self,
         _: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError> {
-        let opened = sockets.iter().map(|s| Ok(admin::socket::open(s)?));
-        opened.collect()
+    ) -> Result<Vec<StatsListener>, EngineError> {
+        let open = |socket: &StatsSocket| {
+            Ok(match &socket.address {
+                ListenAddress::Unix(path) => {
+                    StatsListener::Unix(admin::socket::open(path, &socket.file)?)
+                }
+                ListenAddress::Tcp { ip, port } => {
+                    StatsListener::Tcp(open_aside(SocketAddr::new(*ip, *port))?)
+                }
+            })
+        };
+        sockets.iter().map(open).collect()
     }
 
     fn open_metrics(
@@ -168,7 +176,7 @@ impl Opener for Local {
         _: &Plan,
         addresses: &[SocketAddr],
     ) -> Result<Vec<TcpListener>, EngineError> {
-        let opened = addresses.iter().map(|a| Ok(open_metrics(*a)?));
+        let opened = addresses.iter().map(|a| Ok(open_aside(*a)?));
         opened.collect()
     }
 
@@ -203,7 +211,7 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
     let address = match &listener.address {
         ListenAddress::Tcp { ip, port } => SocketAddr::new(*ip, *port),
         ListenAddress::Unix(path) => {
-            return Ok(vec![open_unix(path, backlog(proxy))?]);
+            return Ok(vec![open_unix(path, &listener.file, backlog(proxy))?]);
         }
     };
     let mut sockets = Vec::with_capacity(workers);
@@ -227,7 +235,7 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
 }
 
 /// Shared like the others, so that the process that takes over can bind it while this one serves.
-fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
+fn open_aside(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let socket = tcp(address).map_err(failed("create a socket for", address))?;
     socket
         .set_reuse_port(true)
@@ -237,14 +245,12 @@ fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
     socket
         .bind(&address.into())
         .map_err(failed("bind", address))?;
-    socket
-        .listen(METRICS_BACKLOG)
-        .map_err(failed("listen on", address))?;
+    socket.listen(FEW).map_err(failed("listen on", address))?;
     Ok(socket.into())
 }
 
-/// Scrapers are few.
-const METRICS_BACKLOG: i32 = 64;
+/// Scrapers and administrators are few.
+const FEW: i32 = 64;
 
 /// Says when another process, or another program, listens on an address of the plan already.
 ///
@@ -387,7 +393,7 @@ fn set_defer_accept(socket: &Socket, seconds: nix::libc::c_int) -> io::Result<()
 
 /// Binds under another name and renames, so that the file in place is at every moment one that
 /// somebody listens on.
-fn open_unix(path: &Path, backlog: i32) -> Result<OwnedFd, ListenError> {
+fn open_unix(path: &Path, file: &SocketFile, backlog: i32) -> Result<OwnedFd, ListenError> {
     let shown = path.display();
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.tmp", std::process::id()));
@@ -403,8 +409,7 @@ fn open_unix(path: &Path, backlog: i32) -> Result<OwnedFd, ListenError> {
     socket.bind(&address).map_err(failed("bind", &shown))?;
     let listening = socket
         .listen(backlog)
-        // Clients may come from any user, as over TCP.
-        .and_then(|()| std::fs::set_permissions(new, std::fs::Permissions::from_mode(0o666)))
+        .and_then(|()| admin::socket::give_away(new, file))
         .and_then(|()| std::fs::rename(new, path));
     if let Err(cause) = listening {
         let _ = std::fs::remove_file(new);
@@ -434,6 +439,7 @@ mod tests {
             mss: None,
             transparent: false,
             defer_accept,
+            file: SocketFile::default(),
         }
     }
 

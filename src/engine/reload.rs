@@ -45,6 +45,7 @@ mod tests {
             mss: None,
             transparent: false,
             defer_accept: false,
+            file: crate::plan::SocketFile::default(),
         })
     }
 

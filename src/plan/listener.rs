@@ -38,4 +38,18 @@ pub struct Listener {
     pub transparent: bool,
     /// `defer-accept`.
     pub defer_accept: bool,
+    /// Of a Unix socket: owner and permissions.
+    pub file: SocketFile,
+}
+
+/// `user`, `group`, `uid`, `gid` and `mode`: to whom the file of a Unix socket belongs and who may
+/// use it. What is not given is left as it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SocketFile {
+    /// Its owner.
+    pub uid: Option<u32>,
+    /// Its group.
+    pub gid: Option<u32>,
+    /// Its permissions.
+    pub mode: Option<u32>,
 }

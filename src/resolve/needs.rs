@@ -8,6 +8,7 @@ use haproxy_cfg_grammar::keywords::log::{LogAddress, LogStatement, LogTarget};
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
+use haproxy_cfg_grammar::keywords::socket_file::SocketFile;
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::value::address::{Host, Network};
@@ -64,6 +65,7 @@ impl Needs {
         match statement {
             Statement::Global(global) => self.global(global),
             Statement::Bind(bind) => {
+                self.socket_file(&bind.file);
                 for (endpoint, _) in &bind.addresses {
                     self.host(&endpoint.host);
                 }
@@ -122,11 +124,18 @@ impl Needs {
             }
             GlobalStatement::Log(target) => self.log_target(target),
             GlobalStatement::StatsSocket(socket) => {
-                self.users.extend(socket.user.iter().map(|w| w.shown()));
-                self.groups.extend(socket.group.iter().map(|w| w.shown()));
+                for (address, _) in &socket.addresses {
+                    self.host(&address.host);
+                }
+                self.socket_file(&socket.file);
             }
             _ => {}
         }
+    }
+
+    fn socket_file(&mut self, file: &SocketFile) {
+        self.users.extend(file.user.iter().map(|w| w.shown()));
+        self.groups.extend(file.group.iter().map(|w| w.shown()));
     }
 
     fn log_target(&mut self, target: &LogTarget) {

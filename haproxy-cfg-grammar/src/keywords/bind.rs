@@ -4,6 +4,7 @@ use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::keyword::{Keyword, Setting};
 use crate::keywords::later;
+use crate::keywords::socket_file::SocketFile;
 use crate::section::{BACKEND, FL};
 use crate::value::address::{self, Endpoint, Host, PortRules};
 use crate::value::number;
@@ -26,6 +27,8 @@ pub struct BindStatement {
     pub transparent: bool,
     /// `defer-accept`.
     pub defer_accept: bool,
+    /// `user`, `group`, `uid`, `gid`, `mode` (1.5).
+    pub file: SocketFile,
 }
 
 /// The options of `bind`.
@@ -36,6 +39,18 @@ pub const OPTIONS: &[Setting] = &[
     Setting::works("mss", "integer"),
     Setting::works("name", "string"),
     Setting::works("transparent", "none"),
+];
+
+/// Options of `bind` that came with 1.5, `expose-fd` and `severity-output` with 1.8.
+pub const OPTIONS_SINCE_1_5: &[Setting] = &[
+    Setting::works("expose-fd", "listeners"),
+    Setting::works("gid", "integer"),
+    Setting::works("group", "group name"),
+    Setting::works("level", "user, operator or admin"),
+    Setting::works("mode", "octal number"),
+    Setting::works("severity-output", "none, number or string"),
+    Setting::works("uid", "integer"),
+    Setting::works("user", "user name"),
 ];
 
 /// The family.
@@ -96,6 +111,8 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             }
             "transparent" => bind.transparent = true,
             "defer-accept" => bind.defer_accept = true,
+            text if arguments.dialect != Dialect::V1_4
+                && (bind.file.option(arguments, text)? || of_sockets(arguments, text)?) => {}
             text => {
                 return Err(match later::find(later::BIND_OPTIONS, text) {
                     Some(row) => row.refusal(option.span, ""),
@@ -105,6 +122,16 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         }
     }
     Ok(Statement::Bind(Box::new(bind)))
+}
+
+/// Options that mean something to statistics sockets alone, and are read everywhere.
+fn of_sockets(arguments: &mut Arguments<'_>, name: &str) -> Result<bool, Diagnostic> {
+    match name {
+        "level" => super::global::level(arguments).map(|_| true),
+        "severity-output" => super::global::severity_output(arguments).map(|_| true),
+        "expose-fd" => super::global::expose_fd(arguments).map(|()| true),
+        _ => Ok(false),
+    }
 }
 
 /// An option that a keyword does not have.
@@ -157,7 +184,10 @@ pub(crate) fn section_addresses(
     }))))
 }
 
-fn addresses(arguments: &Arguments<'_>, word: &Word) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
+pub(super) fn addresses(
+    arguments: &Arguments<'_>,
+    word: &Word,
+) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
     // Without any colon 1.4 takes the word for something else altogether and names the line.
     let has_port = memchr::memchr(b':', &word.bytes).is_some();
     let mut addresses = Vec::new();
