@@ -50,7 +50,7 @@ pub use global::{Global, Tune};
 pub use http_rules::{
     Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
 };
-pub use listener::{ListenAddress, Listener, SocketFile};
+pub use listener::{ListenAddress, Listener, SocketFile, UnixAddress};
 pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{

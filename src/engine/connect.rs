@@ -1,6 +1,7 @@
 //! From "this backend" to a connected server: choice, queue, attempts, redispatch.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
@@ -8,15 +9,16 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{self, SocketFlags, SocketType};
 
 use super::deadline::after;
 use super::idle::Wanted;
-use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
+use super::live::{Ask, Choice, Place, Server, Sign, Slot, Ticket, Turn};
 use super::session::{ConnectError, Life, Link, Session};
 use super::side::{Farewell, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
+use super::target::Target;
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
@@ -50,8 +52,15 @@ impl Failure {
     }
 }
 
-/// How long an attempt waits after one that was refused.
+/// How long an attempt waits after one that was refused, at most.
 const TURN_AROUND: Duration = Duration::from_secs(1);
+
+/// How long an attempt waits after one that was refused: since 1.5 not longer than for an answer.
+fn turn_around(session: &Session) -> Duration {
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
+    timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND))
+}
 
 /// Connects to a server of the session's backend, and sends the first bytes when there are any.
 /// A connection that was kept is used again when its server is chosen.
@@ -59,6 +68,7 @@ pub(crate) async fn connect(
     session: &mut Session,
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
+    transaction.connecting = true;
     if session.backend().servers.is_empty() {
         return connect_directly(session, transaction).await;
     }
@@ -73,7 +83,6 @@ pub(crate) async fn connect(
         let slot = match held.take() {
             Some(slot) => {
                 session.count_retry(&slot.server, false);
-                session.count_choice(&slot.server, false);
                 slot
             }
             None => {
@@ -88,15 +97,17 @@ pub(crate) async fn connect(
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
                 }
+                // Another attempt there is no other choice.
+                transaction.timing.assigned = Some(session.worker.now());
                 slot
             }
         };
-        transaction.timing.assigned = Some(session.worker.now());
         transaction.server = Some(Arc::clone(&slot.server));
         if transaction.redirects(&slot.server) {
+            session.count_visit(&slot.server);
             return Err(Failure::redirect());
         }
-        let kept = reuse(session, Some(&slot.server), slot.server.address())
+        let kept = reuse(session, Some(&slot.server), &slot.server.place())
             || borrow(session, transaction, &slot.server);
         transaction.dress(session, &slot.server, !kept);
         if kept {
@@ -110,7 +121,8 @@ pub(crate) async fn connect(
         }
         let server = Arc::clone(&slot.server);
         let address = target(session, &slot.server);
-        let error = match attempt(session, transaction, address, Some(slot)).await {
+        held = Some(slot);
+        let error = match attempt(session, transaction, address, &mut held).await {
             Ok(()) => {
                 transaction.timing.connected = Some(session.worker.now());
                 session.observe(&server, Sign::Connected);
@@ -119,9 +131,13 @@ pub(crate) async fn connect(
             Err(error) => error,
         };
         session.observe(&server, Sign::Unreachable);
-        held = session.server.take().and_then(|mut link| link.slot.take());
-        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
-        if error.kind() == std::io::ErrorKind::Interrupted {
+        // What fails before it begins is not given time to get better.
+        let at_once = held.is_some();
+        if let Some(mut link) = session.server.take() {
+            held = link.slot.take();
+        }
+        let timed_out = error.kind() == ErrorKind::TimedOut;
+        if error.kind() == ErrorKind::Interrupted {
             return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
         }
         if transaction.retries >= attempts {
@@ -136,11 +152,9 @@ pub(crate) async fn connect(
             held = None;
             failed = Some(Arc::clone(&server));
         }
-        // 1.4 waits for a second whatever the timeout, even before it turns to another server.
-        if !(timed_out || elsewhere && easy) {
-            let timeout = session.backend().timeouts.connect.filter(|_| !v1_4);
-            let pause = timeout.map_or(TURN_AROUND, |timeout| timeout.min(TURN_AROUND));
-            let until = session.worker.now() + pause;
+        // 1.4 waits even before it turns to another server.
+        if !(timed_out || at_once || elsewhere && easy) {
+            let until = session.worker.now() + turn_around(session);
             let gives_up = session.backend().options.abortonclose;
             let left = poll_fn(|cx| {
                 if gives_up && client_left(session, cx) {
@@ -163,7 +177,7 @@ async fn connect_directly(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     let backend = session.backend();
-    let wanted = || session.client.socket.local_addr();
+    let wanted = || session.destination();
     let address = if backend.options.http_proxy {
         transaction.url_address
     } else if let Some(address) = backend.dispatch {
@@ -178,27 +192,28 @@ async fn connect_directly(
         return Err(Failure::new(Cause::ServerAbort, Stage::Connect));
     };
     transaction.timing.assigned = Some(session.worker.now());
-    if reuse(session, None, literal(address)) {
+    if reuse(session, None, &literal(address)) {
         go_along(session, transaction, None);
         return Ok(());
     }
     session.close_server(true);
     loop {
-        let Err(error) = attempt(session, transaction, Some(address), None).await else {
+        let target = Target::Internet(address);
+        let Err(error) = attempt(session, transaction, Some(target), &mut None).await else {
             transaction.timing.connected = Some(session.worker.now());
             return Ok(());
         };
-        session.server = None;
-        if error.kind() == std::io::ErrorKind::Interrupted {
+        let at_once = session.server.take().is_none();
+        if error.kind() == ErrorKind::Interrupted {
             return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
         }
-        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
+        let timed_out = error.kind() == ErrorKind::TimedOut;
         if transaction.retries >= session.backend().retries {
             return Err(unreachable(session, None, timed_out));
         }
         transaction.retries += 1;
-        if !timed_out {
-            let until = session.worker.now() + TURN_AROUND;
+        if !(timed_out || at_once) {
+            let until = session.worker.now() + turn_around(session);
             poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
         }
     }
@@ -229,11 +244,11 @@ fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> F
 }
 
 /// An address as one of servers.
-fn literal(address: SocketAddr) -> ServerAddress {
-    ServerAddress {
+fn literal(address: SocketAddr) -> Place {
+    Place::Internet(ServerAddress {
         ip: Some(address.ip()),
         port: ServerPort::Fixed(address.port()),
-    }
+    })
 }
 
 /// Whether one server is as good as another, and there are several: since 1.5 such a request turns
@@ -302,7 +317,7 @@ fn borrow(session: &mut Session, transaction: &Transaction, server: &Arc<Server>
     let v1_8 = session.generation.plan.dialect == Dialect::V1_8;
     let wanted = Wanted {
         server,
-        at: server.address(),
+        at: &server.place(),
         proven,
         owner: v1_8.then_some(session.card.id),
     };
@@ -374,7 +389,9 @@ async fn obtain(
             && !preferred
                 .as_ref()
                 .is_some_and(|server| Arc::ptr_eq(server, &slot.server));
-        session.count_choice(&slot.server, balanced);
+        if balanced {
+            session.count_choice(&slot.server);
+        }
         if let Some(left) = left {
             moved(session, transaction, &left, &slot.server);
         }
@@ -417,24 +434,24 @@ async fn wait(
 }
 
 /// Whether the kept connection can carry the next request.
-fn reuse(session: &mut Session, server: Option<&Arc<Server>>, at: ServerAddress) -> bool {
+fn reuse(session: &mut Session, server: Option<&Arc<Server>>, at: &Place) -> bool {
     session.server.as_ref().is_some_and(|link| {
         link.server.as_ref().map(Arc::as_ptr) == server.map(Arc::as_ptr)
             && link.backend == session.backend
-            && link.at == at
+            && link.at == *at
             && !link.side.read_closed
             && link.side.socket.is_quiet()
     })
 }
 
-/// One attempt. The link is in the session when it succeeds.
+/// One attempt. The link is in the session once it has begun, and with it the slot.
 async fn attempt(
     session: &mut Session,
     transaction: &mut Transaction,
-    address: Option<SocketAddr>,
-    slot: Option<Slot>,
+    target: Option<Target>,
+    slot: &mut Option<Slot>,
 ) -> Result<(), ConnectError> {
-    let address = address.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let target = target.ok_or(ErrorKind::AddrNotAvailable)?;
     let server = slot.as_ref().map(|slot| Arc::clone(&slot.server));
     let patience = server.as_ref().and_then(|s| s.settings().tcp_user_timeout);
     let alive = session.backend().options.srvtcpka;
@@ -443,6 +460,8 @@ async fn attempt(
         .as_ref()
         .and_then(|settings| settings.source.as_ref());
     let source = source.or_else(|| session.backend().source.as_ref());
+    // A Unix socket has no such end.
+    let source = source.filter(|_| target.internet().is_some());
     let plain = !alive && patience.is_none() && source.is_none();
     // A request that is at hand goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect != Some(false);
@@ -455,8 +474,8 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
+    let socket = start(&target, kind, origin, &session.worker)?;
     session.count_attempt(server.as_deref());
-    let socket = start(address, kind, origin, &session.worker)?;
     if alive {
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
@@ -472,22 +491,24 @@ async fn attempt(
     session.card.server.replace(server.clone());
     session.server = Some(Box::new(Link {
         side,
-        at: server
-            .as_ref()
-            .map_or_else(|| literal(address), |s| s.address()),
+        at: match (&server, &target) {
+            (Some(server), _) => server.place(),
+            (None, Target::Internet(address)) => literal(*address),
+            (None, Target::Unix(socket)) => Place::Unix(Arc::clone(socket)),
+        },
         life: server.as_ref().and_then(|s| s.life()).map(Life),
         server,
         backend: session.backend,
-        slot,
+        slot: slot.take(),
         reused: false,
         personal: false,
-        spare: plain.then_some(address),
+        spare: target.internet().filter(|_| plain),
     }));
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {
         let Some(link) = &mut session.server else {
-            return Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()));
+            return Poll::Ready(Err(ErrorKind::NotConnected.into()));
         };
         let up = &mut transaction.up;
         let socket = &mut link.side.socket;
@@ -501,11 +522,11 @@ async fn attempt(
         };
         if connected.is_pending() {
             if session.deadline.poll(cx, limit).is_ready() {
-                return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             // What the client has gone from is not worth a connection.
             if gives_up && client_left(session, cx) {
-                return Poll::Ready(Err(std::io::ErrorKind::Interrupted.into()));
+                return Poll::Ready(Err(ErrorKind::Interrupted.into()));
             }
         }
         connected
@@ -514,9 +535,14 @@ async fn attempt(
 }
 
 /// Where a server is for this session.
-fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
+fn target(session: &Session, server: &Server) -> Option<Target> {
     // The slot may be on a server that a reload has just added: it knows its address itself.
-    resolve(server.address(), || session.client.socket.local_addr())
+    match server.place() {
+        Place::Internet(address) => {
+            resolve(address, || session.destination()).map(Target::Internet)
+        }
+        Place::Unix(socket) => Some(Target::Unix(socket)),
+    }
 }
 
 /// An address whose missing parts are those of the address that the client has connected to.
@@ -551,23 +577,24 @@ struct Start {
 
 /// Starts to connect, with a spare socket when one will do.
 fn start(
-    address: SocketAddr,
+    target: &Target,
     kind: Start,
     origin: Option<(&plan::Source, Origin)>,
     worker: &Worker,
 ) -> Result<Socket, ConnectError> {
-    let mut socket = match kind.plain.then(|| worker.spares.take(address)).flatten() {
+    let spare = target.internet().filter(|_| kind.plain);
+    let mut socket = match spare.and_then(|address| worker.spares.take(address)) {
         Some(socket) => socket,
-        None => create(address, worker)?,
+        None => create(target, worker)?,
     };
     if let Some((source, origin)) = origin {
         source::bind(socket.fd(), source, origin)?;
     }
-    if kind.quiet {
+    if kind.quiet && target.internet().is_some() {
         // Only a saving.
         let _ = net::sockopt::set_tcp_quickack(socket.fd(), false);
     }
-    match net::connect(socket.fd(), &address) {
+    match target.connect(socket.fd()) {
         Ok(()) | Err(Errno::INPROGRESS) => {
             socket.expect_answer();
             Ok(socket)
@@ -576,11 +603,8 @@ fn start(
     }
 }
 
-fn create(address: SocketAddr, worker: &Worker) -> Result<Socket, ConnectError> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
+fn create(target: &Target, worker: &Worker) -> Result<Socket, ConnectError> {
+    let family = target.family();
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let new = || net::socket_with(family, SocketType::STREAM, flags, None);
     let fd = match new() {
@@ -591,6 +615,8 @@ fn create(address: SocketAddr, worker: &Worker) -> Result<Socket, ConnectError> 
         fd => fd,
     };
     let socket = Socket::new(fd?);
-    socket.set_nodelay();
+    if target.internet().is_some() {
+        socket.set_nodelay();
+    }
     Ok(socket)
 }

@@ -13,7 +13,7 @@ use super::listening::Opener;
 use super::{Engine, EngineError};
 use crate::admin;
 use crate::admin::socket::StatsListener;
-use crate::plan::{ListenAddress, Plan, StatsSocket};
+use crate::plan::{ListenAddress, Plan, StatsSocket, UnixAddress};
 
 /// A statistics socket.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub(super) struct Doors {
 /// The file of a Unix socket.
 fn path(socket: &StatsSocket) -> Option<&Path> {
     match &socket.address {
-        ListenAddress::Unix(path) => Some(path),
-        ListenAddress::Tcp { .. } => None,
+        ListenAddress::Unix(UnixAddress::Path(path)) => Some(path),
+        _ => None,
     }
 }
 

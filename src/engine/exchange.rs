@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::deadline::{after, earlier};
-use super::session::{Line, Session};
+use super::session::{Line, Moment, Session};
 use super::side::Side;
 use super::splice::Splicing;
 use super::transaction::Transaction;
@@ -374,35 +374,27 @@ impl Exchange {
             return Poll::Pending;
         };
         let (up, down) = (&transaction.up, &transaction.down);
-        let independent = session
-            .generation
-            .proxy(session.frontend)
-            .options
-            .independant_streams
-            || session
-                .generation
-                .proxy(session.backend)
-                .options
-                .independant_streams;
-        let server_open = !link.side.read_closed;
-        let timeout = session.generation.proxy(session.backend).timeouts.server;
+        let (frontend, backend) = (session.frontend, session.backend);
+        let (frontend, backend) = (
+            session.generation.proxy(frontend),
+            session.generation.proxy(backend),
+        );
+        let server_open = !link.side.read_closed && !down.stuck;
+        let independent = backend.options.independant_streams;
+        let server_since = since(&link.side, up.is_pending(), independent);
         let server_at = (server_open || up.is_pending())
-            .then(|| after(since(&link.side, up.is_pending(), independent), timeout))
+            .then(|| after(server_since, backend.timeouts.server))
             .flatten();
         // A client that owes the rest of its request is left to the server's patience.
         let awaits_client = if self.tunnel {
-            !session.client.read_closed || down.is_pending()
+            !session.client.read_closed && !up.stuck || down.is_pending()
         } else {
             down.is_pending() || (!up.body.is_done() && server_at.is_none())
         };
-        let timeout = session.generation.proxy(session.frontend).timeouts.client;
+        let independent = frontend.options.independant_streams;
+        let client_since = since(&session.client, down.is_pending(), independent);
         let client_at = awaits_client
-            .then(|| {
-                after(
-                    since(&session.client, down.is_pending(), independent),
-                    timeout,
-                )
-            })
+            .then(|| after(client_since, frontend.timeouts.client))
             .flatten();
         let at = earlier(client_at, server_at);
         if session.deadline.poll(cx, at).is_pending() {
@@ -410,13 +402,18 @@ impl Exchange {
         }
         let begun = self.response == Response::Begun;
         let stage = if begun { Stage::Data } else { Stage::Headers };
-        let by_server = server_at.is_some() && server_at == at;
+        // When both have been silent for too long, it is the client who is said to.
+        let by_server = server_at.is_some() && client_at != at;
         let cause = if by_server {
             Cause::ServerTimeout
         } else {
             Cause::ClientTimeout
         };
         let termination = Termination::new(cause, stage);
+        if !by_server && down.is_pending() && session.generation.plan.dialect == Dialect::V1_4 {
+            // So that the client does not take for all what it has got.
+            session.client.socket.reset_on_close();
+        }
         if self.tunnel {
             let side = if by_server {
                 &mut link.side
@@ -477,13 +474,25 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = crate::log::Counts {
-        server_queue: transaction.queued.0,
-        backend_queue: transaction.queued.1,
-        ..session.counts()
-    };
     session.count_tcp_end(&transaction, termination);
-    let line = Line {
+    // With `option logasap` the line of a session that has got to a server is there already.
+    if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
+        log_relay(session, &transaction, termination, Moment::End);
+    }
+    let broken = session.client.broken;
+    session.close_server(broken);
+    let worker: &Worker = &session.worker;
+    worker.give_transaction(transaction);
+}
+
+/// Writes the line of a session in `mode tcp`.
+fn log_relay(
+    session: &Session,
+    transaction: &Transaction,
+    termination: Termination,
+    moment: Moment,
+) {
+    session.log(&Line {
         server: transaction.server_name(),
         timers: Timers {
             request: -1,
@@ -494,16 +503,15 @@ pub(crate) async fn relay(session: &mut Session) {
         },
         bytes: transaction.down.read,
         termination,
-        counts,
-        retries: transaction.retries,
+        counts: crate::log::Counts {
+            server_queue: transaction.queued.0,
+            backend_queue: transaction.queued.1,
+            ..session.counts(moment, transaction.server.as_deref())
+        },
+        retries: transaction.logged_retries(session),
         redispatched: transaction.redispatched,
         http: None,
-    };
-    session.log(&line);
-    let broken = session.client.broken;
-    session.close_server(broken);
-    let worker: &Worker = &session.worker;
-    worker.give_transaction(transaction);
+    });
 }
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
@@ -513,6 +521,14 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    if transaction.has_no_client(session).await {
+        session.close_client();
+        return if session.client.broken {
+            Termination::new(Cause::ClientAbort, Stage::Request)
+        } else {
+            Termination::default()
+        };
+    }
     transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);
@@ -524,6 +540,9 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return failure.termination;
     }
     transaction.remember_server(session, false);
+    if session.proxy().options.logasap {
+        log_relay(session, transaction, Termination::default(), Moment::Early);
+    }
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

@@ -35,6 +35,8 @@ pub(crate) struct Flow {
     splicing: Splicing,
     /// How often in a row what came filled the buffer.
     full_reads: u32,
+    /// Nothing is received for want of room: who is not read from cannot be late.
+    pub(crate) stuck: bool,
 }
 
 impl Default for Flow {
@@ -51,6 +53,7 @@ impl Default for Flow {
             pipe: None,
             splicing: Splicing::Never,
             full_reads: 0,
+            stuck: false,
         }
     }
 }
@@ -80,6 +83,7 @@ impl Flow {
         self.counted.set(0);
         self.splicing = Splicing::Never;
         self.full_reads = 0;
+        self.stuck = false;
     }
 
     /// Says when bytes may go from socket to socket.
@@ -149,10 +153,12 @@ impl Flow {
         }
         // What is in the pipe comes first.
         if self.pipe.is_some() {
+            self.stuck = true;
             return Poll::Pending;
         }
         let long = self.full_reads > 0 && self.body.opaque() >= LARGE as u64;
         let limit = if long { limit.max(LARGE) } else { limit };
+        self.note_room(self.buffer.len() < limit, from, worker);
         let result = from.poll_fill(cx, &mut self.buffer, worker, limit);
         if let Poll::Ready(n) = result {
             self.full_reads = if n > 0 && self.buffer.len() >= limit {
@@ -210,9 +216,20 @@ impl Flow {
             }
             Poll::Pending => {
                 self.give_empty_pipe(worker);
+                self.note_room(self.pipe.is_none(), from, worker);
                 Some(Poll::Pending)
             }
         }
+    }
+
+    /// Notes whether there is room to receive. The time of a side that was not read from begins
+    /// when there is.
+    fn note_room(&mut self, room: bool, from: &mut Side, worker: &Worker) {
+        if self.stuck && room {
+            from.active = worker.now();
+            from.received = from.active;
+        }
+        self.stuck = !room;
     }
 
     fn give_empty_pipe(&mut self, worker: &Worker) {

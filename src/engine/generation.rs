@@ -159,6 +159,17 @@ impl Generation {
         for (proxy, handles) in plan.proxies.iter().zip(&handles) {
             let limit = handles.frontend.maxconn.configure(proxy.maxconn);
             handles.frontend.sessions.set_limit(limit);
+            for (listener, live) in proxy.listeners.iter().zip(&handles.listeners) {
+                live.sessions.set_limit(listener.maxconn);
+            }
+        }
+        let global = &plan.global;
+        let rates = [
+            (&registry.connection_rate, global.connection_rate),
+            (&registry.session_rate, global.session_rate),
+        ];
+        for (rate, limit) in rates {
+            rate.limit.configure(limit);
         }
         let limit = registry.maxconn.configure(plan.global.maxconn);
         registry.process.set_limit(limit);

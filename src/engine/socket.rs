@@ -238,6 +238,29 @@ impl Socket {
         }
     }
 
+    /// Receives without taking anything away; 0 is the end of the stream.
+    pub(crate) fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let watch = self.watch(Direction::Read)?;
+        loop {
+            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
+            match net::recv(&self.fd, &mut *room, RecvFlags::PEEK) {
+                Ok((_, n)) => return Poll::Ready(Ok(n)),
+                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Takes what was seen before.
+    pub(crate) fn take(&self, room: &mut [u8]) -> io::Result<usize> {
+        Ok(net::recv(&self.fd, room, RecvFlags::DONTWAIT).map(|(_, n)| n)?)
+    }
+
     fn peek(&self) -> Result<usize, Errno> {
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
@@ -305,6 +328,13 @@ impl Socket {
     /// Turns Nagle's algorithm off.
     pub(crate) fn set_nodelay(&self) {
         let _ = net::sockopt::set_tcp_nodelay(self.fd(), true);
+    }
+
+    /// Acknowledges what has come at once, and what comes next: a peer that sends a message in
+    /// pieces may wait for that (Nagle's algorithm), for as long as the system would delay it.
+    pub(crate) fn acknowledge(&self) {
+        // Only a matter of time.
+        let _ = net::sockopt::set_tcp_quickack(self.fd(), true);
     }
 
     /// The address that the peer connected to.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::keywords::global::{
     GlobalStatement, Level, Number, SeverityOutput as SeveritySyntax,
-    StatsSocket as StatsSocketSyntax, Switch, Text,
+    StatsSocket as StatsSocketSyntax, Switch, Text, UnixBind,
 };
 use haproxy_cfg_grammar::value::number::to_int;
 use haproxy_cfg_grammar::{
@@ -20,6 +20,8 @@ use crate::plan::{AccessLevel, Global, SeverityOutput, StatsSocket, Tune};
 pub(super) fn built_in(dialect: Dialect) -> Global {
     Global {
         maxconn: 2000,
+        connection_rate: 0,
+        session_rate: 0,
         memory_mb: None,
         workers: None,
         daemon: false,
@@ -139,6 +141,7 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
                 global.metrics.push(*address);
             }
         }
+        GlobalStatement::UnixBind(unix) => unix_bind(unix, drafts),
         GlobalStatement::StatsBindProcess(_) => drafts.stats_settings = true,
     }
 }
@@ -154,6 +157,14 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             global.maxconn = if value == 0 { 2000 } else { value };
             drafts.maxconn_set = value != 0;
             "maxconn"
+        }
+        Number::Maxconnrate => {
+            global.connection_rate = value;
+            "maxconnrate"
+        }
+        Number::Maxsessrate => {
+            global.session_rate = value;
+            "maxsessrate"
         }
         Number::Maxpipes => {
             global.maxpipes = value;
@@ -225,6 +236,8 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
     let once = matches!(
         which,
         Number::Maxconn
+            | Number::Maxconnrate
+            | Number::Maxsessrate
             | Number::Maxpipes
             | Number::Nbproc
             | Number::Uid
@@ -315,13 +328,28 @@ fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
     }
 }
 
+fn unix_bind(unix: &UnixBind, drafts: &mut Drafts<'_>) {
+    if let Some(span) = unix.again {
+        let text = "'prefix' was given before";
+        let diagnostic = Diagnostic::new(Code::AlreadyDefined, span, text);
+        drafts.report(diagnostic.severity(Severity::Alert));
+    }
+    if let Some(prefix) = &unix.prefix {
+        drafts.unix.prefix = prefix.shown();
+    }
+    match listeners::file(&unix.file, drafts.environment) {
+        Ok(file) => drafts.unix.file = file.or(drafts.unix.file),
+        Err(diagnostic) => drafts.report(diagnostic),
+    }
+}
+
 /// One for each address.
 fn stats_sockets(
     socket: &StatsSocketSyntax,
     environment: &Environment,
     dialect: Dialect,
 ) -> Result<Vec<StatsSocket>, Diagnostic> {
-    let file = listeners::socket_file(&socket.file, environment)?;
+    let file = listeners::file(&socket.file, environment)?;
     let level = match socket.level {
         Level::User => AccessLevel::User,
         Level::Operator => AccessLevel::Operator,
@@ -334,7 +362,7 @@ fn stats_sockets(
     };
     let mut sockets = Vec::new();
     for (endpoint, span) in &socket.addresses {
-        let addresses = listeners::listen_addresses(endpoint, *span, environment, dialect)?;
+        let addresses = listeners::listen_addresses(endpoint, *span, "", environment, dialect)?;
         sockets.extend(addresses.into_iter().map(|address| StatsSocket {
             address,
             file,

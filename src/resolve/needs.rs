@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use haproxy_cfg_grammar::keywords::bind::SocketFile;
 use haproxy_cfg_grammar::keywords::errors::ErrorKind;
 use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Text};
 use haproxy_cfg_grammar::keywords::log::{LogAddress, LogStatement, LogTarget};
 use haproxy_cfg_grammar::keywords::monitor::Monitor;
 use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
-use haproxy_cfg_grammar::keywords::socket_file::SocketFile;
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::value::address::{Host, Network};
@@ -65,10 +65,10 @@ impl Needs {
         match statement {
             Statement::Global(global) => self.global(global),
             Statement::Bind(bind) => {
-                self.socket_file(&bind.file);
                 for (endpoint, _) in &bind.addresses {
                     self.host(&endpoint.host);
                 }
+                self.owners(&bind.file);
             }
             Statement::Server(server) => {
                 self.host(&server.address.host);
@@ -127,13 +127,14 @@ impl Needs {
                 for (address, _) in &socket.addresses {
                     self.host(&address.host);
                 }
-                self.socket_file(&socket.file);
+                self.owners(&socket.file);
             }
+            GlobalStatement::UnixBind(unix) => self.owners(&unix.file),
             _ => {}
         }
     }
 
-    fn socket_file(&mut self, file: &SocketFile) {
+    fn owners(&mut self, file: &SocketFile) {
         self.users.extend(file.user.iter().map(|w| w.shown()));
         self.groups.extend(file.group.iter().map(|w| w.shown()));
     }

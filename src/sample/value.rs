@@ -124,6 +124,22 @@ pub fn dotted_prefix(text: &[u8]) -> Option<Ipv4Addr> {
     (octets != [0; 4]).then(|| octets.into())
 }
 
+/// The address for `usesrc hdr_ip(...)`, which HAProxy reads generously: up to four numbers whatever
+/// follows, those that are missing 0, of each the last three digits, carried over when above 255.
+pub fn loose_address(text: &[u8]) -> Ipv4Addr {
+    let end = text
+        .iter()
+        .position(|b| !(b.is_ascii_digit() || *b == b'.'))
+        .unwrap_or(text.len());
+    let parts = text[..end].split(|b| *b == b'.');
+    let sum = parts.zip([24, 16, 8, 0]).fold(0u32, |sum, (part, shift)| {
+        let digits = part.iter().map(|b| u32::from(b - b'0'));
+        let number = digits.fold(0, |number, digit| (number * 10 + digit) % 1000);
+        sum.wrapping_add(number << shift)
+    });
+    sum.into()
+}
+
 /// A dotted address, all of the text.
 pub fn address_of(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = text.split(|b| *b == b'.');
@@ -176,6 +192,26 @@ mod tests {
         ] {
             let expected = expected.map(Ipv4Addr::from);
             assert_eq!(dotted_prefix(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_for_usesrc() {
+        for (text, expected) in [
+            ("127.0.0.5", [127, 0, 0, 5]),
+            ("127.0.0.5:80", [127, 0, 0, 5]),
+            ("127.33", [127, 33, 0, 0]),
+            ("127..5.6", [127, 0, 5, 6]),
+            ("127.0.0.5.6", [127, 0, 0, 5]),
+            ("127.0.0.300", [127, 0, 1, 44]),
+            ("127.0.0.1234", [127, 0, 0, 234]),
+            ("383.0.0.5", [127, 0, 0, 5]),
+            ("127.x.0.5", [127, 0, 0, 0]),
+            ("ten", [0, 0, 0, 0]),
+            ("", [0, 0, 0, 0]),
+        ] {
+            let expected = Ipv4Addr::from(expected);
+            assert_eq!(loose_address(text.as_bytes()), expected, "{text}");
         }
     }
 

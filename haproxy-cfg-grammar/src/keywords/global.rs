@@ -36,6 +36,8 @@ pub enum GlobalStatement {
     StatsSocket(Box<StatsSocket>),
     /// `stats bind-process`.
     StatsBindProcess(Vec<Word>),
+    /// `unix-bind` (1.5).
+    UnixBind(Box<UnixBind>),
     /// `metrics bind`, which is hapax's own.
     MetricsBind(SocketAddr),
 }
@@ -63,6 +65,17 @@ pub enum SeverityOutput {
     Number,
     /// A word.
     String,
+}
+
+/// `unix-bind`: what holds for listeners on Unix sockets that do not say something else.
+#[derive(Clone, Debug, Default)]
+pub struct UnixBind {
+    /// `prefix`: what every path begins with.
+    pub prefix: Option<Word>,
+    /// `mode`, `user`, `uid`, `group`, `gid`.
+    pub file: SocketFile,
+    /// Where `prefix` is written a second time.
+    pub again: Option<Span>,
 }
 
 /// What a client of the statistics socket may do.
@@ -97,6 +110,10 @@ pub enum Switch {
 pub enum Number {
     /// `maxconn`
     Maxconn,
+    /// `maxconnrate` (1.5)
+    Maxconnrate,
+    /// `maxsessrate` (1.5)
+    Maxsessrate,
     /// `maxpipes`
     Maxpipes,
     /// `nbproc`
@@ -193,6 +210,18 @@ pub const GLOBAL: &[Keyword] = &[
     }),
     row("log-tag", "string", |a| text(a, Text::LogTag)),
     number("maxconn", |a| integer(a, Number::Maxconn)),
+    Keyword {
+        since: version::V1_5,
+        accepts: &["maxconnrate 100"],
+        refuses: &["maxconnrate"],
+        ..number("maxconnrate", |a| integer(a, Number::Maxconnrate))
+    },
+    Keyword {
+        since: version::V1_5,
+        accepts: &["maxsessrate 100"],
+        refuses: &["maxsessrate"],
+        ..number("maxsessrate", |a| integer(a, Number::Maxsessrate))
+    },
     number("maxpipes", |a| integer(a, Number::Maxpipes)),
     Keyword {
         since: version::OURS,
@@ -260,6 +289,20 @@ pub const GLOBAL: &[Keyword] = &[
     number("tune.sndbuf.server", |a| integer(a, Number::ServerSndbuf)),
     number("uid", |a| integer(a, Number::Uid)),
     number("ulimit-n", |a| integer(a, Number::UlimitN)),
+    Keyword {
+        since: version::V1_5,
+        accepts: &[
+            "unix-bind",
+            "unix-bind prefix /run/hapax mode 660 user root group root",
+            "unix-bind uid 0 gid 0",
+        ],
+        refuses: &["unix-bind prefix", "unix-bind bogus"],
+        ..row(
+            "unix-bind",
+            "[prefix path] [mode octal] [user name] [uid number] [group name] [gid number]",
+            unix_bind,
+        )
+    },
     row("user", "user name", |a| name(a, Text::User)),
 ];
 
@@ -466,7 +509,7 @@ fn path(word: &Word) -> (Endpoint, Span) {
 }
 
 /// The value of `level`.
-pub(super) fn level(arguments: &mut Arguments<'_>) -> Result<Level, Diagnostic> {
+fn level(arguments: &mut Arguments<'_>) -> Result<Level, Diagnostic> {
     let level = arguments.require("a level after 'level'")?;
     Ok(match level.text() {
         "user" => Level::User,
@@ -477,7 +520,7 @@ pub(super) fn level(arguments: &mut Arguments<'_>) -> Result<Level, Diagnostic> 
 }
 
 /// The value of `severity-output`.
-pub(super) fn severity_output(arguments: &mut Arguments<'_>) -> Result<SeverityOutput, Diagnostic> {
+fn severity_output(arguments: &mut Arguments<'_>) -> Result<SeverityOutput, Diagnostic> {
     let output = arguments.require("'none', 'number' or 'string'")?;
     Ok(match output.text() {
         "none" => SeverityOutput::None,
@@ -489,10 +532,45 @@ pub(super) fn severity_output(arguments: &mut Arguments<'_>) -> Result<SeverityO
 
 /// The value of `expose-fd`: hapax hands its listening sockets to the process that takes over in any
 /// case.
-pub(super) fn expose_fd(arguments: &mut Arguments<'_>) -> Result<(), Diagnostic> {
+fn expose_fd(arguments: &mut Arguments<'_>) -> Result<(), Diagnostic> {
     let what = arguments.require("'listeners' after 'expose-fd'")?;
     match what.text() {
         "listeners" => Ok(()),
         _ => Err(arguments.bad(what, "'listeners'")),
     }
+}
+
+fn unix_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let mut unix = UnixBind::default();
+    while let Some(word) = arguments.next_word() {
+        match word.text() {
+            "prefix" => {
+                let prefix = arguments.require("a path after 'prefix'")?;
+                if unix.prefix.is_some() {
+                    unix.again = Some(word.span);
+                } else {
+                    unix.prefix = Some(prefix.clone());
+                }
+            }
+            "user" => unix.file.user = Some(arguments.require("a user after 'user'")?.clone()),
+            "group" => unix.file.group = Some(arguments.require("a group after 'group'")?.clone()),
+            // What is no number counts as 0, and nothing as nothing, as in HAProxy.
+            "uid" => unix.file.uid = optional(arguments, 10),
+            "gid" => unix.file.gid = optional(arguments, 10),
+            "mode" => unix.file.mode = optional(arguments, 8),
+            _ => {
+                return Err(super::bind::unknown_option(
+                    word,
+                    "unix-bind",
+                    ["prefix", "mode", "user", "uid", "group", "gid"].into_iter(),
+                ));
+            }
+        }
+    }
+    Ok(Statement::Global(GlobalStatement::UnixBind(Box::new(unix))))
+}
+
+fn optional(arguments: &mut Arguments<'_>, radix: u32) -> Option<u32> {
+    let word = arguments.next_word()?;
+    u32::from_str_radix(word.text(), radix).ok()
 }

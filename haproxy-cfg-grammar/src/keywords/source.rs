@@ -48,7 +48,12 @@ pub const SOURCE: &[Keyword] = &[Keyword {
         "source 0.0.0.0 usesrc hdr_ip(x-forwarded-for,-1)",
         "source * interface lo",
     ],
-    refuses: &["source", "source 10.0.0.1 bogus", "source 300.1.1.1"],
+    refuses: &[
+        "source",
+        "source 10.0.0.1 bogus",
+        "source 300.1.1.1",
+        "source 0.0.0.0 usesrc hdr_ip(x-forwarded-for,-11)",
+    ],
     ..Keyword::new("source", DLB, |a| {
         let source = read(a, false)?;
         a.refuse_rest()?;
@@ -77,7 +82,7 @@ pub(crate) fn read(
         port: Port::Range(low, high),
         ..
     }) = &parsed
-        && low > high
+        && (low > high || *low == 0 && arguments.dialect != Dialect::V1_4)
     {
         return Err(bad(word, address::AddressError::Port));
     }
@@ -100,6 +105,9 @@ pub(crate) fn read(
         }
     }
 }
+
+/// The occurrence that is furthest from the last one: HAProxy remembers so many.
+const FURTHEST: i64 = -10;
 
 fn bad(word: &Word, error: address::AddressError) -> Diagnostic {
     Diagnostic::new(
@@ -124,6 +132,9 @@ fn usesrc(arguments: &mut Arguments<'_>) -> Result<UseSource, Diagnostic> {
             Some(number) => crate::value::number::atol(number).0,
             None => -1,
         };
+        if occurrence < FURTHEST {
+            return Err(arguments.bad(word, "an occurrence of -10 or more"));
+        }
         return Ok(UseSource::Header {
             name: name.to_vec(),
             occurrence: crate::value::number::to_int(occurrence),

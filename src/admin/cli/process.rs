@@ -90,7 +90,7 @@ fn sockets(context: &mut Context<'_>, _: &[&str]) -> Answer {
         };
         // Writing to a String cannot fail.
         let _ = match &socket.address {
-            ListenAddress::Unix(path) => writeln!(text, "{} {level} all", path.display()),
+            ListenAddress::Unix(socket) => writeln!(text, "{socket} {level} all"),
             ListenAddress::Tcp { ip, port } => {
                 writeln!(text, "{} {level} all", SocketAddr::new(*ip, *port))
             }

@@ -47,6 +47,22 @@ impl Transaction {
         .await
     }
 
+    /// Whether the client has left already and said nothing, as whoever only looks whether the port is
+    /// open does. No server is troubled with that.
+    pub(crate) async fn has_no_client(&mut self, session: &mut Session) -> bool {
+        if !self.up.buffer.is_empty() {
+            return false;
+        }
+        let tune = &session.generation.plan.global.tune;
+        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        poll_fn(|cx| {
+            let (client, worker) = (&mut session.client, &session.worker);
+            let found = client.poll_fill(cx, &mut self.up.buffer, worker, limit);
+            Poll::Ready(matches!(found, Poll::Ready(0)))
+        })
+        .await
+    }
+
     /// What the rules say of the bytes so far; `None` when more must come first.
     fn decide(&self, session: &Session, may_grow: bool) -> Option<bool> {
         let content = Content {

@@ -1,6 +1,7 @@
 //! The request: received, judged, and made ready to leave.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
@@ -54,7 +55,13 @@ impl Transaction {
             wide_uri: v1_4,
             rtsp: !v1_4,
         };
-        let whole = after(session.started, http_request);
+        let delays = session.delays_acknowledgements();
+        let begin = if first {
+            session.started
+        } else {
+            session.worker.now()
+        };
+        let whole = after(begin, http_request);
         let mut wrong = None;
         let result = poll_fn(|cx| {
             loop {
@@ -88,6 +95,9 @@ impl Transaction {
                     .poll_fill(cx, buffer, &session.worker, limit)
                     .is_pending()
                 {
+                    if delays && !self.up.buffer.is_empty() {
+                        session.client.socket.acknowledge();
+                    }
                     let at = earlier(whole, after(session.client.active, client));
                     return session
                         .deadline
@@ -176,6 +186,12 @@ impl Transaction {
         }
         self.length_known = framing != Framing::UntilClose;
         self.body = Body::new(framing);
+        let mut missing = self.body;
+        // What is wrong with a body is found out when it is sent.
+        let _ = missing.advance(&bytes[self.request.received_len()..]);
+        if missing.is_awaited() && session.delays_acknowledgements() {
+            session.client.socket.acknowledge();
+        }
         Ok(())
     }
 
@@ -197,7 +213,8 @@ impl Transaction {
                 bytes,
                 frontend.original_to.as_ref(),
                 backend.original_to.as_ref(),
-                session.client.socket.local_addr(),
+                // HAProxy has no such header for IPv6.
+                session.destination().filter(SocketAddr::is_ipv4),
             );
         }
         self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect)
