@@ -38,6 +38,7 @@ mod spare;
 mod splice;
 pub(crate) mod statistics;
 mod syslog;
+mod target;
 mod transaction;
 pub(crate) mod worker;
 
@@ -259,7 +260,7 @@ impl Engine {
         let wanted = listening::wanted(plan);
         for (key, sockets) in sockets {
             let serving = match wanted.get(&key) {
-                Some((proxy, _)) => plan.proxies[*proxy].workers(self.workers.len()),
+                Some((proxy, index)) => plan.proxies[*proxy].workers(*index, self.workers.len()),
                 None => (0..self.workers.len()).collect(),
             };
             for (socket, index) in sockets.iter().zip(serving.iter().cycle()) {
@@ -276,8 +277,8 @@ impl Engine {
         let (before, after) = (listening::wanted(old), listening::wanted(new));
         let count = self.workers.len();
         let moved = |key: &ListenerKey| match (before.get(key), after.get(key)) {
-            (Some((old_proxy, _)), Some((new_proxy, _))) => {
-                old.proxies[*old_proxy].workers(count) != new.proxies[*new_proxy].workers(count)
+            (Some((a, i)), Some((b, j))) => {
+                old.proxies[*a].workers(*i, count) != new.proxies[*b].workers(*j, count)
             }
             _ => false,
         };

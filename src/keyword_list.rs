@@ -48,6 +48,7 @@ pub fn entries() -> Vec<Entry> {
     };
     let settings = [
         ("Options of bind", bind::OPTIONS, version::V1_4),
+        ("Options of bind", bind::OPTIONS_SINCE_1_5, version::V1_5),
         ("Options of server", server::OPTIONS, version::V1_4),
         (
             "Options of server",

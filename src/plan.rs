@@ -50,7 +50,7 @@ pub use global::{Global, Tune};
 pub use http_rules::{
     Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
 };
-pub use listener::{ListenAddress, Listener};
+pub use listener::{ListenAddress, Listener, SocketFile, UnixAddress};
 pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{
@@ -61,7 +61,7 @@ pub use proxy::{Mode, Proxy, ProxyId, Role};
 pub use rule::Rule;
 pub use server::{ProxyHeader, Server, ServerAddress, ServerId, ServerPort};
 pub use source::{Source, TransparentSource};
-pub use stats::{AccessLevel, StatsPage, StatsSocket};
+pub use stats::{AccessLevel, SeverityOutput, StatsPage, StatsSocket};
 pub use switching::{SwitchingRule, SwitchingTarget, UseServer};
 pub use tcp_rules::{TcpAction, TcpRules};
 pub use text::ByteString;

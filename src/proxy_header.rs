@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use crate::plan::ProxyHeader;
 
+pub mod received;
+
 /// What the binary form begins with.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 

@@ -9,12 +9,11 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand::{self, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::timeout;
 
 /// `{}` is the path of the outer request, `{x}` the one that is to be smuggled, `{n}` the length of
@@ -242,11 +241,7 @@ type Arrived = Rc<RefCell<Vec<Vec<u8>>>>;
 
 #[test]
 fn the_servers_see_the_requests_that_the_proxy_counted() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         for (dialect, options) in OPTIONS {
             play(dialect, options).await;
         }
@@ -262,17 +257,10 @@ async fn play(dialect: &str, options: &str) {
     spawn_local(serve(listener, Rc::clone(&arrived)));
     let port = free_port().expect("a free port");
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.cfg");
     let text = format!(
         "defaults\n    mode http\n    timeout connect 2s\n    timeout client 2s\n    timeout server 2s\n    timeout http-request 300ms\n    timeout http-keep-alive 300ms\n    {options}\nlisten l\n    bind 127.0.0.1:{port}\n    server s1 127.0.0.1:{origin}\n"
     );
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: vec!["--compat".to_owned(), dialect.to_owned()],
-    };
-    let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
 
     let mut clients = JoinSet::new();
     for number in 0..SHAPES.len() {

@@ -29,7 +29,12 @@ fn refused(keyword: &Keyword, line: &str) -> Option<bool> {
     } else {
         Dialect::Hapax
     };
-    let text = format!("{kind} x\n    {line}\n");
+    let name = if kind == SectionKind::Global {
+        ""
+    } else {
+        " x"
+    };
+    let text = format!("{kind}{name}\n    {line}\n");
     let parsed = parse(&SourceSet::from_text("x.cfg", text), dialect);
     let mut errors = parsed.diagnostics.iter();
     Some(errors.any(|d| d.severity == Severity::Error))

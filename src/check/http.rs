@@ -19,12 +19,12 @@ pub struct Expectation {
 }
 
 /// What the `X-Haproxy-Server-State` header says of a server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerState<'a> {
     /// `UP 1/3`
     pub state: &'a str,
     /// Address and port, since 1.5.
-    pub address: Option<std::net::SocketAddr>,
+    pub place: Option<(String, String)>,
     /// Of the backend, and its own.
     pub names: (&'a str, &'a str),
     /// `node`
@@ -40,8 +40,8 @@ pub struct ServerState<'a> {
 /// The header of `http-check send-state`.
 pub fn server_state(of: &ServerState<'_>) -> Vec<u8> {
     let mut line = format!("X-Haproxy-Server-State: {}; ", of.state);
-    if let Some(address) = of.address {
-        line += &format!("address={}; port={}; ", address.ip(), address.port());
+    if let Some((address, port)) = &of.place {
+        line += &format!("address={address}; port={port}; ");
     }
     line += &format!(
         "name={}/{}; node={}; weight={}/{}; scur={}/{}; qcur={}\r\n",

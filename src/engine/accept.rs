@@ -88,15 +88,14 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                     Instant::now(),
                 ));
                 let free = waited || admission::passes(&worker.shared.registry, &generation, proxy);
-                if let Some(entered) = places.filter(|_| free) {
-                    entered.0.confirm();
-                    entered.1.confirm();
+                if let Some(places) = places.filter(|_| free) {
+                    places.confirm();
                     let accepted = Accepted {
                         socket,
                         peer,
                         proxy,
                         listener,
-                        entered,
+                        places,
                     };
                     let own = Rc::clone(&card);
                     let session = session::run(Rc::clone(&worker), generation, accepted, own);
@@ -134,11 +133,10 @@ async fn hold(
     held: Option<Held>,
     card: Rc<Card>,
 ) {
-    let Some(entered) = admission::enter(&worker, &key).await else {
+    let Some(places) = admission::enter(&worker, &key).await else {
         return;
     };
-    entered.0.confirm();
-    entered.1.confirm();
+    places.confirm();
     drop(held);
     let generation = worker.generation();
     let Some((proxy, listener)) = generation.listener(&key) else {
@@ -149,7 +147,7 @@ async fn hold(
         peer,
         proxy,
         listener,
-        entered,
+        places,
     };
     session::run(worker, generation, accepted, card).await;
 }

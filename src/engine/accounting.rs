@@ -58,11 +58,17 @@ impl Session {
         process.tick(worker, Pace::Sessions, now);
         let handles = self.frontend_handles();
         handles.frontend.counters.tick(worker, Pace::Sessions, now);
-        if self.counts_listener() {
+        if self.counts_listener() && self.in_listener.is_none() {
             let listener = &handles.listeners[self.listener];
             self.in_listener = Some(listener.sessions.join());
         }
         self.count_front(Counter::Sessions, 1);
+    }
+
+    /// A client has connected, and has not said who it is.
+    pub(crate) fn count_unannounced(&self) {
+        let process = &self.worker.shared.registry.counters;
+        process.count(self.worker.index, Counter::Sessions);
     }
 
     /// A request has come, or something that should have been one.
@@ -87,26 +93,34 @@ impl Session {
         }
     }
 
-    /// A server was chosen: by balancing, or because the client belongs to it.
-    pub(crate) fn count_choice(&self, server: &Server, balanced: bool) {
+    /// A server was chosen by balancing.
+    pub(crate) fn count_choice(&self, server: &Server) {
+        self.count_back(Some(server), Counter::Chosen, 1);
+    }
+
+    /// A session comes to a server.
+    pub(crate) fn count_visit(&self, server: &Server) {
         let worker = self.worker.index;
         server.counters.count(worker, Counter::Sessions);
         server
             .counters
             .tick(worker, Pace::Sessions, self.worker.now());
-        if balanced {
-            self.count_back(Some(server), Counter::Chosen, 1);
-        }
     }
 
     /// A connection to a server is begun.
     pub(crate) fn count_attempt(&self, server: Option<&Server>) {
         self.count_back(server, Counter::Attempts, 1);
+        if let Some(server) = server {
+            self.count_visit(server);
+        }
     }
 
     /// A request goes to its server on a connection that was there already.
     pub(crate) fn count_reuse(&self, server: Option<&Server>) {
         self.count_back(server, Counter::Reuses, 1);
+        if let Some(server) = server {
+            self.count_visit(server);
+        }
     }
 
     /// A connection attempt has failed and another follows, elsewhere or there.

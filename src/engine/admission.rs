@@ -15,8 +15,27 @@ use super::live::{Entered, Frontend, Registry};
 use super::worker::Worker;
 use crate::plan::{Proxy, ProxyId};
 
-/// A place in the process, and one in the frontend.
-pub(crate) type Places = (Entered, Entered);
+/// What a connection takes up.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// A place in the process.
+    pub(crate) process: Entered,
+    /// One in the frontend.
+    pub(crate) frontend: Entered,
+    /// One in the listener, where that has a limit of its own.
+    pub(crate) listener: Option<Entered>,
+}
+
+impl Places {
+    /// Says that the places are really used.
+    pub(crate) fn confirm(&self) {
+        self.process.confirm();
+        self.frontend.confirm();
+        if let Some(listener) = &self.listener {
+            listener.confirm();
+        }
+    }
+}
 
 /// How many connections a worker holds that may not begin yet. Others wait in the kernel.
 const HELD: usize = 1024;
@@ -25,12 +44,21 @@ const HELD: usize = 1024;
 /// belongs to no frontend any more.
 pub(crate) fn try_enter(worker: &Worker, key: &ListenerKey) -> Option<Places> {
     let generation = worker.generation();
-    let (id, _) = generation.listener(key)?;
-    let frontend = &generation.handles(id).frontend;
-    let own = frontend.sessions.try_enter(frontend.maxconn.get())?;
+    let (id, index) = generation.listener(key)?;
+    let handles = generation.handles(id);
+    let listener = match generation.proxy(id).listeners[index].maxconn {
+        0 => None,
+        limit => Some(handles.listeners[index].sessions.try_enter(limit)?),
+    };
+    let frontend = &handles.frontend;
+    let frontend = frontend.sessions.try_enter(frontend.maxconn.get())?;
     let registry = &worker.shared.registry;
     let process = registry.process.try_enter(registry.maxconn.get())?;
-    Some((process, own))
+    Some(Places {
+        process,
+        frontend,
+        listener,
+    })
 }
 
 /// Whether a connection that has its places may begin as far as the rate is concerned, which is
@@ -49,8 +77,15 @@ pub(crate) fn passes(registry: &Registry, generation: &Generation, id: ProxyId) 
 /// Waits for the places. `None` when the socket belongs to no frontend any more.
 pub(crate) async fn enter(worker: &Worker, key: &ListenerKey) -> Option<Places> {
     let generation = worker.generation();
-    let (id, _) = generation.listener(key)?;
+    let (id, index) = generation.listener(key)?;
     let proxy = generation.proxy(id);
+    let listener = match proxy.listeners[index].maxconn {
+        0 => None,
+        limit => {
+            let listener = &generation.handles(id).listeners[index];
+            Some(listener.sessions.enter(limit).await)
+        }
+    };
     let frontend = Arc::clone(&generation.handles(id).frontend);
     let own = frontend.sessions.enter(frontend.maxconn.get()).await;
     let registry = &worker.shared.registry;
@@ -62,7 +97,11 @@ pub(crate) async fn enter(worker: &Worker, key: &ListenerKey) -> Option<Places> 
         }
     }
     let process = registry.process.enter(registry.maxconn.get()).await;
-    Some((process, own))
+    Some(Places {
+        process,
+        frontend: own,
+        listener,
+    })
 }
 
 /// Whether rates matter.

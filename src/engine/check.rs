@@ -14,9 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::generation::Generation;
-use super::live::{Backend, Server};
-use crate::check::{Program, Report, ServerState, agent, pace, server_state};
-use crate::plan::{Agent, Plan, Proxy, ProxyId, ServerCheck};
+use super::live::{Backend, Place, Server};
+use super::target::Target;
+use crate::check::{Program, Report, ServerState, Status, agent, pace, server_state};
+use crate::plan::{Agent, Plan, Proxy, ProxyId, ServerCheck, Source};
 
 mod conversation;
 
@@ -109,13 +110,18 @@ async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
     loop {
         let until = Instant::now() + agent.inter;
         let ip = agent.addr.or_else(|| server.address().ip);
-        let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let target = SocketAddr::new(ip, agent.port);
+        let target = match (server.place(), agent.addr) {
+            (Place::Unix(socket), None) => Target::Unix(socket),
+            _ => {
+                let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                Target::Internet(SocketAddr::new(ip, agent.port))
+            }
+        };
         if server.agent_is_paused() {
             tokio::time::sleep(agent.inter).await;
             continue;
         }
-        let said = Box::pin(conversation::ask(target, &agent.send, until)).await;
+        let said = Box::pin(conversation::ask(&target, &agent.send, until)).await;
         if let Some(saying) = agent::parse(&said) {
             backend.agent_says(&server, &saying);
         }
@@ -143,8 +149,9 @@ async fn watch(checked: Checked) {
         // A server in maintenance is left alone.
         if !server.is_in_maintenance() && !server.checks_are_paused() {
             // A conversation is large, and rare.
-            let report = Box::pin(checked.converse()).await;
-            checked.backend.checked(server, report);
+            if let Some(report) = Box::pin(checked.converse()).await {
+                checked.backend.checked(server, report);
+            }
         }
         let percent = checked.plan.global.spread_checks;
         let random = if percent > 0 { random() } else { 0 };
@@ -178,7 +185,8 @@ impl Checked {
         pace::interval(&self.check, &self.server.checked_health())
     }
 
-    async fn converse(&self) -> Report {
+    /// Makes a check. Nothing may come of one that could not even begin.
+    async fn converse(&self) -> Option<Report> {
         let started = Instant::now();
         self.server.begin_check();
         let _under_way = UnderWay(&self.server);
@@ -209,28 +217,35 @@ impl Checked {
         let now = now.map_or(0, |since| since.as_secs() as u32);
         let is_up = self.server.checked_health().is_up();
         let mut report = conversation.run(&state, now, is_up).await;
+        if report.status == Status::Initializing {
+            return None;
+        }
         let took = Instant::now().saturating_duration_since(started);
         report.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        report
+        Some(report)
     }
 
     /// Where the check goes.
-    fn target(&self) -> SocketAddr {
+    fn target(&self) -> Target {
         let settings = self.server.settings();
+        let own = settings
+            .socket
+            .as_ref()
+            .filter(|_| self.check.addr.is_none());
+        if let Some(socket) = self.check.socket.as_ref().or(own) {
+            return Target::Unix(Arc::clone(socket));
+        }
         let ip = self.check.addr.or(settings.address.ip);
         let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let port = settings.check.as_ref().map_or(self.check.port, |c| c.port);
-        SocketAddr::new(ip, port)
+        Target::Internet(SocketAddr::new(ip, port))
     }
 
     /// Where it comes from.
-    fn source(&self) -> Option<IpAddr> {
+    fn source(&self) -> Option<Source> {
         let settings = self.server.settings();
-        let source = settings
-            .source
-            .as_ref()
-            .or_else(|| self.proxy().source.as_ref())?;
-        source.ip
+        let source = settings.source.as_ref();
+        source.or_else(|| self.proxy().source.as_ref()).cloned()
     }
 
     /// The header that tells a server what is thought of it.
@@ -242,14 +257,16 @@ impl Checked {
         let since_1_5 = self.plan.dialect != Dialect::V1_4;
         server_state(&ServerState {
             state: &server.state().to_string(),
-            address: since_1_5.then(|| {
-                let address = server.address();
+            place: since_1_5.then(|| {
+                let Place::Internet(address) = server.place() else {
+                    return ("unix".to_owned(), String::new());
+                };
                 let ip = address.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
                 let port = match address.port {
                     crate::plan::ServerPort::Fixed(port) => port,
                     crate::plan::ServerPort::Mapped(_) => 0,
                 };
-                SocketAddr::new(ip, port)
+                (ip.to_string(), port.to_string())
             }),
             names: (&self.proxy().name, &server.name),
             node: &node,

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{self, SocketFlags, SocketType};
 
 use super::deadline::after;
 use super::idle::Wanted;
-use super::live::{Ask, Choice, Server, Sign, Slot, Ticket, Turn};
+use super::live::{Ask, Choice, Place, Server, Sign, Slot, Ticket, Turn};
 use super::session::{ConnectError, Life, Link, Session};
 use super::side::{Farewell, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
+use super::target::Target;
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
@@ -79,6 +80,7 @@ pub(crate) async fn connect(
     session: &mut Session,
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
+    transaction.connecting = true;
     if session.backend().servers.is_empty() {
         return connect_directly(session, transaction).await;
     }
@@ -93,7 +95,6 @@ pub(crate) async fn connect(
         let slot = match held.take() {
             Some(slot) => {
                 session.count_retry(&slot.server, false);
-                session.count_choice(&slot.server, false);
                 slot
             }
             None => {
@@ -108,15 +109,17 @@ pub(crate) async fn connect(
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
                 }
+                // Another attempt there is no other choice.
+                transaction.timing.assigned = Some(session.worker.now());
                 slot
             }
         };
-        transaction.timing.assigned = Some(session.worker.now());
         transaction.server = Some(Arc::clone(&slot.server));
         if transaction.redirects(&slot.server) {
+            session.count_visit(&slot.server);
             return Err(Failure::redirect());
         }
-        let kept = reuse(session, Some(&slot.server), slot.server.address())
+        let kept = reuse(session, Some(&slot.server), &slot.server.place())
             || borrow(session, transaction, &slot.server);
         transaction.dress(session, &slot.server, !kept);
         if kept {
@@ -130,7 +133,8 @@ pub(crate) async fn connect(
         }
         let server = Arc::clone(&slot.server);
         let address = target(session, &slot.server);
-        let error = match attempt(session, transaction, address, Some(slot)).await {
+        held = Some(slot);
+        let error = match attempt(session, transaction, address, &mut held).await {
             Ok(()) => {
                 transaction.timing.connected = Some(session.worker.now());
                 session.observe(&server, Sign::Connected);
@@ -139,7 +143,11 @@ pub(crate) async fn connect(
             Err(error) => error,
         };
         session.observe(&server, Sign::Unreachable);
-        held = session.server.take().and_then(|mut link| link.slot.take());
+        // What fails before it begins is not given time to get better.
+        let at_once = held.is_some();
+        if let Some(mut link) = session.server.take() {
+            held = link.slot.take();
+        }
         let timed_out = error.kind() == ErrorKind::TimedOut;
         if let Some(failure) = Failure::of_client(&error) {
             return Err(failure);
@@ -157,7 +165,7 @@ pub(crate) async fn connect(
             failed = Some(Arc::clone(&server));
         }
         // 1.4 waits even before it turns to another server.
-        if !(timed_out || lacks_own_end(&error) || elsewhere && easy) {
+        if !(timed_out || at_once || elsewhere && easy) {
             let until = session.worker.now() + turn_around(session);
             let rested = poll_fn(|cx| match client_gives_up(session, transaction, cx) {
                 Ok(()) => session.deadline.poll(cx, Some(until)).map(Ok),
@@ -178,7 +186,7 @@ async fn connect_directly(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     let backend = session.backend();
-    let wanted = || session.client.socket.local_addr();
+    let wanted = || session.destination();
     let address = if backend.options.http_proxy {
         transaction.url_address
     } else if let Some(address) = backend.dispatch {
@@ -193,17 +201,18 @@ async fn connect_directly(
         return Err(Failure::new(Cause::ServerAbort, Stage::Connect));
     };
     transaction.timing.assigned = Some(session.worker.now());
-    if reuse(session, None, literal(address)) {
+    if reuse(session, None, &literal(address)) {
         go_along(session, transaction, None);
         return Ok(());
     }
     session.close_server(true);
     loop {
-        let Err(error) = attempt(session, transaction, Some(address), None).await else {
+        let target = Target::Internet(address);
+        let Err(error) = attempt(session, transaction, Some(target), &mut None).await else {
             transaction.timing.connected = Some(session.worker.now());
             return Ok(());
         };
-        session.server = None;
+        let at_once = session.server.take().is_none();
         if let Some(failure) = Failure::of_client(&error) {
             return Err(failure);
         }
@@ -212,7 +221,7 @@ async fn connect_directly(
             return Err(unreachable(session, None, timed_out));
         }
         transaction.retries += 1;
-        if !(timed_out || lacks_own_end(&error)) {
+        if !(timed_out || at_once) {
             let until = session.worker.now() + turn_around(session);
             poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
         }
@@ -232,12 +241,6 @@ fn go_along(session: &mut Session, transaction: &mut Transaction, slot: Option<S
     transaction.timing.connected = Some(now);
 }
 
-/// Whether the connection has no own end, which is nothing that the server could recover from:
-/// attempts follow each other at once.
-fn lacks_own_end(error: &ConnectError) -> bool {
-    error.kind() == ErrorKind::AddrNotAvailable
-}
-
 /// There was no attempt left.
 fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> Failure {
     session.count_connect_error(server);
@@ -250,11 +253,11 @@ fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> F
 }
 
 /// An address as one of servers.
-fn literal(address: SocketAddr) -> ServerAddress {
-    ServerAddress {
+fn literal(address: SocketAddr) -> Place {
+    Place::Internet(ServerAddress {
         ip: Some(address.ip()),
         port: ServerPort::Fixed(address.port()),
-    }
+    })
 }
 
 /// Whether one server is as good as another, and there are several: since 1.5 such a request turns
@@ -355,7 +358,7 @@ fn borrow(session: &mut Session, transaction: &Transaction, server: &Arc<Server>
     let v1_8 = session.generation.plan.dialect == Dialect::V1_8;
     let wanted = Wanted {
         server,
-        at: server.address(),
+        at: &server.place(),
         proven,
         owner: v1_8.then_some(session.card.id),
     };
@@ -427,7 +430,9 @@ async fn obtain(
             && !preferred
                 .as_ref()
                 .is_some_and(|server| Arc::ptr_eq(server, &slot.server));
-        session.count_choice(&slot.server, balanced);
+        if balanced {
+            session.count_choice(&slot.server);
+        }
         if let Some(left) = left {
             moved(session, transaction, &left, &slot.server);
         }
@@ -470,24 +475,24 @@ async fn wait(
 }
 
 /// Whether the kept connection can carry the next request.
-fn reuse(session: &mut Session, server: Option<&Arc<Server>>, at: ServerAddress) -> bool {
+fn reuse(session: &mut Session, server: Option<&Arc<Server>>, at: &Place) -> bool {
     session.server.as_ref().is_some_and(|link| {
         link.server.as_ref().map(Arc::as_ptr) == server.map(Arc::as_ptr)
             && link.backend == session.backend
-            && link.at == at
+            && link.at == *at
             && !link.side.read_closed
             && link.side.socket.is_quiet()
     })
 }
 
-/// One attempt. The link is in the session when it succeeds.
+/// One attempt. The link is in the session once it has begun, and with it the slot.
 async fn attempt(
     session: &mut Session,
     transaction: &mut Transaction,
-    address: Option<SocketAddr>,
-    slot: Option<Slot>,
+    target: Option<Target>,
+    slot: &mut Option<Slot>,
 ) -> Result<(), ConnectError> {
-    let address = address.ok_or(ErrorKind::AddrNotAvailable)?;
+    let target = target.ok_or(ErrorKind::AddrNotAvailable)?;
     let server = slot.as_ref().map(|slot| Arc::clone(&slot.server));
     let patience = server.as_ref().and_then(|s| s.settings().tcp_user_timeout);
     let alive = session.backend().options.srvtcpka;
@@ -496,6 +501,8 @@ async fn attempt(
         .as_ref()
         .and_then(|settings| settings.source.as_ref());
     let source = source.or_else(|| session.backend().source.as_ref());
+    // A Unix socket has no such end.
+    let source = source.filter(|_| target.internet().is_some());
     let plain = !alive && patience.is_none() && source.is_none();
     // A request that is at hand goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect != Some(false);
@@ -508,8 +515,8 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
+    let socket = start(&target, kind, origin, &session.worker)?;
     session.count_attempt(server.as_deref());
-    let socket = start(address, kind, origin, &session.worker)?;
     if alive {
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
@@ -525,16 +532,18 @@ async fn attempt(
     session.card.server.replace(server.clone());
     session.server = Some(Box::new(Link {
         side,
-        at: server
-            .as_ref()
-            .map_or_else(|| literal(address), |s| s.address()),
+        at: match (&server, &target) {
+            (Some(server), _) => server.place(),
+            (None, Target::Internet(address)) => literal(*address),
+            (None, Target::Unix(socket)) => Place::Unix(Arc::clone(socket)),
+        },
         life: server.as_ref().and_then(|s| s.life()).map(Life),
         server,
         backend: session.backend,
-        slot,
+        slot: slot.take(),
         reused: false,
         personal: false,
-        spare: plain.then_some(address),
+        spare: target.internet().filter(|_| plain),
     }));
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
     poll_fn(|cx| {
@@ -566,9 +575,14 @@ async fn attempt(
 }
 
 /// Where a server is for this session.
-fn target(session: &Session, server: &Server) -> Option<SocketAddr> {
+fn target(session: &Session, server: &Server) -> Option<Target> {
     // The slot may be on a server that a reload has just added: it knows its address itself.
-    resolve(server.address(), || session.client.socket.local_addr())
+    match server.place() {
+        Place::Internet(address) => {
+            resolve(address, || session.destination()).map(Target::Internet)
+        }
+        Place::Unix(socket) => Some(Target::Unix(socket)),
+    }
 }
 
 /// An address whose missing parts are those of the address that the client has connected to.
@@ -603,24 +617,24 @@ struct Start {
 
 /// Starts to connect, with a spare socket when one will do.
 fn start(
-    address: SocketAddr,
+    target: &Target,
     kind: Start,
     origin: Option<(&plan::Source, Origin)>,
     worker: &Worker,
 ) -> Result<Socket, ConnectError> {
-    let mut socket = match kind.plain.then(|| worker.spares.take(address)).flatten() {
+    let spare = target.internet().filter(|_| kind.plain);
+    let mut socket = match spare.and_then(|address| worker.spares.take(address)) {
         Some(socket) => socket,
-        None => create(address, worker)?,
+        None => create(target, worker)?,
     };
     if let Some((source, origin)) = origin {
-        source::bind(socket.fd(), source, origin)
-            .map_err(|error| std::io::Error::new(ErrorKind::AddrNotAvailable, error))?;
+        source::bind(socket.fd(), source, origin)?;
     }
-    if kind.quiet {
+    if kind.quiet && target.internet().is_some() {
         // Only a saving.
         let _ = net::sockopt::set_tcp_quickack(socket.fd(), false);
     }
-    match net::connect(socket.fd(), &address) {
+    match target.connect(socket.fd()) {
         Ok(()) | Err(Errno::INPROGRESS) => {
             socket.expect_answer();
             Ok(socket)
@@ -629,11 +643,8 @@ fn start(
     }
 }
 
-fn create(address: SocketAddr, worker: &Worker) -> Result<Socket, ConnectError> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
+fn create(target: &Target, worker: &Worker) -> Result<Socket, ConnectError> {
+    let family = target.family();
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let new = || net::socket_with(family, SocketType::STREAM, flags, None);
     let fd = match new() {
@@ -644,6 +655,8 @@ fn create(address: SocketAddr, worker: &Worker) -> Result<Socket, ConnectError> 
         fd => fd,
     };
     let socket = Socket::new(fd?);
-    socket.set_nodelay();
+    if target.internet().is_some() {
+        socket.set_nodelay();
+    }
     Ok(socket)
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::deadline::{after, earlier};
-use super::session::{Line, Session};
+use super::session::{Line, Moment, Session};
 use super::side::Side;
 use super::splice::Splicing;
 use super::transaction::Transaction;
@@ -485,13 +485,25 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = crate::log::Counts {
-        server_queue: transaction.queued.0,
-        backend_queue: transaction.queued.1,
-        ..session.counts()
-    };
     session.count_tcp_end(&transaction, termination);
-    let line = Line {
+    // With `option logasap` the line of a session that has got to a server is there already.
+    if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
+        log_relay(session, &transaction, termination, Moment::End);
+    }
+    let broken = session.client.broken;
+    session.close_server(broken);
+    let worker: &Worker = &session.worker;
+    worker.give_transaction(transaction);
+}
+
+/// Writes the line of a session in `mode tcp`.
+fn log_relay(
+    session: &Session,
+    transaction: &Transaction,
+    termination: Termination,
+    moment: Moment,
+) {
+    session.log(&Line {
         server: transaction.server_name(),
         timers: Timers {
             request: -1,
@@ -502,16 +514,15 @@ pub(crate) async fn relay(session: &mut Session) {
         },
         bytes: transaction.down.read,
         termination,
-        counts,
-        retries: transaction.retries,
+        counts: crate::log::Counts {
+            server_queue: transaction.queued.0,
+            backend_queue: transaction.queued.1,
+            ..session.counts(moment, transaction.server.as_deref())
+        },
+        retries: transaction.logged_retries(session),
         redispatched: transaction.redispatched,
         http: None,
-    };
-    session.log(&line);
-    let broken = session.client.broken;
-    session.close_server(broken);
-    let worker: &Worker = &session.worker;
-    worker.give_transaction(transaction);
+    });
 }
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
@@ -521,6 +532,15 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    if transaction.has_no_client(session).await {
+        session.close_client();
+        return if session.client.broken {
+            Termination::new(Cause::ClientAbort, Stage::Request)
+        } else {
+            Termination::default()
+        };
+    }
+    transaction.settle_first_bytes(session);
     transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);
@@ -532,6 +552,9 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return failure.termination;
     }
     transaction.remember_server(session, false);
+    if session.proxy().options.logasap {
+        log_relay(session, transaction, Termination::default(), Moment::Early);
+    }
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

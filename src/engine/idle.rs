@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::live::Server;
+use super::live::{Place, Server};
 use super::session::Link;
 use super::worker::Worker;
-use crate::plan::ServerAddress;
 
 /// Idle connections of one worker.
 #[derive(Debug, Default)]
@@ -43,7 +42,7 @@ pub(crate) struct Wanted<'a> {
     /// Where to.
     pub(crate) server: &'a Arc<Server>,
     /// Where that is now.
-    pub(crate) at: ServerAddress,
+    pub(crate) at: &'a Place,
     /// Only one that has served more than one request.
     pub(crate) proven: bool,
     /// The one that this session has used last is better than others.
@@ -91,7 +90,7 @@ impl Idle {
             let place = own.or_else(|| list.iter().rposition(fits))?;
             let Kept { link, .. } = list.remove(place);
             self.count.set(self.count.get() - 1);
-            if link.at == wanted.at && link.side.socket.is_quiet() {
+            if link.at == *wanted.at && link.side.socket.is_quiet() {
                 return Some(link);
             }
             link.side.socket.reset_on_close();

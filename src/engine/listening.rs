@@ -9,8 +9,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +18,10 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::EngineError;
 use crate::admin;
-use crate::plan::{ListenAddress, Listener, Mode, Plan, Proxy, StatsSocket};
+use crate::admin::socket::StatsListener;
+use crate::plan::{
+    ListenAddress, Listener, Mode, Plan, Proxy, SocketFile, StatsSocket, UnixAddress,
+};
 
 /// What makes two `bind` lines the same socket. A socket whose key is unchanged is never closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,6 +29,7 @@ pub struct ListenerKey {
     address: ListenAddress,
     interface: Option<String>,
     transparent: bool,
+    v6only: Option<bool>,
 }
 
 impl ListenerKey {
@@ -36,6 +39,7 @@ impl ListenerKey {
             address: listener.address.clone(),
             interface: listener.interface.clone(),
             transparent: listener.transparent,
+            v6only: listener.v6only,
         }
     }
 
@@ -47,8 +51,8 @@ impl ListenerKey {
     /// The file of a Unix socket.
     fn path(&self) -> Option<&Path> {
         match &self.address {
-            ListenAddress::Unix(path) => Some(path),
-            ListenAddress::Tcp { .. } => None,
+            ListenAddress::Unix(UnixAddress::Path(path)) => Some(path),
+            _ => None,
         }
     }
 }
@@ -57,7 +61,7 @@ impl fmt::Display for ListenerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
             ListenAddress::Tcp { ip, port } => write!(f, "{}", SocketAddr::new(*ip, *port))?,
-            ListenAddress::Unix(path) => write!(f, "{}", path.display())?,
+            ListenAddress::Unix(socket) => write!(f, "{socket}")?,
         }
         if let Some(interface) = &self.interface {
             write!(f, " interface {interface}")?;
@@ -113,7 +117,7 @@ pub trait Opener: fmt::Debug + Send {
         &mut self,
         plan: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError>;
+    ) -> Result<Vec<StatsListener>, EngineError>;
 
     /// Opens the addresses of a plan where metrics are served, in order.
     ///
@@ -158,9 +162,19 @@ impl Opener for Local {
         &mut self,
         _: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError> {
-        let opened = sockets.iter().map(|s| Ok(admin::socket::open(s)?));
-        opened.collect()
+    ) -> Result<Vec<StatsListener>, EngineError> {
+        let open = |socket: &StatsSocket| {
+            Ok(match &socket.address {
+                ListenAddress::Unix(UnixAddress::Path(path)) => {
+                    StatsListener::Unix(admin::socket::open(path, &socket.file)?)
+                }
+                ListenAddress::Unix(name) => StatsListener::Unix(open_abstract(name, FEW)?.into()),
+                ListenAddress::Tcp { ip, port } => {
+                    StatsListener::Tcp(open_aside(SocketAddr::new(*ip, *port))?)
+                }
+            })
+        };
+        sockets.iter().map(open).collect()
     }
 
     fn open_metrics(
@@ -168,7 +182,7 @@ impl Opener for Local {
         _: &Plan,
         addresses: &[SocketAddr],
     ) -> Result<Vec<TcpListener>, EngineError> {
-        let opened = addresses.iter().map(|a| Ok(open_metrics(*a)?));
+        let opened = addresses.iter().map(|a| Ok(open_aside(*a)?));
         opened.collect()
     }
 
@@ -202,8 +216,15 @@ fn failed(step: &'static str, address: impl fmt::Display) -> impl FnOnce(io::Err
 fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedFd>, ListenError> {
     let address = match &listener.address {
         ListenAddress::Tcp { ip, port } => SocketAddr::new(*ip, *port),
-        ListenAddress::Unix(path) => {
-            return Ok(vec![open_unix(path, backlog(proxy))?]);
+        ListenAddress::Unix(UnixAddress::Path(path)) => {
+            return Ok(vec![open_unix(
+                path,
+                listener.file,
+                backlog(proxy, listener),
+            )?]);
+        }
+        ListenAddress::Unix(socket) => {
+            return Ok(vec![open_abstract(socket, backlog(proxy, listener))?]);
         }
     };
     let mut sockets = Vec::with_capacity(workers);
@@ -220,14 +241,14 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
     }
     for socket in &sockets {
         socket
-            .listen(backlog(proxy))
+            .listen(backlog(proxy, listener))
             .map_err(failed("listen on", address))?;
     }
     Ok(sockets.into_iter().map(OwnedFd::from).collect())
 }
 
 /// Shared like the others, so that the process that takes over can bind it while this one serves.
-fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
+fn open_aside(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let socket = tcp(address).map_err(failed("create a socket for", address))?;
     socket
         .set_reuse_port(true)
@@ -237,14 +258,12 @@ fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
     socket
         .bind(&address.into())
         .map_err(failed("bind", address))?;
-    socket
-        .listen(METRICS_BACKLOG)
-        .map_err(failed("listen on", address))?;
+    socket.listen(FEW).map_err(failed("listen on", address))?;
     Ok(socket.into())
 }
 
-/// Scrapers are few.
-const METRICS_BACKLOG: i32 = 64;
+/// Scrapers and administrators are few.
+const FEW: i32 = 64;
 
 /// Says when another process, or another program, listens on an address of the plan already.
 ///
@@ -276,6 +295,9 @@ pub fn nobody_listens(plan: &Plan) -> Result<(), ListenError> {
             if key.transparent {
                 socket.set_ip_transparent_v4(true)?;
             }
+            if let Some(only) = key.v6only.filter(|_| ip.is_ipv6()) {
+                socket.set_only_v6(only)?;
+            }
             socket.bind(&address.into())
         });
         taken(key, probe)?;
@@ -301,22 +323,24 @@ pub(crate) fn refit(
 ) -> Result<(), ListenError> {
     let socket = SockRef::from(socket);
     let address = ListenerKey::of(listener);
-    if let ListenAddress::Tcp { .. } = listener.address {
-        fit(&socket, proxy, listener).map_err(failed("set the options of", &address))?;
+    match &listener.address {
+        ListenAddress::Tcp { .. } => {
+            fit(&socket, proxy, listener).map_err(failed("set the options of", &address))?;
+        }
+        ListenAddress::Unix(UnixAddress::Path(path)) => {
+            own(path, listener.file).map_err(failed("set the owner of", &address))?;
+        }
+        ListenAddress::Unix(UnixAddress::Abstract(_)) => {}
     }
     socket
-        .listen(backlog(proxy))
+        .listen(backlog(proxy, listener))
         .map_err(failed("listen on", &address))
 }
 
-fn backlog(proxy: &Proxy) -> i32 {
-    let backlog = if proxy.backlog != 0 {
-        proxy.backlog
-    } else if proxy.maxconn != 0 {
-        proxy.maxconn
-    } else {
-        2000
-    };
+fn backlog(proxy: &Proxy, listener: &Listener) -> i32 {
+    let own = listener.backlog.unwrap_or(0);
+    let said = [own, proxy.backlog, listener.maxconn, proxy.maxconn];
+    let backlog = said.into_iter().find(|n| *n != 0).unwrap_or(2000);
     i32::try_from(backlog).unwrap_or(i32::MAX)
 }
 
@@ -336,6 +360,11 @@ fn prepare(socket: &Socket, proxy: &Proxy, listener: &Listener) -> io::Result<()
     if let Some(interface) = &listener.interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
+    if let (Some(only), ListenAddress::Tcp { ip, .. }) = (listener.v6only, &listener.address)
+        && ip.is_ipv6()
+    {
+        socket.set_only_v6(only)?;
+    }
     if listener.transparent {
         // One flag for both families, whatever its name says.
         socket.set_ip_transparent_v4(true)?;
@@ -351,34 +380,50 @@ fn fit(socket: &Socket, proxy: &Proxy, listener: &Listener) -> io::Result<()> {
     // The answer to a request acknowledges it: accepted sockets send no packet for that alone.
     let smart = proxy.options.tcp_smart_accept;
     socket.set_tcp_quickack(!smart.unwrap_or(proxy.mode == Mode::Http))?;
-    set_defer_accept(
-        socket,
-        if listener.defer_accept {
-            DEFERRED_SECONDS
-        } else {
-            0
-        },
-    )
+    // A zero takes back what an earlier plan has said.
+    let patience = listener.tcp_user_timeout.unwrap_or_default();
+    let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(socket, patience)?;
+    let early = if listener.fast_open {
+        backlog(proxy, listener)
+    } else {
+        0
+    };
+    match set_tcp_option(socket, nix::libc::TCP_FASTOPEN, early) {
+        // A system without it can do without it, unless it is asked for.
+        Err(error) if early != 0 => return Err(error),
+        _ => {}
+    }
+    let deferred = if listener.defer_accept {
+        DEFERRED_SECONDS
+    } else {
+        0
+    };
+    set_tcp_option(socket, nix::libc::TCP_DEFER_ACCEPT, deferred)
 }
 
 /// How long the system keeps a connection to itself on which nothing comes, as HAProxy has it.
 const DEFERRED_SECONDS: nix::libc::c_int = 1;
 
-/// The listening socket gives out connections once there is something to read on them.
+/// Sets one of the options that are an integer.
 #[allow(
     unsafe_code,
-    reason = "none of the crates that wrap socket options knows this one"
+    reason = "none of the crates that wrap socket options knows these two"
 )]
-fn set_defer_accept(socket: &Socket, seconds: nix::libc::c_int) -> io::Result<()> {
-    let size = size_of_val(&seconds) as nix::libc::socklen_t;
+fn set_tcp_option(
+    socket: &Socket,
+    option: nix::libc::c_int,
+    value: nix::libc::c_int,
+) -> io::Result<()> {
+    let size = size_of_val(&value) as nix::libc::socklen_t;
     // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the option is an
     // integer that the call only reads.
     let result = unsafe {
         nix::libc::setsockopt(
             socket.as_raw_fd(),
             nix::libc::IPPROTO_TCP,
-            nix::libc::TCP_DEFER_ACCEPT,
-            (&raw const seconds).cast(),
+            option,
+            (&raw const value).cast(),
             size,
         )
     };
@@ -387,7 +432,7 @@ fn set_defer_accept(socket: &Socket, seconds: nix::libc::c_int) -> io::Result<()
 
 /// Binds under another name and renames, so that the file in place is at every moment one that
 /// somebody listens on.
-fn open_unix(path: &Path, backlog: i32) -> Result<OwnedFd, ListenError> {
+fn open_unix(path: &Path, file: SocketFile, backlog: i32) -> Result<OwnedFd, ListenError> {
     let shown = path.display();
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.tmp", std::process::id()));
@@ -403,13 +448,43 @@ fn open_unix(path: &Path, backlog: i32) -> Result<OwnedFd, ListenError> {
     socket.bind(&address).map_err(failed("bind", &shown))?;
     let listening = socket
         .listen(backlog)
-        // Clients may come from any user, as over TCP.
-        .and_then(|()| std::fs::set_permissions(new, std::fs::Permissions::from_mode(0o666)))
+        .and_then(|()| own(new, file))
         .and_then(|()| std::fs::rename(new, path));
     if let Err(cause) = listening {
         let _ = std::fs::remove_file(new);
         return Err(failed("listen on", &shown)(cause));
     }
+    Ok(socket.into())
+}
+
+/// What is not said is as the system makes it. What is right already is left alone: a process that has
+/// given up its privileges may not touch it.
+fn own(path: &Path, file: SocketFile) -> io::Result<()> {
+    let is = std::fs::metadata(path)?;
+    let mode = file.mode.map(|mode| mode & 0o7777);
+    if let Some(mode) = mode.filter(|mode| is.mode() & 0o7777 != *mode) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    let uid = file.uid.filter(|uid| is.uid() != *uid);
+    let gid = file.gid.filter(|gid| is.gid() != *gid);
+    if uid.is_some() || gid.is_some() {
+        std::os::unix::fs::chown(path, uid, gid)?;
+    }
+    Ok(())
+}
+
+/// A name without a file: nobody else may hold it.
+fn open_abstract(address: &UnixAddress, backlog: i32) -> Result<OwnedFd, ListenError> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)
+        .map_err(failed("create a socket for", address))?;
+    let bound = socket.set_nonblocking(true).and_then(|()| {
+        let name = super::target::name(address)?;
+        Ok(rustix::net::bind(&socket, &name)?)
+    });
+    bound.map_err(failed("bind", address))?;
+    socket
+        .listen(backlog)
+        .map_err(failed("listen on", address))?;
     Ok(socket.into())
 }
 
@@ -424,16 +499,11 @@ mod tests {
 
     fn listener(defer_accept: bool) -> Listener {
         Listener {
-            address: ListenAddress::Tcp {
+            defer_accept,
+            ..Listener::new(ListenAddress::Tcp {
                 ip: Ipv4Addr::LOCALHOST.into(),
                 port: 0,
-            },
-            numeric_id: 1,
-            name: None,
-            interface: None,
-            mss: None,
-            transparent: false,
-            defer_accept,
+            })
         }
     }
 

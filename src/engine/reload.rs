@@ -37,15 +37,7 @@ mod tests {
 
     fn key(port: u16) -> ListenerKey {
         let ip = [127, 0, 0, 1].into();
-        ListenerKey::of(&Listener {
-            address: ListenAddress::Tcp { ip, port },
-            numeric_id: 1,
-            name: None,
-            interface: None,
-            mss: None,
-            transparent: false,
-            defer_accept: false,
-        })
+        ListenerKey::of(&Listener::new(ListenAddress::Tcp { ip, port }))
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub(crate) struct Card {
     pub(crate) expires: Cell<Option<Instant>>,
     generation: Arc<Generation>,
     listener: usize,
-    peer: Option<SocketAddr>,
+    /// The client.
+    pub(crate) peer: Cell<Option<SocketAddr>>,
     descriptor: i32,
     since: Instant,
     accepted: SystemTime,
@@ -62,7 +63,7 @@ impl Card {
             expires: Cell::new(None),
             generation: Arc::clone(generation),
             listener,
-            peer,
+            peer: Cell::new(peer),
             descriptor,
             since: now,
             accepted: SystemTime::now(),
@@ -141,7 +142,7 @@ impl Card {
         SessionReport {
             key: self.key(),
             id: self.id,
-            peer: self.peer,
+            peer: self.peer.get(),
             frontend: party(self.frontend),
             listener: listeners.get(self.listener).map_or(0, |l| l.numeric_id),
             backend: backend.map(party),

@@ -1,5 +1,6 @@
 //! One client connection, from accept to its last log line.
 
+mod announced;
 mod record;
 
 use std::cell::RefCell;
@@ -15,22 +16,23 @@ use std::time::Duration;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::admission::Places;
 use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
 use super::exchange;
 use super::generation::{Generation, Handles};
 use super::idle::Idle;
-use super::live::{Entered, Server, Slot};
+use super::live::{Entered, Place, Server, Slot};
 use super::roster::Card;
 use super::side::{Farewell, Side};
 use super::socket::Socket;
 use super::transaction::{self, Next};
 use super::worker::Worker;
 use crate::log::{Cause, Termination, Timers};
-use crate::plan::{CheckMethod, Mode, Proxy, ProxyId, ServerAddress};
+use crate::plan::{CheckMethod, Mode, Proxy, ProxyId};
 use crate::sample::fetch::v4;
 
-pub(crate) use record::Line;
+pub(crate) use record::{Line, Moment};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -43,8 +45,8 @@ pub(crate) struct Accepted {
     pub(crate) proxy: ProxyId,
     /// Which of its listeners.
     pub(crate) listener: usize,
-    /// Its places in process and frontend.
-    pub(crate) entered: (Entered, Entered),
+    /// Its places in process, frontend and listener.
+    pub(crate) places: Places,
 }
 
 /// Ready, with the cause, when the sessions of a server are to end.
@@ -72,7 +74,7 @@ pub(crate) struct Link {
     /// It has asked for a password: whose it was shown may be known of the connection.
     pub(crate) personal: bool,
     /// Where the server was when it was connected to.
-    pub(crate) at: ServerAddress,
+    pub(crate) at: Place,
     /// Ready when the server's sessions are to end.
     pub(crate) life: Option<Life>,
     /// Where the socket can be connected again; `None` when it has options of its own.
@@ -111,6 +113,8 @@ pub(crate) struct Session {
     pub(crate) client: Side,
     /// The client's address.
     pub(crate) peer: Option<SocketAddr>,
+    /// Where the client has connected to, when a header has said it.
+    announced: Option<Box<SocketAddr>>,
     /// The server.
     pub(crate) server: Option<Box<Link>>,
     /// The server that the next request goes to, if it may choose and that one has room.
@@ -153,6 +157,7 @@ pub(crate) fn run(
         backend: accepted.proxy,
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
+        announced: None,
         server: None,
         preferred: None,
         lent: None,
@@ -160,15 +165,20 @@ pub(crate) fn run(
         card,
         started: now,
         in_backend: None,
-        in_listener: None,
+        in_listener: accepted.places.listener,
         excess: 0,
-        entered: Some(accepted.entered),
+        entered: Some((accepted.places.process, accepted.places.frontend)),
     };
     async move {
         session.set_client_options();
+        // Who asks whether all is well is known by the connection itself.
+        let monitored = session.is_monitored();
+        if session.expects_header() && !monitored && !Box::pin(session.read_announcement()).await {
+            return;
+        }
         session.count_connection();
         session.log_connect();
-        if session.is_monitored() {
+        if monitored {
             return Box::pin(monitor(&mut session)).await;
         }
         match session.proxy().mode {
@@ -225,7 +235,7 @@ async fn health(session: &mut Session) {
             },
             bytes: sent as u64,
             termination: Termination::default(),
-            counts: session.counts(),
+            counts: session.counts(Moment::End, None),
             retries: 0,
             redispatched: false,
             http: None,
@@ -261,6 +271,14 @@ pub(crate) async fn say(session: &mut Session, text: &[u8]) -> usize {
 }
 
 impl Session {
+    /// The address that the client has connected to.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        match &self.announced {
+            Some(address) => Some(**address),
+            None => self.client.socket.local_addr(),
+        }
+    }
+
     /// The frontend.
     pub(crate) fn proxy(&self) -> &Proxy {
         self.generation.proxy(self.frontend)
@@ -301,7 +319,8 @@ impl Session {
         let nolinger = self.proxy().options.nolinger;
         self.client.farewell = Farewell::new(nolinger, v1_4, true);
         let listener = self.proxy().listeners.get(self.listener);
-        if !listener.is_some_and(|listener| listener.defer_accept) {
+        let deferred = listener.is_some_and(|listener| listener.defer_accept);
+        if !deferred && self.proxy().mode == Mode::Http {
             // The request is rarely there before the connection is.
             self.client.socket.expect_answer();
         }

@@ -238,6 +238,29 @@ impl Socket {
         }
     }
 
+    /// Receives without taking anything away; 0 is the end of the stream.
+    pub(crate) fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let watch = self.watch(Direction::Read)?;
+        loop {
+            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
+            match net::recv(&self.fd, &mut *room, RecvFlags::PEEK) {
+                Ok((_, n)) => return Poll::Ready(Ok(n)),
+                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Takes what was seen before.
+    pub(crate) fn take(&self, room: &mut [u8]) -> io::Result<usize> {
+        Ok(net::recv(&self.fd, room, RecvFlags::DONTWAIT).map(|(_, n)| n)?)
+    }
+
     fn peek(&self) -> Result<usize, Errno> {
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

@@ -37,7 +37,8 @@ thread_local! {
 pub(crate) fn bind(socket: BorrowedFd<'_>, source: &Source, origin: Origin) -> io::Result<()> {
     let options = SockRef::from(&socket);
     if let Some(interface) = &source.interface {
-        options.bind_device(Some(interface.as_bytes()))?;
+        // Without the privilege, or the interface, the system chooses one, as it does for HAProxy.
+        let _ = options.bind_device(Some(interface.as_bytes()));
     }
     let foreign = source.transparent.as_ref().and_then(|what| match what {
         TransparentSource::Client => origin.client,

@@ -6,7 +6,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::generation::{Generation, Handles};
-use super::live::{Counter, Counters, Pace, Phase};
+use super::live::{Counter, Counters, Pace, Phase, Place};
 use super::worker::Shared;
 use crate::plan::{
     ByteString, ListenAddress, Mode, Plan, Proxy, ProxyId, ServerAddress, ServerPort,
@@ -164,7 +164,11 @@ impl Collector<'_> {
         let sessions = live.sessions.now();
         row.set(Field::Scur, sessions);
         row.set(Field::Smax, live.sessions.peak().get());
-        row.set(Field::Slim, self.handles.frontend.maxconn.get());
+        let limit = match listener.maxconn {
+            0 => self.handles.frontend.maxconn.get(),
+            own => own,
+        };
+        row.set(Field::Slim, limit);
         counts(
             &mut row,
             &live.counters,
@@ -179,7 +183,7 @@ impl Collector<'_> {
             ],
         );
         row.set(Field::Dses, 0_u32);
-        let full = self.is_full(sessions);
+        let full = self.is_full(sessions) || listener.maxconn != 0 && sessions >= limit;
         row.set(Field::Status, if full { "FULL" } else { "OPEN" });
         row.set(
             Field::Addr,
@@ -233,7 +237,13 @@ impl Collector<'_> {
         row.set(Field::RateMax, counters.peak(Pace::Sessions));
         self.health(&mut row, index);
         self.responses(&mut row, counters);
-        row.set(Field::Addr, address(live.address()));
+        row.set(
+            Field::Addr,
+            match live.place() {
+                Place::Internet(place) => address(place),
+                Place::Unix(_) => "unix".to_owned(),
+            },
+        );
         row.set(Field::Cookie, server.cookie.as_ref().map(text));
         self.idle(&mut row, counters);
         self.times(&mut row, counters);

@@ -149,7 +149,7 @@ fn settings(context: &Context<'_>, id: ProxyId, proxy: &Proxy) -> Vec<Value> {
                 ListenAddress::Tcp { ip, port } => {
                     std::net::SocketAddr::new(*ip, *port).to_string()
                 }
-                ListenAddress::Unix(path) => path.display().to_string(),
+                ListenAddress::Unix(socket) => socket.to_string(),
             };
             let span = context
                 .provenance

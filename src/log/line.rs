@@ -1,5 +1,6 @@
 //! The lines: one for a TCP session, one for an HTTP request. Manual 1.4, sections 8.2.2 and 8.2.3.
 
+use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -93,6 +94,8 @@ impl<'a> HttpCaptures<'a> {
 pub struct Record<'a> {
     /// The client; `None` for a Unix socket.
     pub client: Option<SocketAddr>,
+    /// The number of the listener, which stands for the client of a Unix socket.
+    pub listener: u32,
     /// When it connected.
     pub accepted: DateTime<Local>,
     /// Name of the frontend.
@@ -113,8 +116,55 @@ pub struct Record<'a> {
     pub early: bool,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    /// What there is to say of a connection that has not got any further.
+    pub fn of_connection(
+        client: Option<SocketAddr>,
+        listener: u32,
+        accepted: DateTime<Local>,
+        frontend: &'a str,
+    ) -> Self {
+        Self {
+            client,
+            listener,
+            accepted,
+            frontend,
+            backend: frontend,
+            server: None,
+            timers: Timers {
+                request: -1,
+                queue: -1,
+                connect: -1,
+                response: -1,
+                total: 0,
+            },
+            bytes: 0,
+            termination: Termination::default(),
+            counts: Counts::default(),
+            early: false,
+        }
+    }
+
+    /// The line of a connection that ends before it is a session: the listener, and why.
+    pub fn unannounced(&self, listener: &str, why: &dyn fmt::Display, out: &mut Vec<u8>) {
+        self.client_and_time(out);
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{}/{listener}: {why}", self.frontend);
+    }
+
     fn client_and_names(&self, out: &mut Vec<u8>) {
+        self.client_and_time(out);
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            out,
+            "{} {}/{} ",
+            self.frontend,
+            self.backend,
+            self.server.unwrap_or("<NOSRV>"),
+        );
+    }
+
+    fn client_and_time(&self, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
         match self.client {
             Some(SocketAddr::V4(address)) => {
@@ -123,12 +173,14 @@ impl Record<'_> {
             Some(SocketAddr::V6(address)) => {
                 let _ = write!(out, "{}:{}", address.ip(), address.port());
             }
-            None => out.extend_from_slice(b"unix:1"),
+            None => {
+                let _ = write!(out, "unix:{}", self.listener);
+            }
         }
         let at = self.accepted;
         let _ = write!(
             out,
-            " [{:02}/{}/{:04}:{:02}:{:02}:{:02}.{:03}] {} {}/{} ",
+            " [{:02}/{}/{:04}:{:02}:{:02}:{:02}.{:03}] ",
             at.day(),
             MONTHS[at.month0() as usize % 12],
             at.year(),
@@ -136,9 +188,6 @@ impl Record<'_> {
             at.minute(),
             at.second(),
             at.timestamp_subsec_millis(),
-            self.frontend,
-            self.backend,
-            self.server.unwrap_or("<NOSRV>"),
         );
     }
 
@@ -328,6 +377,7 @@ mod tests {
     fn record() -> Record<'static> {
         Record {
             client: Some("10.0.0.1:4000".parse().unwrap()),
+            listener: 1,
             accepted: Local.with_ymd_and_hms(2026, 11, 20, 1, 2, 3).unwrap(),
             frontend: "www",
             backend: "app",

@@ -1,13 +1,14 @@
 //! Health checks. Manual 1.4, section 4.2 "option httpchk" and following, section 5.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use haproxy_cfg_grammar::keywords::check::Expect;
 pub use haproxy_cfg_grammar::keywords::server::{Observe, OnError};
 use serde::Serialize;
 
-use super::{ByteString, ProxyHeader, ProxyId, ServerId};
+use super::{ByteString, ProxyHeader, ProxyId, ServerId, UnixAddress};
 
 /// How the servers of a proxy are checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -124,6 +125,8 @@ pub struct ServerCheck {
     pub fall: u32,
     /// `addr`: another address to check.
     pub addr: Option<IpAddr>,
+    /// `addr` when it is a Unix socket (1.5 and later).
+    pub socket: Option<Arc<UnixAddress>>,
     /// `port`, or the server's, or the one of the first listener.
     pub port: u16,
     /// The header that comes first (1.5 and later).
@@ -139,6 +142,7 @@ impl Default for ServerCheck {
             rise: 2,
             fall: 3,
             addr: None,
+            socket: None,
             port: 0,
             send_proxy: None,
         }

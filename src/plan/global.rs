@@ -15,6 +15,10 @@ pub struct Global {
     pub maxconn: u32,
     /// `-m` on the command line: how much memory the process may use, in megabytes.
     pub memory_mb: Option<u32>,
+    /// `maxconnrate`: client connections in a second; 0 is no limit.
+    pub connection_rate: u32,
+    /// `maxsessrate`: client sessions in a second; 0 is no limit.
+    pub session_rate: u32,
     /// `nbproc` or `nbthread`: workers; `None` means one for every usable core.
     pub workers: Option<u16>,
     /// `daemon`.

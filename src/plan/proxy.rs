@@ -145,10 +145,16 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The workers, of `count`, that serve the listeners: all, or those of `bind-process` (process
-    /// 1 is worker 0). Processes that do not exist count for nothing; when none does, all serve.
-    pub fn workers(&self, count: usize) -> Vec<usize> {
-        let named = |index: &usize| *index < 64 && self.bind_process & (1 << *index) != 0;
+    /// The workers, of `count`, that serve a listener: all, or those of `bind-process` and of its
+    /// own `process` (process 1 is worker 0). Processes that do not exist count for nothing; when
+    /// none does, all serve.
+    pub fn workers(&self, listener: usize, count: usize) -> Vec<usize> {
+        let own = self.listeners.get(listener).map_or(0, |l| l.process);
+        let set = match (self.bind_process, own) {
+            (0, set) | (set, 0) => set,
+            (proxy, own) => proxy & own,
+        };
+        let named = |index: &usize| *index < 64 && set & (1 << *index) != 0;
         let bound: Vec<usize> = (0..count).filter(named).collect();
         if bound.is_empty() {
             (0..count).collect()
@@ -222,7 +228,7 @@ mod tests {
             (u64::MAX, 65, (0..64).collect()),
         ] {
             proxy.bind_process = set;
-            assert_eq!(proxy.workers(count), expected, "{set:b} of {count}");
+            assert_eq!(proxy.workers(0, count), expected, "{set:b} of {count}");
         }
     }
 }

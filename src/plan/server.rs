@@ -1,13 +1,14 @@
 //! `server`. Manual 1.4, sections 4.2 "server" and 5.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 pub use haproxy_cfg_grammar::keywords::server::ProxyHeader;
 
-use super::{Agent, ByteString, ServerCheck, Source, Tracked, TrafficCheck};
+use super::{Agent, ByteString, ServerCheck, Source, Tracked, TrafficCheck, UnixAddress};
 
 /// Index of a server in [`super::Proxy::servers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -41,6 +42,8 @@ pub struct Server {
     pub numeric_id: u32,
     /// Where it is.
     pub address: ServerAddress,
+    /// The Unix socket that it listens on instead (1.5 and later).
+    pub socket: Option<Arc<UnixAddress>>,
     /// `weight`: 0 to 256. Default 1.
     pub weight: u16,
     /// `backup`.
@@ -88,6 +91,7 @@ impl Server {
             name: name.to_owned(),
             numeric_id: 0,
             address,
+            socket: None,
             weight: 1,
             backup: false,
             disabled: false,

@@ -10,6 +10,7 @@ use haproxy_cfg_grammar::value::criterion::Needs;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::environment::Environment;
+use super::listeners::UnixSettings;
 use super::provenance::{Provenance, ProxyProvenance};
 use super::rules::Family;
 use super::{Resolved, has_errors};
@@ -115,6 +116,8 @@ pub(super) struct Drafts<'a> {
     pub(super) maxconn_set: bool,
     /// A setting of the statistics socket was seen.
     pub(super) stats_settings: bool,
+    /// `unix-bind`.
+    pub(super) unix: UnixSettings,
 }
 
 impl<'a> Drafts<'a> {
@@ -131,6 +134,7 @@ impl<'a> Drafts<'a> {
             maxrewrite_set: false,
             maxconn_set: false,
             stats_settings: false,
+            unix: UnixSettings::default(),
         }
     }
 
@@ -202,7 +206,7 @@ pub(super) fn network(
         Host::Name(name) => environment
             .ipv4(name)
             .ok_or_else(|| unknown_host(name, span))?,
-        Host::V6(_) | Host::Unix(_) => {
+        Host::V6(_) | Host::Unix(_) | Host::Abstract(_) => {
             return Err(Diagnostic::new(
                 Code::BadAddress,
                 span,
@@ -211,6 +215,23 @@ pub(super) fn network(
         }
     };
     Ok((address, network.mask))
+}
+
+/// The number of a user or group that is named, if one is.
+pub(super) fn number_of(
+    word: Option<&Word>,
+    known: &HashMap<String, Option<u32>>,
+    what: &str,
+) -> Result<Option<u32>, Diagnostic> {
+    let Some(word) = word else { return Ok(None) };
+    match known.get(&word.shown()) {
+        Some(Some(id)) => Ok(Some(*id)),
+        _ => Err(Diagnostic::new(
+            Code::UnknownUser,
+            word.span,
+            format!("the system has no {what} '{}'", word.shown()),
+        )),
+    }
 }
 
 /// A log target with its host looked up.
@@ -229,6 +250,13 @@ pub(super) fn log_target(
     };
     let address = match &endpoint.host {
         Host::Unix(path) => LogAddress::Unix(path.into()),
+        Host::Abstract(_) => {
+            return Err(Diagnostic::new(
+                Code::BadAddress,
+                target.span,
+                "hapax does not send logs to sockets without a file",
+            ));
+        }
         Host::Any => LogAddress::Udp((std::net::Ipv4Addr::UNSPECIFIED, port).into()),
         Host::V4(ip) => LogAddress::Udp((*ip, port).into()),
         Host::V6(ip) => LogAddress::Udp((*ip, port).into()),

@@ -1,10 +1,10 @@
 //! The `global` section. Manual 1.4, section 3.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use haproxy_cfg_grammar::keywords::global::{
-    GlobalStatement, Level, Number, StatsSocket as StatsSocketSyntax, Switch, Text,
+    GlobalStatement, Level, Number, SeverityOutput as SeveritySyntax,
+    StatsSocket as StatsSocketSyntax, Switch, Text, UnixBind,
 };
 use haproxy_cfg_grammar::value::number::to_int;
 use haproxy_cfg_grammar::{
@@ -13,12 +13,15 @@ use haproxy_cfg_grammar::{
 
 use super::draft::{self, Drafts};
 use super::environment::Environment;
-use crate::plan::{AccessLevel, Global, StatsSocket, Tune};
+use super::listeners;
+use crate::plan::{AccessLevel, Global, SeverityOutput, StatsSocket, Tune};
 
 /// What holds when the section says nothing.
 pub(super) fn built_in(dialect: Dialect) -> Global {
     Global {
         maxconn: 2000,
+        connection_rate: 0,
+        session_rate: 0,
         memory_mb: None,
         workers: None,
         daemon: false,
@@ -117,25 +120,28 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
             drafts.stats_settings = true;
             global.stats_timeout = Duration::from_millis(time.0.into());
         }
-        GlobalStatement::StatsSocket(socket) => match stats_socket(socket, drafts.environment) {
-            Ok(socket) => {
-                let again = !global.stats_sockets.is_empty();
-                global.stats_sockets.push(socket);
-                if again && drafts.dialect == Dialect::V1_4 {
-                    drafts.report(Diagnostic::new(
-                        Code::AlreadyDefined,
-                        span,
-                        "HAProxy 1.4 has one 'stats socket' only",
-                    ));
+        GlobalStatement::StatsSocket(socket) => {
+            match stats_sockets(socket, drafts.environment, drafts.dialect) {
+                Ok(sockets) => {
+                    let again = !global.stats_sockets.is_empty();
+                    global.stats_sockets.extend(sockets);
+                    if again && drafts.dialect == Dialect::V1_4 {
+                        drafts.report(Diagnostic::new(
+                            Code::AlreadyDefined,
+                            span,
+                            "HAProxy 1.4 has one 'stats socket' only",
+                        ));
+                    }
                 }
+                Err(diagnostic) => drafts.report(diagnostic),
             }
-            Err(diagnostic) => drafts.report(diagnostic),
-        },
+        }
         GlobalStatement::MetricsBind(address) => {
             if !global.metrics.contains(address) {
                 global.metrics.push(*address);
             }
         }
+        GlobalStatement::UnixBind(unix) => unix_bind(unix, drafts),
         GlobalStatement::StatsBindProcess(_) => drafts.stats_settings = true,
     }
 }
@@ -151,6 +157,14 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
             global.maxconn = if value == 0 { 2000 } else { value };
             drafts.maxconn_set = value != 0;
             "maxconn"
+        }
+        Number::Maxconnrate => {
+            global.connection_rate = value;
+            "maxconnrate"
+        }
+        Number::Maxsessrate => {
+            global.session_rate = value;
+            "maxsessrate"
         }
         Number::Maxpipes => {
             global.maxpipes = value;
@@ -222,6 +236,8 @@ fn number(which: Number, value: i64, span: Span, drafts: &mut Drafts<'_>) {
     let once = matches!(
         which,
         Number::Maxconn
+            | Number::Maxconnrate
+            | Number::Maxsessrate
             | Number::Maxpipes
             | Number::Nbproc
             | Number::Uid
@@ -312,34 +328,49 @@ fn text(which: Text, word: &Word, span: Span, drafts: &mut Drafts<'_>) {
     }
 }
 
-fn stats_socket(
+fn unix_bind(unix: &UnixBind, drafts: &mut Drafts<'_>) {
+    if let Some(span) = unix.again {
+        let text = "'prefix' was given before";
+        let diagnostic = Diagnostic::new(Code::AlreadyDefined, span, text);
+        drafts.report(diagnostic.severity(Severity::Alert));
+    }
+    if let Some(prefix) = &unix.prefix {
+        drafts.unix.prefix = prefix.shown();
+    }
+    match listeners::file(&unix.file, drafts.environment) {
+        Ok(file) => drafts.unix.file = file.or(drafts.unix.file),
+        Err(diagnostic) => drafts.report(diagnostic),
+    }
+}
+
+/// One for each address.
+fn stats_sockets(
     socket: &StatsSocketSyntax,
     environment: &Environment,
-) -> Result<StatsSocket, Diagnostic> {
-    let look_up = |word: Option<&Word>, table: &HashMap<String, Option<u32>>, what: &str| {
-        let Some(word) = word else { return Ok(None) };
-        match table.get(&word.shown()) {
-            Some(Some(id)) => Ok(Some(*id)),
-            _ => Err(Diagnostic::new(
-                Code::UnknownUser,
-                word.span,
-                format!("the system has no {what} '{}'", word.shown()),
-            )),
-        }
+    dialect: Dialect,
+) -> Result<Vec<StatsSocket>, Diagnostic> {
+    let file = listeners::file(&socket.file, environment)?;
+    let level = match socket.level {
+        Level::User => AccessLevel::User,
+        Level::Operator => AccessLevel::Operator,
+        Level::Admin => AccessLevel::Admin,
     };
-    let uid = look_up(socket.user.as_ref(), &environment.users, "user")?;
-    let gid = look_up(socket.group.as_ref(), &environment.groups, "group")?;
-    Ok(StatsSocket {
-        path: socket.path.shown().into(),
-        uid: uid.or(socket.uid),
-        gid: gid.or(socket.gid),
-        mode: socket.mode,
-        level: match socket.level {
-            Level::User => AccessLevel::User,
-            Level::Operator => AccessLevel::Operator,
-            Level::Admin => AccessLevel::Admin,
-        },
-    })
+    let severity = match socket.severity {
+        SeveritySyntax::None => SeverityOutput::None,
+        SeveritySyntax::Number => SeverityOutput::Number,
+        SeveritySyntax::String => SeverityOutput::Words,
+    };
+    let mut sockets = Vec::new();
+    for (endpoint, span) in &socket.addresses {
+        let addresses = listeners::listen_addresses(endpoint, *span, "", environment, dialect)?;
+        sockets.extend(addresses.into_iter().map(|address| StatsSocket {
+            address,
+            file,
+            level,
+            severity,
+        }));
+    }
+    Ok(sockets)
 }
 
 /// Puts the sizes in order once everything is known.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use haproxy_cfg_grammar::keywords::bind::SocketFile;
 use haproxy_cfg_grammar::keywords::errors::ErrorKind;
 use haproxy_cfg_grammar::keywords::global::{GlobalStatement, Text};
 use haproxy_cfg_grammar::keywords::log::{LogAddress, LogStatement, LogTarget};
@@ -67,6 +68,7 @@ impl Needs {
                 for (endpoint, _) in &bind.addresses {
                     self.host(&endpoint.host);
                 }
+                self.owners(&bind.file);
             }
             Statement::Server(server) => {
                 self.host(&server.address.host);
@@ -122,11 +124,19 @@ impl Needs {
             }
             GlobalStatement::Log(target) => self.log_target(target),
             GlobalStatement::StatsSocket(socket) => {
-                self.users.extend(socket.user.iter().map(|w| w.shown()));
-                self.groups.extend(socket.group.iter().map(|w| w.shown()));
+                for (address, _) in &socket.addresses {
+                    self.host(&address.host);
+                }
+                self.owners(&socket.file);
             }
+            GlobalStatement::UnixBind(unix) => self.owners(&unix.file),
             _ => {}
         }
+    }
+
+    fn owners(&mut self, file: &SocketFile) {
+        self.users.extend(file.user.iter().map(|w| w.shown()));
+        self.groups.extend(file.group.iter().map(|w| w.shown()));
     }
 
     fn log_target(&mut self, target: &LogTarget) {

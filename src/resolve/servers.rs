@@ -1,6 +1,7 @@
 //! `server`, `default-server`, `dispatch`, `source`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use haproxy_cfg_grammar::keywords::server::{
@@ -16,7 +17,7 @@ use super::environment::Environment;
 use super::rules::bytes;
 use crate::plan::{
     Agent, ListenAddress, Server, ServerAddress, ServerCheck, ServerId, ServerPort, Source,
-    TrafficCheck, TransparentSource,
+    TrafficCheck, TransparentSource, UnixAddress,
 };
 
 /// Adds a server.
@@ -36,6 +37,7 @@ pub(super) fn add(
     merge(&mut settings, &server.settings);
     let index = draft.proxy.servers.len();
     let mut plan = Server::new(&server.name.shown(), address);
+    plan.socket = unix(&server.address.host);
     plan.numeric_id = settings.id.unwrap_or(0);
     plan.weight = settings.weight.unwrap_or(1);
     plan.backup = settings.backup;
@@ -121,9 +123,10 @@ fn check(
     dialect: Dialect,
 ) -> Result<ServerCheck, Diagnostic> {
     let mut port = settings.port.filter(|p| *p != 0);
-    let mut addr = None;
+    let (mut addr, mut socket) = (None, None);
     if let Some((endpoint, span)) = &settings.addr {
         let target = address(endpoint, *span, environment)?;
+        socket = unix(&endpoint.host);
         addr = target.ip;
         if let ServerPort::Fixed(p) = target.port
             && p != 0
@@ -151,7 +154,8 @@ fn check(
         .map_or(host, |(endpoint, _)| &endpoint.host)
     {
         Host::V4(_) | Host::V6(_) => false,
-        Host::Any | Host::Name(_) | Host::Unix(_) => dialect == Dialect::V1_8,
+        Host::Any | Host::Name(_) => dialect == Dialect::V1_8,
+        Host::Unix(_) | Host::Abstract(_) => true,
     };
     if port.is_none() && settings.check && !named {
         let severity = if dialect == Dialect::V1_4 {
@@ -174,6 +178,7 @@ fn check(
         rise: settings.rise.unwrap_or(2),
         fall: settings.fall.unwrap_or(3),
         addr,
+        socket,
         port: port.unwrap_or(0),
         // A check goes where traffic goes unless something else is said.
         send_proxy: server.send_proxy.filter(|_| {
@@ -290,16 +295,26 @@ pub(super) fn address(
     environment: &Environment,
 ) -> Result<ServerAddress, Diagnostic> {
     let ip = match &endpoint.host {
-        Host::Any => None,
+        Host::Any | Host::Unix(_) | Host::Abstract(_) => None,
         host => Some(ip(host, span, environment)?),
     };
     let port = match endpoint.port {
         Port::Fixed(port) => ServerPort::Fixed(port),
         Port::Offset(offset) => ServerPort::Mapped(offset),
+        Port::None if unix(&endpoint.host).is_some() => ServerPort::Fixed(0),
         Port::None => ServerPort::Mapped(0),
         Port::Range(low, _) => ServerPort::Fixed(low),
     };
     Ok(ServerAddress { ip, port })
+}
+
+/// The Unix socket, where the host is one.
+fn unix(host: &Host) -> Option<Arc<UnixAddress>> {
+    match host {
+        Host::Unix(path) => Some(Arc::new(UnixAddress::Path(path.into()))),
+        Host::Abstract(name) => Some(Arc::new(UnixAddress::Abstract(name.clone()))),
+        _ => None,
+    }
 }
 
 fn ip(host: &Host, span: Span, environment: &Environment) -> Result<IpAddr, Diagnostic> {
@@ -310,10 +325,10 @@ fn ip(host: &Host, span: Span, environment: &Environment) -> Result<IpAddr, Diag
         Host::Name(name) => environment
             .address(name)
             .ok_or_else(|| draft::unknown_host(name, span)),
-        Host::Unix(_) => Err(Diagnostic::new(
+        Host::Unix(_) | Host::Abstract(_) => Err(Diagnostic::new(
             Code::BadAddress,
             span,
-            "hapax does not connect to Unix sockets yet",
+            "a Unix socket cannot stand here",
         )),
     }
 }

@@ -1,11 +1,10 @@
 //! Headers that tell a server who the client is, and whom it asked for. Manual 1.4, section 4.2
 //! "option forwardfor", "option originalto".
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::http1::Head;
 use crate::plan::AddressHeader;
-use crate::sample::fetch::v4;
 
 /// Adds `X-Forwarded-For` (or as it is called) for the client's address.
 ///
@@ -31,8 +30,9 @@ pub fn add(
     if if_none && head.find(bytes, name, None).is_some() {
         return;
     }
-    let text = match v4(address.ip()) {
-        Some(ip) => {
+    // An IPv4 client of an IPv6 socket has an IPv6 address here, which nothing excepts.
+    let text = match address.ip() {
+        IpAddr::V4(ip) => {
             let excepted = |one: &&AddressHeader| {
                 one.except.is_some_and(|(network, mask)| {
                     u32::from(ip) & u32::from(mask) == u32::from(network) & u32::from(mask)
@@ -43,7 +43,7 @@ pub fn add(
             }
             ip.to_string()
         }
-        None => address.ip().to_string(),
+        IpAddr::V6(ip) => ip.to_string(),
     };
     head.append_parts(&[name, b": ", text.as_bytes()]);
 }

@@ -58,7 +58,10 @@ impl SessionReport {
         match (self.peer, v1_4) {
             (None, true) => {}
             (peer, _) => {
-                let source = peer.map_or_else(|| "unix:1".to_owned(), |peer| peer.to_string());
+                let source = peer.map_or_else(
+                    || format!("unix:{}", self.listener),
+                    |peer| peer.to_string(),
+                );
                 let backend = self.backend.as_ref().map_or("<NONE>", |b| &b.name);
                 let server = self.server.as_ref().map_or("<none>", |s| &s.name);
                 let _ = write!(
@@ -92,9 +95,10 @@ impl SessionReport {
             || "<NONE> (id=-1)".to_owned(),
             |server| format!("{} (id={})", server.name, server.id),
         );
-        let source = self
-            .peer
-            .map_or_else(|| "unix:1".to_owned(), |peer| peer.to_string());
+        let source = self.peer.map_or_else(
+            || format!("unix:{}", self.listener),
+            |peer| peer.to_string(),
+        );
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,

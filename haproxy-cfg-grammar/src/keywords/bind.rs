@@ -4,9 +4,11 @@ use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::keyword::{Keyword, Setting};
 use crate::keywords::later;
+pub use crate::keywords::socket_file::SocketFile;
 use crate::section::{BACKEND, FL};
 use crate::value::address::{self, Endpoint, Host, PortRules};
 use crate::value::number;
+use crate::value::time::Milliseconds;
 use crate::{Dialect, Span, Statement, Word};
 
 /// Addresses to listen on, and what holds for all of them.
@@ -26,7 +28,43 @@ pub struct BindStatement {
     pub transparent: bool,
     /// `defer-accept`.
     pub defer_accept: bool,
+    /// `accept-proxy` (1.5 and later, as all that follow): clients are announced by a header.
+    pub accept_proxy: bool,
+    /// `backlog`.
+    pub backlog: Option<u32>,
+    /// `maxconn`.
+    pub maxconn: Option<u32>,
+    /// `process`: one bit for each process, 0 is all.
+    pub process: u64,
+    /// `tcp-ut`: how long sent bytes may go without acknowledgement.
+    pub tcp_ut: Option<Milliseconds>,
+    /// `tfo`: TCP fast open.
+    pub tfo: bool,
+    /// `v4v6` (`false`) or `v6only` (`true`): whether an IPv6 socket leaves IPv4 alone.
+    pub v6only: Option<bool>,
+    /// Who may use the file of a Unix socket.
+    pub file: SocketFile,
 }
+
+/// The options of `bind` that came with 1.5 and later.
+pub const OPTIONS_SINCE_1_5: &[Setting] = &[
+    Setting::works("accept-proxy", "none"),
+    Setting::works("backlog", "positive integer"),
+    Setting::works("expose-fd", "listeners"),
+    Setting::works("gid", "integer"),
+    Setting::works("group", "group name"),
+    Setting::works("level", "user|operator|admin"),
+    Setting::works("maxconn", "positive integer"),
+    Setting::works("mode", "octal number"),
+    Setting::works("process", "all|odd|even|number[-number]"),
+    Setting::works("severity-output", "none|number|string"),
+    Setting::works("tcp-ut", "time"),
+    Setting::works("tfo", "none"),
+    Setting::works("uid", "integer"),
+    Setting::works("user", "user name"),
+    Setting::works("v4v6", "none"),
+    Setting::works("v6only", "none"),
+];
 
 /// The options of `bind`.
 pub const OPTIONS: &[Setting] = &[
@@ -96,6 +134,8 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             }
             "transparent" => bind.transparent = true,
             "defer-accept" => bind.defer_accept = true,
+            _ if arguments.dialect != Dialect::V1_4
+                && later_option(arguments, &mut bind, option)? => {}
             text => {
                 return Err(match later::find(later::BIND_OPTIONS, text) {
                     Some(row) => row.refusal(option.span, ""),
@@ -105,6 +145,48 @@ fn bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         }
     }
     Ok(Statement::Bind(Box::new(bind)))
+}
+
+/// Reads one option of 1.5 and later and its value; false when there is no such option.
+fn later_option(
+    arguments: &mut Arguments<'_>,
+    bind: &mut BindStatement,
+    option: &Word,
+) -> Result<bool, Diagnostic> {
+    match option.text() {
+        "accept-proxy" => bind.accept_proxy = true,
+        "backlog" => bind.backlog = Some(positive(arguments)?),
+        "maxconn" => bind.maxconn = Some(positive(arguments)?),
+        "tfo" => bind.tfo = true,
+        "v4v6" => bind.v6only = Some(false),
+        "v6only" => bind.v6only = Some(true),
+        "process" => bind.process = super::process::of_listener(arguments)?,
+        "tcp-ut" => bind.tcp_ut = Some(super::server::positive_time(arguments)?),
+        // For statistics sockets; here they are read and mean nothing, as in HAProxy.
+        "level" => one_of(arguments, &["user", "operator", "admin"])?,
+        "severity-output" => one_of(arguments, &["none", "number", "string"])?,
+        "expose-fd" => one_of(arguments, &["listeners"])?,
+        name => return bind.file.option(arguments, name),
+    }
+    Ok(true)
+}
+
+fn positive(arguments: &mut Arguments<'_>) -> Result<u32, Diagnostic> {
+    let word = arguments.require("a number greater than 0")?;
+    match u32::try_from(number::to_int(number::atol(&word.bytes).0)) {
+        Ok(value) if value > 0 => Ok(value),
+        _ => Err(arguments.bad(word, "a number greater than 0")),
+    }
+}
+
+fn one_of(arguments: &mut Arguments<'_>, words: &[&str]) -> Result<(), Diagnostic> {
+    let what = words.join("', '");
+    let word = arguments.require(&format!("'{what}'"))?;
+    if words.iter().any(|known| word.is(known)) {
+        Ok(())
+    } else {
+        Err(arguments.bad(word, &format!("'{what}'")))
+    }
 }
 
 /// An option that a keyword does not have.
@@ -157,7 +239,10 @@ pub(crate) fn section_addresses(
     }))))
 }
 
-fn addresses(arguments: &Arguments<'_>, word: &Word) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
+pub(super) fn addresses(
+    arguments: &Arguments<'_>,
+    word: &Word,
+) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
     // Without any colon 1.4 takes the word for something else altogether and names the line.
     let has_port = memchr::memchr(b':', &word.bytes).is_some();
     let mut addresses = Vec::new();
@@ -172,7 +257,9 @@ fn addresses(arguments: &Arguments<'_>, word: &Word) -> Result<Vec<(Endpoint, Sp
             };
             match address::endpoint(piece, rules) {
                 Err(address::AddressError::MissingPort)
-                    if piece.starts_with(b"/") || piece.starts_with(b"unix@") =>
+                    if [&b"/"[..], b"unix@", b"abns@"]
+                        .iter()
+                        .any(|kind| piece.starts_with(kind)) =>
                 {
                     address::endpoint(piece, PortRules::default())
                 }
@@ -214,4 +301,43 @@ fn addresses(arguments: &Arguments<'_>, word: &Word) -> Result<Vec<(Endpoint, Sp
         ));
     }
     Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Dialect, Severity, SourceSet, parse};
+
+    #[test]
+    fn options_of_later_versions() {
+        for (options, fine) in [
+            (":80 accept-proxy maxconn 100 backlog 1000 tfo", true),
+            (":80 process 1-2", true),
+            (":80 process all/2", true),
+            (":80 process 65", false),
+            (":::80 v4v6 tcp-ut 10s", true),
+            (":::80 v6only", true),
+            ("unix@/run/hapax.sock mode 660 uid 0 gid 0", true),
+            ("/run/hapax.sock user root group root", true),
+            (":80 mode 9", false),
+            ("abns@hapax level admin severity-output none", true),
+            (":80 level none", false),
+            (":80 expose-fd listeners", true),
+            (":80 expose-fd", false),
+            (":80 backlog 0", false),
+            (":80 maxconn x", false),
+            (":80 tfo 5", false),
+        ] {
+            let refused = |dialect| {
+                let text = format!("frontend f\n    bind {options}\n");
+                let parsed = parse(&SourceSet::from_text("x.cfg", text), dialect);
+                parsed
+                    .diagnostics
+                    .iter()
+                    .any(|d| d.severity == Severity::Error)
+            };
+            assert_eq!(refused(Dialect::V1_8), !fine, "{options}");
+            assert_eq!(refused(Dialect::Hapax), !fine, "{options}");
+            assert!(refused(Dialect::V1_4), "{options}");
+        }
+    }
 }

@@ -6,10 +6,12 @@ use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Parser};
 use crate::keywords::log::LogTarget;
+use crate::keywords::socket_file::{self, SocketFile};
 use crate::section::GLOBAL as SECTION;
+use crate::value::address::{Endpoint, Host, Port};
 use crate::value::time::Milliseconds;
 use crate::value::{address, number};
-use crate::{Dialect, Severity, Statement, Word, version};
+use crate::{Dialect, Severity, Span, Statement, Word, version};
 
 /// One line of the section.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub enum GlobalStatement {
     StatsSocket(Box<StatsSocket>),
     /// `stats bind-process`.
     StatsBindProcess(Vec<Word>),
+    /// `unix-bind` (1.5).
+    UnixBind(Box<UnixBind>),
     /// `metrics bind`, which is hapax's own.
     MetricsBind(SocketAddr),
 }
@@ -41,20 +45,37 @@ pub enum GlobalStatement {
 /// `stats socket path [options]`.
 #[derive(Clone, Debug)]
 pub struct StatsSocket {
-    /// Where.
-    pub path: Word,
-    /// `user`.
-    pub user: Option<Word>,
-    /// `group`.
-    pub group: Option<Word>,
-    /// `uid`.
-    pub uid: Option<u32>,
-    /// `gid`.
-    pub gid: Option<u32>,
-    /// `mode`, an octal number.
-    pub mode: Option<u32>,
+    /// Where: a path, since 1.5 also an address and a port, or several.
+    pub addresses: Vec<(Endpoint, Span)>,
+    /// `user`, `group`, `uid`, `gid`, `mode`.
+    pub file: SocketFile,
     /// `level`.
     pub level: Level,
+    /// `severity-output` (1.8).
+    pub severity: SeverityOutput,
+}
+
+/// What stands before messages on the statistics socket to tell how grave they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeverityOutput {
+    /// Nothing.
+    #[default]
+    None,
+    /// A number.
+    Number,
+    /// A word.
+    String,
+}
+
+/// `unix-bind`: what holds for listeners on Unix sockets that do not say something else.
+#[derive(Clone, Debug, Default)]
+pub struct UnixBind {
+    /// `prefix`: what every path begins with.
+    pub prefix: Option<Word>,
+    /// `mode`, `user`, `uid`, `group`, `gid`.
+    pub file: SocketFile,
+    /// Where `prefix` is written a second time.
+    pub again: Option<Span>,
 }
 
 /// What a client of the statistics socket may do.
@@ -89,6 +110,10 @@ pub enum Switch {
 pub enum Number {
     /// `maxconn`
     Maxconn,
+    /// `maxconnrate` (1.5)
+    Maxconnrate,
+    /// `maxsessrate` (1.5)
+    Maxsessrate,
     /// `maxpipes`
     Maxpipes,
     /// `nbproc`
@@ -185,6 +210,18 @@ pub const GLOBAL: &[Keyword] = &[
     }),
     row("log-tag", "string", |a| text(a, Text::LogTag)),
     number("maxconn", |a| integer(a, Number::Maxconn)),
+    Keyword {
+        since: version::V1_5,
+        accepts: &["maxconnrate 100"],
+        refuses: &["maxconnrate"],
+        ..number("maxconnrate", |a| integer(a, Number::Maxconnrate))
+    },
+    Keyword {
+        since: version::V1_5,
+        accepts: &["maxsessrate 100"],
+        refuses: &["maxsessrate"],
+        ..number("maxsessrate", |a| integer(a, Number::Maxsessrate))
+    },
     number("maxpipes", |a| integer(a, Number::Maxpipes)),
     Keyword {
         since: version::OURS,
@@ -252,6 +289,20 @@ pub const GLOBAL: &[Keyword] = &[
     number("tune.sndbuf.server", |a| integer(a, Number::ServerSndbuf)),
     number("uid", |a| integer(a, Number::Uid)),
     number("ulimit-n", |a| integer(a, Number::UlimitN)),
+    Keyword {
+        since: version::V1_5,
+        accepts: &[
+            "unix-bind",
+            "unix-bind prefix /run/hapax mode 660 user root group root",
+            "unix-bind uid 0 gid 0",
+        ],
+        refuses: &["unix-bind prefix", "unix-bind bogus"],
+        ..row(
+            "unix-bind",
+            "[prefix path] [mode octal] [user name] [uid number] [group name] [gid number]",
+            unix_bind,
+        )
+    },
     row("user", "user name", |a| name(a, Text::User)),
 ];
 
@@ -382,41 +433,34 @@ fn metrics_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> 
 }
 
 fn stats_socket(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
-    let path = arguments.require("a path")?.clone();
+    let word = arguments.require("a path")?.clone();
     let mut socket = StatsSocket {
-        path,
-        user: None,
-        group: None,
-        uid: None,
-        gid: None,
-        mode: None,
+        addresses: stats_addresses(arguments, &word)?,
+        file: SocketFile::default(),
         level: Level::default(),
+        severity: SeverityOutput::default(),
     };
+    let later = arguments.dialect != Dialect::V1_4;
     while let Some(word) = arguments.next_word() {
         match word.text() {
-            "user" => socket.user = Some(arguments.require("a user after 'user'")?.clone()),
-            "group" => socket.group = Some(arguments.require("a group after 'group'")?.clone()),
-            "uid" => socket.uid = id(arguments)?,
-            "gid" => socket.gid = id(arguments)?,
-            "mode" => {
-                let mode = arguments.require("an octal number after 'mode'")?;
-                socket.mode = u32::from_str_radix(mode.text(), 8).ok();
+            "level" => socket.level = level(arguments)?,
+            "severity-output" if later => socket.severity = severity_output(arguments)?,
+            "expose-fd" if later => expose_fd(arguments)?,
+            // A socket for a few commands has no use for the other options of `bind`.
+            "defer-accept" | "tfo" | "transparent" | "v4v6" | "v6only" if later => {}
+            "interface" | "mss" | "name" | "nice" | "process" | "tcp-ut" if later => {
+                arguments.require("a value")?;
             }
-            "level" => {
-                let level = arguments.require("a level after 'level'")?;
-                socket.level = match level.text() {
-                    "user" => Level::User,
-                    "operator" => Level::Operator,
-                    "admin" => Level::Admin,
-                    _ => return Err(arguments.bad(level, "'user', 'operator' or 'admin'")),
-                };
+            "backlog" | "id" | "maxconn" if later => {
+                let value = arguments.require("a number greater than 0")?;
+                if number::atol(&value.bytes).0 <= 0 {
+                    return Err(arguments.bad(value, "a number greater than 0"));
+                }
             }
+            text if socket.file.option(arguments, text)? => {}
             _ => {
-                return Err(super::bind::unknown_option(
-                    word,
-                    "stats socket",
-                    ["user", "uid", "group", "gid", "mode", "level"].into_iter(),
-                ));
+                let own = ["level"].into_iter().chain(socket_file::NAMES);
+                return Err(super::bind::unknown_option(word, "stats socket", own));
             }
         }
     }
@@ -425,6 +469,108 @@ fn stats_socket(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> 
     ))))
 }
 
-fn id(arguments: &mut Arguments<'_>) -> Result<Option<u32>, Diagnostic> {
-    Ok(u32::try_from(arguments.lax_integer("a number")?).ok())
+/// 1.4 takes any word for a path; since 1.5 a path has a slash at its beginning, or `unix@`.
+fn stats_addresses(
+    arguments: &Arguments<'_>,
+    word: &Word,
+) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
+    let plain = || !word.bytes.iter().any(|b| matches!(b, b':' | b'@' | b'/'));
+    let addresses = match arguments.dialect {
+        Dialect::V1_4 => vec![path(word)],
+        Dialect::Hapax if plain() => vec![path(word)],
+        _ => super::bind::addresses(arguments, word)?,
+    };
+    for (address, span) in &addresses {
+        if let Host::Unix(path) = &address.host
+            && path.len() > MAX_PATH
+        {
+            return Err(Diagnostic::new(
+                Code::BadAddress,
+                *span,
+                format!(
+                    "the path has {} bytes, and {MAX_PATH} is the most",
+                    path.len()
+                ),
+            ));
+        }
+    }
+    Ok(addresses)
+}
+
+/// The system has room for no more.
+const MAX_PATH: usize = 107;
+
+fn path(word: &Word) -> (Endpoint, Span) {
+    let endpoint = Endpoint {
+        host: Host::Unix(word.shown()),
+        port: Port::None,
+    };
+    (endpoint, word.span)
+}
+
+/// The value of `level`.
+fn level(arguments: &mut Arguments<'_>) -> Result<Level, Diagnostic> {
+    let level = arguments.require("a level after 'level'")?;
+    Ok(match level.text() {
+        "user" => Level::User,
+        "operator" => Level::Operator,
+        "admin" => Level::Admin,
+        _ => return Err(arguments.bad(level, "'user', 'operator' or 'admin'")),
+    })
+}
+
+/// The value of `severity-output`.
+fn severity_output(arguments: &mut Arguments<'_>) -> Result<SeverityOutput, Diagnostic> {
+    let output = arguments.require("'none', 'number' or 'string'")?;
+    Ok(match output.text() {
+        "none" => SeverityOutput::None,
+        "number" => SeverityOutput::Number,
+        "string" => SeverityOutput::String,
+        _ => return Err(arguments.bad(output, "'none', 'number' or 'string'")),
+    })
+}
+
+/// The value of `expose-fd`: hapax hands its listening sockets to the process that takes over in any
+/// case.
+fn expose_fd(arguments: &mut Arguments<'_>) -> Result<(), Diagnostic> {
+    let what = arguments.require("'listeners' after 'expose-fd'")?;
+    match what.text() {
+        "listeners" => Ok(()),
+        _ => Err(arguments.bad(what, "'listeners'")),
+    }
+}
+
+fn unix_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+    let mut unix = UnixBind::default();
+    while let Some(word) = arguments.next_word() {
+        match word.text() {
+            "prefix" => {
+                let prefix = arguments.require("a path after 'prefix'")?;
+                if unix.prefix.is_some() {
+                    unix.again = Some(word.span);
+                } else {
+                    unix.prefix = Some(prefix.clone());
+                }
+            }
+            "user" => unix.file.user = Some(arguments.require("a user after 'user'")?.clone()),
+            "group" => unix.file.group = Some(arguments.require("a group after 'group'")?.clone()),
+            // What is no number counts as 0, and nothing as nothing, as in HAProxy.
+            "uid" => unix.file.uid = optional(arguments, 10),
+            "gid" => unix.file.gid = optional(arguments, 10),
+            "mode" => unix.file.mode = optional(arguments, 8),
+            _ => {
+                return Err(super::bind::unknown_option(
+                    word,
+                    "unix-bind",
+                    ["prefix", "mode", "user", "uid", "group", "gid"].into_iter(),
+                ));
+            }
+        }
+    }
+    Ok(Statement::Global(GlobalStatement::UnixBind(Box::new(unix))))
+}
+
+fn optional(arguments: &mut Arguments<'_>, radix: u32) -> Option<u32> {
+    let word = arguments.next_word()?;
+    u32::from_str_radix(word.text(), radix).ok()
 }

@@ -5,7 +5,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::Keyword;
 use crate::section::DFLB;
 use crate::value::number;
-use crate::{Dialect, Statement, version};
+use crate::{Dialect, Statement, Word, version};
 
 /// The family.
 pub const PROCESS: &[Keyword] = &[
@@ -33,39 +33,53 @@ pub const PROCESS: &[Keyword] = &[
 /// A set of processes, one bit each (0 is all), and the highest one that is named.
 fn processes(arguments: &mut Arguments<'_>) -> Result<(u64, u32), Diagnostic> {
     let (mut set, mut highest) = (0, 0);
-    let count = if arguments.dialect == Dialect::V1_4 {
-        32
-    } else {
-        64
-    };
     while let Some(word) = arguments.next_word() {
-        match word.text() {
-            "all" => return Ok((0, 0)),
-            "odd" => set |= 0x5555_5555_5555_5555,
-            "even" => set |= 0xAAAA_AAAA_AAAA_AAAA,
-            text => {
-                let (low, high) = text.split_once('-').unwrap_or((text, text));
-                let of = |text: &str| number::atol(text.as_bytes()).0;
-                let low = of(low);
-                let high = if high.is_empty() { count } else { of(high) };
-                let ranges = arguments.dialect != Dialect::V1_4 || !text.contains('-');
-                let high = if ranges { high } else { low };
-                if !(1..=count).contains(&low) || !(1..=count).contains(&high) {
-                    return Err(Diagnostic::new(
-                        Code::OutOfRange,
-                        word.span,
-                        format!(
-                            "'{}' is not 'all', 'odd', 'even' or a process number from 1 to {count}",
-                            word.shown()
-                        ),
-                    ));
-                }
-                highest = highest.max(super::limits::count(low.max(high)));
-                for process in low.min(high)..=low.max(high) {
-                    set |= 1 << (process - 1);
-                }
-            }
+        let (more, high) = some(word.text(), word, arguments.dialect)?;
+        if more == 0 {
+            return Ok((0, 0));
         }
+        set |= more;
+        highest = highest.max(high);
     }
     Ok((set, highest))
+}
+
+/// `process` of `bind`: processes, and since 1.8 threads behind a slash. What serves a listener is a
+/// thread here, so that the threads count where there are any.
+pub(crate) fn of_listener(arguments: &mut Arguments<'_>) -> Result<u64, Diagnostic> {
+    let word = arguments.require("processes after 'process'")?;
+    let text = word.text();
+    let (processes, threads) = text.split_once('/').unwrap_or((text, "all"));
+    let (processes, _) = some(processes, word, arguments.dialect)?;
+    let (threads, _) = some(threads, word, arguments.dialect)?;
+    Ok(if threads == 0 { processes } else { threads })
+}
+
+/// The set that one word names, and the highest process in it; `all` is 0.
+fn some(text: &str, word: &Word, dialect: Dialect) -> Result<(u64, u32), Diagnostic> {
+    let count = if dialect == Dialect::V1_4 { 32 } else { 64 };
+    match text {
+        "all" => return Ok((0, 0)),
+        "odd" => return Ok((0x5555_5555_5555_5555, 0)),
+        "even" => return Ok((0xAAAA_AAAA_AAAA_AAAA, 0)),
+        _ => {}
+    }
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let of = |text: &str| number::atol(text.as_bytes()).0;
+    let low = of(low);
+    let high = if high.is_empty() { count } else { of(high) };
+    let ranges = dialect != Dialect::V1_4 || !text.contains('-');
+    let high = if ranges { high } else { low };
+    if !(1..=count).contains(&low) || !(1..=count).contains(&high) {
+        return Err(Diagnostic::new(
+            Code::OutOfRange,
+            word.span,
+            format!(
+                "'{}' is not 'all', 'odd', 'even' or a process number from 1 to {count}",
+                word.shown()
+            ),
+        ));
+    }
+    let set = (low.min(high)..=low.max(high)).fold(0, |set, process| set | 1 << (process - 1));
+    Ok((set, super::limits::count(low.max(high))))
 }

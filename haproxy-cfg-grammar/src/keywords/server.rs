@@ -572,7 +572,7 @@ fn positive(arguments: &mut Arguments<'_>) -> Result<u32, Diagnostic> {
     }
 }
 
-fn positive_time(arguments: &mut Arguments<'_>) -> Result<Milliseconds, Diagnostic> {
+pub(super) fn positive_time(arguments: &mut Arguments<'_>) -> Result<Milliseconds, Diagnostic> {
     let value = value(arguments);
     let time = arguments.time_of(&value, Unit::Millisecond)?;
     if time.0 == 0 {

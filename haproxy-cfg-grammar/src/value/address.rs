@@ -19,6 +19,8 @@ pub enum Host {
     Name(String),
     /// A Unix socket: `/path`, or since 1.5 `unix@path`.
     Unix(String),
+    /// A Unix socket without a file, since 1.5: `abns@name`.
+    Abstract(String),
 }
 
 /// The port part of an address.
@@ -52,6 +54,8 @@ pub enum AddressError {
     MissingPort,
     /// The port is no number from 1 to 65535.
     Port,
+    /// A Unix socket's name does not fit into an address.
+    TooLong,
     /// A kind of address that only later versions have.
     Later,
 }
@@ -62,6 +66,7 @@ impl fmt::Display for AddressError {
             Self::Host => "the host is neither an address nor a name",
             Self::MissingPort => "the port is missing",
             Self::Port => "the port must be a number from 1 to 65535",
+            Self::TooLong => "a socket's name has 107 bytes at most",
             Self::Later => "hapax does not have this kind of address yet",
         })
     }
@@ -179,19 +184,12 @@ pub fn endpoint(bytes: &[u8], rules: PortRules) -> Result<Endpoint, AddressError
         _ => (None, text),
     };
     match family {
-        Some("abns" | "fd") => return Err(AddressError::Later),
-        Some("unix") => {
-            return Ok(Endpoint {
-                host: Host::Unix(text.to_owned()),
-                port: Port::None,
-            });
-        }
-        _ if text.starts_with('/') => {
-            return Ok(Endpoint {
-                host: Host::Unix(text.to_owned()),
-                port: Port::None,
-            });
-        }
+        Some("fd") => return Err(AddressError::Later),
+        Some("unix" | "abns") if rules.mandatory => return Err(AddressError::MissingPort),
+        _ if text.starts_with('/') && rules.mandatory => return Err(AddressError::MissingPort),
+        Some("unix") => return unix(text, Host::Unix),
+        Some("abns") => return unix(text, Host::Abstract),
+        _ if text.starts_with('/') => return unix(text, Host::Unix),
         _ => {}
     }
     let (host, port_text) = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
@@ -214,6 +212,19 @@ pub fn endpoint(bytes: &[u8], rules: PortRules) -> Result<Endpoint, AddressError
         Some(text) => port(text, rules)?,
     };
     Ok(Endpoint { host, port })
+}
+
+/// What a socket's name may be long.
+const LONGEST_SOCKET_NAME: usize = 107;
+
+fn unix(name: &str, host: fn(String) -> Host) -> Result<Endpoint, AddressError> {
+    if name.len() > LONGEST_SOCKET_NAME {
+        return Err(AddressError::TooLong);
+    }
+    Ok(Endpoint {
+        host: host(name.to_owned()),
+        port: Port::None,
+    })
 }
 
 /// What a port may look like.
@@ -451,6 +462,20 @@ mod tests {
             at(":8081-8090").map(|e| e.port),
             Ok(Port::Range(8081, 8090))
         );
+    }
+
+    #[test]
+    fn sockets_of_the_system() {
+        let host = |t: &str| endpoint(t.as_bytes(), PortRules::default()).map(|e| e.host);
+        assert_eq!(host("/run/x"), Ok(Host::Unix("/run/x".to_owned())));
+        assert_eq!(host("unix@x"), Ok(Host::Unix("x".to_owned())));
+        assert_eq!(host("abns@x:80"), Ok(Host::Abstract("x:80".to_owned())));
+        assert!(host(&format!("abns@{}", "x".repeat(107))).is_ok());
+        assert_eq!(
+            host(&format!("abns@{}", "x".repeat(108))),
+            Err(AddressError::TooLong)
+        );
+        assert_eq!(host("fd@3"), Err(AddressError::Later));
     }
 
     #[test]

@@ -104,7 +104,11 @@ fn line(proxy: &Proxy, id: u32, server: &Arc<Server>, now: Instant, text: &mut S
         proxy.numeric_id,
         proxy.name,
         server.name,
-        ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string()),
+        match (&settings.socket, ip) {
+            (Some(_), _) => String::new(),
+            (None, None) => "0.0.0.0".to_owned(),
+            (None, Some(ip)) => ip.to_string(),
+        },
         operational(&state, tracks, server.is_up()),
         flags(&[
             (state.maintenance, 1),

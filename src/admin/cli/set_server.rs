@@ -9,6 +9,7 @@ use crate::admin::command::{Answer, Command, Context, Gravity};
 use crate::admin::line::number;
 use crate::check::agent::Admin;
 use crate::check::log::Reason;
+use crate::engine::live::Place;
 use crate::plan::{AccessLevel, ServerAddress, ServerPort};
 
 /// Changes what is thought of a server, and where it is.
@@ -81,7 +82,11 @@ fn move_to(found: &Found, address: &str, rest: &[&str]) -> Answer {
         return Answer::told(Gravity::Warning, format!("Invalid addr '{address}' {BY}"));
     };
     let server = &found.server;
-    let old = server.address();
+    let Place::Internet(old) = server.place() else {
+        let text = "Update for the current server address family is only supported through \
+                    configuration file";
+        return Answer::told(Gravity::Warning, format!("{text} {BY}"));
+    };
     let mut new = old;
     let mut said = if old.ip == Some(ip) {
         "no need to change the addr".to_owned()

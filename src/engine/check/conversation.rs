@@ -2,16 +2,18 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{self, SocketFlags, SocketType};
 use tokio::time::{Instant, timeout_at};
 
 use crate::check::{Answer, Probe, Program, Report, Status};
 use crate::engine::socket::Socket;
-use crate::plan::ProxyHeader;
+use crate::engine::source::{self, Origin};
+use crate::engine::target::Target;
+use crate::plan::{ProxyHeader, Source};
 use crate::proxy_header;
 
 /// Until when what must have happened.
@@ -29,9 +31,9 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
     pub(super) program: &'a Program,
-    pub(super) target: SocketAddr,
+    pub(super) target: Target,
     /// The address that it comes from, when that is said.
-    pub(super) source: Option<IpAddr>,
+    pub(super) source: Option<Source>,
     pub(super) limits: Limits,
     /// How much of an answer is looked at.
     pub(super) room: usize,
@@ -43,7 +45,7 @@ pub(super) struct Conversation<'a> {
 impl Conversation<'_> {
     /// Makes it. `state`, `now` and `is_up` are for [`Program::begin`].
     pub(super) async fn run(&self, state: &[u8], now: u32, is_up: bool) -> Report {
-        let mut socket = match self.connect(self.target, self.limits.connect).await {
+        let mut socket = match self.connect(&self.target, self.limits.connect).await {
             Ok(socket) => socket,
             Err(report) => return report,
         };
@@ -76,11 +78,11 @@ impl Conversation<'_> {
                 }
                 Answer::Connect(port) => {
                     read.clear();
-                    let target = SocketAddr::new(
-                        self.target.ip(),
-                        port.unwrap_or_else(|| self.target.port()),
-                    );
-                    match self.connect(target, until).await {
+                    let target = match port {
+                        Some(port) => self.target.with_port(port),
+                        None => self.target.clone(),
+                    };
+                    match self.connect(&target, until).await {
                         Ok(next) => socket = next,
                         Err(report) => return self.located(report, &probe),
                     }
@@ -118,7 +120,7 @@ impl Conversation<'_> {
         report.saying(&words)
     }
 
-    async fn connect(&self, target: SocketAddr, until: Instant) -> Result<Socket, Report> {
+    async fn connect(&self, target: &Target, until: Instant) -> Result<Socket, Report> {
         let refused = |error: io::Error| {
             let status = match error.kind() {
                 io::ErrorKind::ConnectionRefused
@@ -130,7 +132,37 @@ impl Conversation<'_> {
             };
             Report::new(status).saying(words(&error).as_bytes())
         };
-        let mut socket = self.start(target).map_err(refused)?;
+        let unix = target.internet().is_none();
+        let mut socket = self.start(target).map_err(|error| match error {
+            // The port that it could come from is on its way there already.
+            StartError::Connect(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+                ) =>
+            {
+                if self.v1_4 {
+                    // There the next check is waited for.
+                    return Report::new(Status::Initializing);
+                }
+                Report::new(Status::L4Refused).saying(b"Out of local source ports on the system")
+            }
+            // 1.4 has no words for that.
+            StartError::Source(_) if self.v1_4 => Report::new(Status::SocketError),
+            StartError::Source(_) => {
+                Report::new(Status::L4Refused).saying(b"Can't bind to source address")
+            }
+            StartError::Connect(error) if self.v1_4 => refused(error),
+            StartError::Connect(error) => {
+                let said = format!("General socket error ({})", words(&error));
+                let status = if unix {
+                    Status::SocketError
+                } else {
+                    refused(error).status
+                };
+                Report::new(status).saying(said.as_bytes())
+            }
+        })?;
         // Within a machine the connection mostly stands by now: the poller need not hear of it.
         if net::getpeername(socket.fd()).is_ok_and(|peer| peer.is_some()) {
             return Ok(socket);
@@ -147,40 +179,49 @@ impl Conversation<'_> {
         }
     }
 
-    fn start(&self, target: SocketAddr) -> io::Result<Socket> {
-        start(target, self.source, self.program.is_connect())
+    fn start(&self, target: &Target) -> Result<Socket, StartError> {
+        start(target, self.source.as_ref(), self.program.is_connect())
     }
 }
 
+/// Why a connection has not even begun.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    /// It cannot come from where it should.
+    #[error(transparent)]
+    Source(io::Error),
+    /// It cannot go where it should.
+    #[error(transparent)]
+    Connect(#[from] io::Error),
+}
+
 /// Begins to connect. `unseen` keeps the last step of the handshake back.
-fn start(target: SocketAddr, source: Option<IpAddr>, unseen: bool) -> io::Result<Socket> {
-    let family = match target {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
+fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socket, StartError> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    if let Some(source) = source {
-        net::sockopt::set_socket_reuseaddr(&fd, true)?;
-        net::bind(&fd, &SocketAddr::new(source, 0))?;
+    let new = net::socket_with(target.family(), SocketType::STREAM, flags, None);
+    let fd = new.map_err(io::Error::from)?;
+    let internet = target.internet().is_some();
+    if let Some(source) = source.filter(|_| internet) {
+        // A check belongs to no client.
+        source::bind(fd.as_fd(), source, Origin::default()).map_err(StartError::Source)?;
     }
-    if unseen {
+    if unseen && internet {
         // The server is spared the sight of a connection on which nothing comes: it is reset
         // before the last step of its handshake has left.
         let _ = net::sockopt::set_tcp_quickack(&fd, false);
     }
-    match net::connect(&fd, &target) {
+    match target.connect(&fd) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(Socket::new(fd)),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(io::Error::from(error).into()),
     }
 }
 
 /// Asks an agent, and answers with what it has said by the end of its line, of the connection, or of
 /// the time.
-pub(super) async fn ask(target: SocketAddr, question: &[u8], until: Instant) -> Vec<u8> {
+pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec<u8> {
     let mut said = Vec::new();
     let conversation = async {
-        let mut socket = start(target, None, false)?;
+        let mut socket = start(target, None, false).map_err(io::Error::other)?;
         poll_fn(|cx| socket.poll_writable(cx)).await?;
         socket.take_error()?;
         let mut rest = question;

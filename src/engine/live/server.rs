@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Adjustable, Backend, Counters, Peak};
 use crate::check::{self, Report, Status};
 use crate::log::Cause;
-use crate::plan::{self, ServerAddress, ServerPort};
+use crate::plan::{self, ServerAddress, ServerPort, UnixAddress};
 use crate::stats::{Check, Health, State};
 
 /// A server across plans.
@@ -76,11 +76,20 @@ impl Life {
     }
 }
 
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An address of the network.
+    Internet(ServerAddress),
+    /// A Unix socket.
+    Unix(Arc<UnixAddress>),
+}
+
 /// Where an administrator has moved a server: what the file said, and what holds instead for as
 /// long as it does.
 #[derive(Debug, Default)]
 struct Moved {
-    address: Option<(ServerAddress, ServerAddress)>,
+    address: Option<(Place, ServerAddress)>,
     check_port: Option<(u16, u16)>,
 }
 
@@ -88,9 +97,11 @@ impl Moved {
     /// What a plan says, with what was changed.
     fn apply(&mut self, server: &plan::Server) -> plan::Server {
         let mut settings = server.clone();
-        self.address = self.address.filter(|(file, _)| *file == server.address);
-        if let Some((_, now)) = self.address {
-            settings.address = now;
+        let place = place(server);
+        self.address = self.address.take().filter(|(file, _)| *file == place);
+        if let Some((_, now)) = &self.address {
+            settings.address = *now;
+            settings.socket = None;
         }
         let Some(check) = &mut settings.check else {
             self.check_port = None;
@@ -187,6 +198,13 @@ impl Record {
     }
 }
 
+fn place(server: &plan::Server) -> Place {
+    match &server.socket {
+        Some(socket) => Place::Unix(Arc::clone(socket)),
+        None => Place::Internet(server.address),
+    }
+}
+
 impl Server {
     pub(super) fn new(server: &plan::Server, workers: usize) -> Self {
         let (rise, fall) = limits(server);
@@ -270,6 +288,11 @@ impl Server {
     }
 
     /// Where it is.
+    pub(crate) fn place(&self) -> Place {
+        place(&self.settings.load())
+    }
+
+    /// Its address in the network.
     pub(crate) fn address(&self) -> ServerAddress {
         self.settings.load().address
     }
@@ -278,10 +301,14 @@ impl Server {
     pub(crate) fn set_address(&self, address: ServerAddress) {
         let mut moved = self.moved.lock();
         let old = self.settings.load_full();
-        let file = moved.address.map_or(old.address, |(file, _)| file);
+        let file = moved
+            .address
+            .take()
+            .map_or_else(|| place(&old), |(file, _)| file);
         moved.address = Some((file, address));
         let mut settings = plan::Server::clone(&old);
         settings.address = address;
+        settings.socket = None;
         // Checks go where the traffic goes, unless the file says something else.
         if let Some(check) = &mut settings.check
             && let (ServerPort::Fixed(before), ServerPort::Fixed(after)) =
@@ -359,7 +386,7 @@ impl Server {
             record.health = check::Health::new(rise, fall);
         }
         drop(record);
-        if old.address != settings.address || old.check != settings.check {
+        if place(&old) != place(&settings) || old.check != settings.check {
             self.hurry(Instant::now());
         }
         self.refresh();
@@ -562,11 +589,15 @@ impl Server {
             Some((_, followed)) => followed.checked_health(),
             None => record.health,
         };
-        if record.drain && health.is_up() {
-            return State::Drain(health.progress());
-        }
-        if record.agent_down && health.is_up() {
+        if record.agent_down {
             return State::DownByAgent;
+        }
+        if record.drain && health.is_up() && !health.stopping {
+            return if self.settings().agent.is_some() {
+                State::DrainWithAgent
+            } else {
+                State::Drain(health.progress())
+            };
         }
         let checked = record.checked && !self.checks_are_paused();
         if !checked && health.is_up() && !health.stopping {

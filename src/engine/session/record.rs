@@ -1,11 +1,14 @@
 //! What a session writes into the log.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{Session, millis};
+use crate::engine::live::Server;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{LogFormat, Mode, Severity};
 use crate::regular_expression;
@@ -31,6 +34,33 @@ pub(crate) struct Line<'a> {
     pub(crate) http: Option<HttpPart<'a>>,
 }
 
+/// When a line is written, which decides where the session still counts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// While the response passes: `option logasap`.
+    Early,
+    /// Between two transactions of a client.
+    Between {
+        /// Whether the connection to the server goes on as well.
+        server_stays: bool,
+    },
+    /// When the session ends.
+    End,
+}
+
+impl Moment {
+    /// After an answer of the proxy's own, which no server has a part in.
+    pub(crate) fn after_own_answer(client_stays: bool) -> Self {
+        if client_stays {
+            Self::Between {
+                server_stays: false,
+            }
+        } else {
+            Self::End
+        }
+    }
+}
+
 impl Session {
     /// The wall clock when the request, or the connection for the first, began.
     fn began(&self) -> DateTime<Local> {
@@ -39,22 +69,41 @@ impl Session {
         now.checked_sub(ago).unwrap_or(now).into()
     }
 
-    /// The counters that a log line shows.
-    pub(crate) fn counts(&self) -> Counts {
+    fn listener_number(&self) -> u32 {
+        let listener = self.proxy().listeners.get(self.listener);
+        listener.map_or(0, |listener| listener.numeric_id)
+    }
+
+    /// The counters that a log line shows: what others have of each place, and this session where it
+    /// counts itself at that moment, whether or not it has left already.
+    pub(crate) fn counts(&self, moment: Moment, server: Option<&Server>) -> Counts {
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        let (client, backend, own_server) = match moment {
+            Moment::Early => (true, true, true),
+            // 1.4 parts with the server after the line is written.
+            Moment::Between { server_stays } => (true, false, v1_4 || server_stays),
+            Moment::End => (!v1_4, false, false),
+        };
+        let count = |now: u32, is_in: bool, shows: bool| {
+            now.saturating_sub(u32::from(is_in)) + u32::from(shows)
+        };
+        let entered = self.entered.is_some();
+        let in_backend = self.in_backend.is_some();
+        let link = self.server.as_ref().filter(|link| link.slot.is_some());
+        let process = self.worker.shared.registry.process.now();
+        let frontend = self.frontend_handles().frontend.sessions.now();
+        let joined = self.backend_handles().backend.sessions.now();
         Counts {
-            process: self.worker.shared.registry.process.now(),
-            frontend: self.frontend_handles().frontend.sessions.now(),
-            backend: if self.in_backend.is_some() {
-                self.backend_handles().backend.sessions.now()
-            } else {
-                0
-            },
-            server: self
-                .server
-                .as_ref()
-                .filter(|link| link.slot.is_some())
-                .and_then(|link| link.server.as_ref())
-                .map_or(0, |server| server.sessions()),
+            process: count(process, entered, client),
+            frontend: count(frontend, entered, client),
+            backend: count(joined, in_backend, in_backend && backend),
+            server: server.map_or(0, |live| {
+                count(
+                    live.sessions(),
+                    link.is_some(),
+                    link.is_some() && own_server,
+                )
+            }),
             ..Counts::default()
         }
     }
@@ -107,6 +156,7 @@ impl Session {
         counts.redispatched = line.redispatched;
         let record = Record {
             client: self.peer,
+            listener: self.listener_number(),
             accepted: self.began(),
             frontend: &proxy.name,
             backend: &self.backend().name,
@@ -134,33 +184,36 @@ impl Session {
             .send_with(&proxy.log_targets, global, severity, compose, fields);
     }
 
+    /// The line of a connection that has not begun as it must.
+    pub(super) fn log_unannounced(&self, why: &dyn fmt::Display) {
+        let proxy = self.proxy();
+        if proxy.log_targets.is_empty() {
+            return;
+        }
+        let listener = proxy.listeners.get(self.listener);
+        let name = listener.and_then(|listener| listener.name.clone());
+        let name = name.unwrap_or_else(|| self.listener_number().to_string());
+        let record =
+            Record::of_connection(self.peer, self.listener_number(), self.began(), &proxy.name);
+        let mut text = Vec::new();
+        record.unannounced(&name, why, &mut text);
+        let global = &self.generation.plan.global;
+        self.worker
+            .log
+            .send(&proxy.log_targets, global, INFO, &text);
+    }
+
     /// The line of a session without a log format, written when it begins.
     pub(super) fn log_connect(&self) {
         let proxy = self.proxy();
         if proxy.log_targets.is_empty() || proxy.log_format != LogFormat::Default {
             return;
         }
-        let Some(to) = self.client.socket.local_addr() else {
+        let Some(to) = self.destination() else {
             return;
         };
-        let record = Record {
-            client: self.peer,
-            accepted: self.began(),
-            frontend: &proxy.name,
-            backend: &proxy.name,
-            server: None,
-            timers: Timers {
-                request: -1,
-                queue: -1,
-                connect: -1,
-                response: -1,
-                total: 0,
-            },
-            bytes: 0,
-            termination: Termination::default(),
-            counts: Counts::default(),
-            early: false,
-        };
+        let record =
+            Record::of_connection(self.peer, self.listener_number(), self.began(), &proxy.name);
         let mode = if proxy.mode == Mode::Http {
             "HTTP"
         } else {

@@ -31,7 +31,7 @@ impl Transaction {
         }
         if let Some(form) = server.settings().send_proxy.filter(|_| fresh) {
             let mut preface = Vec::new();
-            let between = session.peer.zip(session.client.socket.local_addr());
+            let between = session.peer.zip(session.destination());
             proxy_header::write(form, between, &mut preface);
             head.splice(0..0, preface.iter().copied());
             self.dress.preface = preface.len();

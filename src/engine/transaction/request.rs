@@ -1,6 +1,7 @@
 //! The request: received, judged, and made ready to leave.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use haproxy_cfg_grammar::Dialect;
@@ -55,7 +56,12 @@ impl Transaction {
             rtsp: !v1_4,
         };
         let delays = session.delays_acknowledgements();
-        let whole = after(session.started, http_request);
+        let begin = if first {
+            session.started
+        } else {
+            session.worker.now()
+        };
+        let whole = after(begin, http_request);
         let mut wrong = None;
         let result = poll_fn(|cx| {
             loop {
@@ -239,7 +245,8 @@ impl Transaction {
                 bytes,
                 frontend.original_to.as_ref(),
                 backend.original_to.as_ref(),
-                session.client.socket.local_addr(),
+                // HAProxy has no such header for IPv6.
+                session.destination().filter(SocketAddr::is_ipv4),
             );
         }
         self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect)

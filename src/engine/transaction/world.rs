@@ -9,7 +9,7 @@ use crate::userlist;
 
 impl World for Session {
     fn destination(&self) -> Option<std::net::SocketAddr> {
-        self.client.socket.local_addr()
+        Self::destination(self)
     }
 
     fn proxy(&self, of: ProxyId, what: ProxyFact) -> Option<i64> {
