@@ -61,7 +61,7 @@ pub use proxy::{Mode, Proxy, ProxyId, Role};
 pub use rule::Rule;
 pub use server::{ProxyHeader, Server, ServerAddress, ServerId, ServerPort};
 pub use source::{Source, TransparentSource};
-pub use stats::{AccessLevel, StatsPage, StatsSocket};
+pub use stats::{AccessLevel, SeverityOutput, StatsPage, StatsSocket};
 pub use switching::{SwitchingRule, SwitchingTarget, UseServer};
 pub use tcp_rules::{TcpAction, TcpRules};
 pub use text::ByteString;

@@ -185,6 +185,26 @@ proptest! {
     }
 }
 
+/// Who has a statistics page: a `frontend` too, although 1.4 says otherwise, and in 1.4 no `backend`
+/// by inheritance.
+#[test]
+fn statistics_pages() {
+    let text = "defaults\n    mode http\n    stats uri /d\nfrontend own\n    bind :80\n    \
+                stats uri /f\nfrontend inherits\n    bind :81\nbackend b\n    server s :8000\n";
+    let pages = |dialect| {
+        let plan = read(text, dialect).plan.expect("it is valid");
+        let uri = |proxy: &hapax::plan::Proxy| {
+            let page = proxy.stats.as_ref()?;
+            Some(String::from_utf8_lossy(page.uri.as_bytes()).into_owned())
+        };
+        plan.proxies.iter().map(uri).collect::<Vec<_>>()
+    };
+    let page = |uri: &str| Some(uri.to_owned());
+    assert_eq!(pages(Dialect::V1_4), [page("/f"), page("/d"), None]);
+    assert_eq!(pages(Dialect::V1_8), [page("/f"), page("/d"), page("/d")]);
+    assert_eq!(pages(Dialect::Hapax), pages(Dialect::V1_8));
+}
+
 #[test]
 fn a_section_that_leads_back_to_itself_is_refused() {
     for rule in [

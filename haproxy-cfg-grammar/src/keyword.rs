@@ -64,6 +64,8 @@ pub struct Keyword {
     pub stops: bool,
     /// Where the keyword is ignored, 1.4 does not look at its arguments.
     pub unread_when_ignored: bool,
+    /// Where it is ignored, that is what HAProxy says only: it acts all the same.
+    pub acts_when_ignored: bool,
     /// The shape of its arguments, for the list of keywords.
     pub arguments: &'static str,
     /// What hapax does with it.
@@ -92,6 +94,7 @@ impl Keyword {
             warned_since: version::V1_4,
             stops: false,
             unread_when_ignored: false,
+            acts_when_ignored: false,
             arguments: "",
             status: Status::Works,
             parse,

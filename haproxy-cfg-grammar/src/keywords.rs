@@ -28,6 +28,7 @@ pub mod persistence;
 pub mod process;
 pub mod redirect;
 pub mod server;
+pub mod socket_file;
 pub mod source;
 pub mod stats;
 pub mod stick;

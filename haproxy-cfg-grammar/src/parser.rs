@@ -372,14 +372,16 @@ impl Parser {
             return None;
         }
         if !allowed {
+            let what = if keyword.acts_when_ignored {
+                format!("is not meant for a '{section}' section, and acts all the same")
+            } else {
+                format!("has no effect in a '{section}' section and is ignored")
+            };
             self.diagnostics.push(
                 Diagnostic::new(
                     Code::WithoutEffect,
                     span,
-                    format!(
-                        "'{}' has no effect in a '{section}' section and is ignored",
-                        keyword.name
-                    ),
+                    format!("'{}' {what}", keyword.name),
                 )
                 .help(format!("it belongs into: {}", keyword.sections)),
             );

@@ -10,7 +10,7 @@ use haproxy_cfg_grammar::Dialect;
 use super::cli;
 use crate::engine::generation::Generation;
 use crate::engine::worker::Shared;
-use crate::plan::AccessLevel;
+use crate::plan::{AccessLevel, SeverityOutput};
 
 /// One command.
 pub(crate) struct Command {
@@ -94,18 +94,6 @@ impl Gravity {
             (SeverityOutput::Words, Self::Information) => "[info]: ",
         }
     }
-}
-
-/// `set severity-output`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SeverityOutput {
-    /// Messages alone.
-    #[default]
-    None,
-    /// With a number.
-    Number,
-    /// With a word.
-    Words,
 }
 
 /// Who asks, and whom.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
@@ -9,15 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixListener;
 use tokio::time::timeout;
 
-use super::command::{Answer, Client, Context, SeverityOutput, execute};
+use super::command::{Answer, Client, Context, execute};
 use super::line;
 use crate::engine::live::{Counter, Pace};
 use crate::engine::worker::Shared;
-use crate::plan::{AccessLevel, StatsSocket};
+use crate::plan::{AccessLevel, ListenAddress, SocketFile, StatsSocket};
 
 /// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,17 +30,55 @@ pub struct SocketError {
     cause: io::Error,
 }
 
-/// Opens a socket. It is bound under another name and then moved to its place, so that whoever
+/// A socket that is open: a file, or since 1.5 an address and a port.
+#[derive(Debug)]
+pub enum StatsListener {
+    /// A Unix socket.
+    Unix(net::UnixListener),
+    /// A TCP port.
+    Tcp(TcpListener),
+}
+
+impl StatsListener {
+    /// What somebody else has opened for these settings.
+    pub(crate) fn of(socket: &StatsSocket, opened: OwnedFd) -> Self {
+        match socket.address {
+            ListenAddress::Unix(_) => Self::Unix(opened.into()),
+            ListenAddress::Tcp { .. } => Self::Tcp(opened.into()),
+        }
+    }
+
+    /// Another handle on the same socket.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Unix(listener) => Self::Unix(listener.try_clone()?),
+            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+        })
+    }
+}
+
+impl AsFd for StatsListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(listener) => listener.as_fd(),
+            Self::Tcp(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// Opens a Unix socket. It is bound under another name and then moved to its place, so that whoever
 /// held that name before answers until the last moment.
 ///
 /// # Errors
 /// When the folder does not let it, or owner and permissions cannot be set.
-pub(crate) fn open(socket: &StatsSocket) -> Result<net::UnixListener, SocketError> {
-    let path = &socket.path;
+pub(crate) fn open(path: &Path, file: &SocketFile) -> Result<net::UnixListener, SocketError> {
     let fail = |step: &'static str| {
         move |cause: io::Error| SocketError {
             step,
-            path: path.clone(),
+            path: path.to_owned(),
             cause,
         }
     };
@@ -46,7 +86,8 @@ pub(crate) fn open(socket: &StatsSocket) -> Result<net::UnixListener, SocketErro
     // What a process of the same number has left behind.
     let _ = fs::remove_file(&temporary);
     let listener = net::UnixListener::bind(&temporary).map_err(fail("bind"))?;
-    let prepared = prepare(&temporary, socket, &listener)
+    let prepared = give_away(&temporary, file)
+        .and_then(|()| listener.set_nonblocking(true))
         .and_then(|()| fs::rename(&temporary, path))
         .map_err(fail("prepare"));
     if prepared.is_err() {
@@ -56,14 +97,18 @@ pub(crate) fn open(socket: &StatsSocket) -> Result<net::UnixListener, SocketErro
     prepared.map(|()| listener)
 }
 
-fn prepare(at: &Path, socket: &StatsSocket, listener: &net::UnixListener) -> io::Result<()> {
-    if let Some(mode) = socket.mode {
+/// Gives the file of a socket its owner and permissions.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn give_away(at: &Path, file: &SocketFile) -> io::Result<()> {
+    if let Some(mode) = file.mode {
         fs::set_permissions(at, fs::Permissions::from_mode(mode))?;
     }
-    if socket.uid.is_some() || socket.gid.is_some() {
-        std::os::unix::fs::chown(at, socket.uid, socket.gid)?;
+    if file.uid.is_some() || file.gid.is_some() {
+        std::os::unix::fs::chown(at, file.uid, file.gid)?;
     }
-    listener.set_nonblocking(true)
+    Ok(())
 }
 
 /// The name under which a socket is made ready.
@@ -74,8 +119,8 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Accepts until dropped.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: net::UnixListener, socket: StatsSocket) {
-    let listener = match UnixListener::from_std(listener) {
+pub(crate) async fn serve(shared: Arc<Shared>, listener: StatsListener, socket: StatsSocket) {
+    let listener = match Door::new(listener) {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(%error, "cannot watch the statistics socket");
@@ -83,16 +128,16 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: net::UnixListener, sock
         }
     };
     let gate = Arc::clone(&shared.cli);
-    let level = socket.level;
     loop {
         let limit = shared.current.load().plan.global.stats_maxconn;
         let entered = gate.enter(limit).await;
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 let shared = Arc::clone(&shared);
+                let socket = socket.clone();
                 tokio::task::spawn_local(async move {
                     // A client that is gone needs no answer.
-                    let _ = converse(&shared, stream, level).await;
+                    let _ = converse(&shared, stream, &socket).await;
                     drop(entered);
                 });
             }
@@ -101,6 +146,33 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: net::UnixListener, sock
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
+    }
+}
+
+/// A listener that is watched.
+enum Door {
+    Unix(UnixListener),
+    Tcp(tokio::net::TcpListener),
+}
+
+/// A client, however it has come.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+impl Door {
+    fn new(listener: StatsListener) -> io::Result<Self> {
+        Ok(match listener {
+            StatsListener::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+            StatsListener::Tcp(listener) => Self::Tcp(tokio::net::TcpListener::from_std(listener)?),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+        })
     }
 }
 
@@ -113,8 +185,8 @@ const MAX_LINE: usize = 16384;
 /// Serves one connection to its end.
 async fn converse(
     shared: &Arc<Shared>,
-    mut stream: UnixStream,
-    level: AccessLevel,
+    mut stream: Box<dyn Stream>,
+    socket: &StatsSocket,
 ) -> io::Result<()> {
     let registry = &shared.registry;
     let outside = registry.counting() - 1;
@@ -133,7 +205,7 @@ async fn converse(
     let mut client = Client {
         prompt: false,
         timeout: Some(plan.global.stats_timeout).filter(|t| !t.is_zero()),
-        severity: SeverityOutput::default(),
+        severity: socket.severity,
     };
     let mut received = Vec::new();
     let mut chunk = [0; 4096];
@@ -156,7 +228,7 @@ async fn converse(
             let line = String::from_utf8_lossy(&line[..end]);
             answered = true;
             registry.counters.count(outside, Counter::Requests);
-            if !answer(shared, &mut stream, level, &mut client, &line).await? {
+            if !answer(shared, &mut *stream, socket.level, &mut client, &line).await? {
                 return Ok(());
             }
         }
@@ -174,7 +246,7 @@ async fn converse(
 /// Answers the commands of one line. `false` when the connection ends.
 async fn answer(
     shared: &Arc<Shared>,
-    stream: &mut UnixStream,
+    stream: &mut dyn Stream,
     level: AccessLevel,
     client: &mut Client,
     line: &str,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{OldProcesses, daemon, descriptors};
+use crate::admin::socket::StatsListener;
 use crate::configuration::{Configuration, Inputs, Origin, Unreadable};
 use crate::engine::{EngineError, ListenerKey, Local, Opener, Sockets};
 use crate::plan::{Plan, StatsSocket};
@@ -219,13 +220,14 @@ impl Opener for Keeper {
         &mut self,
         plan: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError> {
+    ) -> Result<Vec<StatsListener>, EngineError> {
         let all = &plan.global.stats_sockets;
         let places = sockets
             .iter()
             .filter_map(|s| all.iter().position(|a| a == s));
-        let sockets = self.open_some(places.collect(), Request::OpenStats)?;
-        Ok(sockets.into_iter().map(UnixListener::from).collect())
+        let opened = self.open_some(places.collect(), Request::OpenStats)?;
+        let opened = sockets.iter().zip(opened);
+        Ok(opened.map(|(s, fd)| StatsListener::of(s, fd)).collect())
     }
 
     fn open_metrics(

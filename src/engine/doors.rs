@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::listening::Opener;
 use super::{Engine, EngineError};
 use crate::admin;
-use crate::plan::{Plan, StatsSocket};
+use crate::admin::socket::StatsListener;
+use crate::plan::{ListenAddress, Plan, StatsSocket, UnixAddress};
 
 /// A statistics socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     settings: StatsSocket,
-    listener: UnixListener,
+    listener: StatsListener,
     /// The file that was there when it was opened: its device and number.
     file: Option<(u64, u64)>,
     /// Ends serving.
@@ -36,8 +37,16 @@ pub(super) struct Metrics {
 /// Open, and not served yet.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
-    stats: Vec<(StatsSocket, UnixListener)>,
+    stats: Vec<(StatsSocket, StatsListener)>,
     metrics: Vec<(SocketAddr, TcpListener)>,
+}
+
+/// The file of a Unix socket.
+fn path(socket: &StatsSocket) -> Option<&Path> {
+    match &socket.address {
+        ListenAddress::Unix(UnixAddress::Path(path)) => Some(path),
+        _ => None,
+    }
 }
 
 impl Doors {
@@ -122,8 +131,8 @@ impl Engine {
         }
     }
 
-    fn add_socket(&mut self, settings: StatsSocket, listener: UnixListener) {
-        let file = std::fs::metadata(&settings.path).ok();
+    fn add_socket(&mut self, settings: StatsSocket, listener: StatsListener) {
+        let file = path(&settings).and_then(|path| std::fs::metadata(path).ok());
         let socket = Socket {
             listener,
             file: file.map(|file| (file.dev(), file.ino())),
@@ -166,7 +175,9 @@ impl Engine {
         let remove = !self.sockets_are_frontends();
         for socket in self.sockets.drain(..) {
             socket.stop.cancel();
-            let path = &socket.settings.path;
+            let Some(path) = path(&socket.settings) else {
+                continue;
+            };
             let there = std::fs::metadata(path).ok();
             let there = there.map(|file| (file.dev(), file.ino()));
             if remove && there.is_some() && there == socket.file {

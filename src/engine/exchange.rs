@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::deadline::{after, earlier};
-use super::session::{Line, Session};
+use super::session::{Line, Moment, Session};
 use super::side::Side;
 use super::splice::Splicing;
 use super::transaction::Transaction;
@@ -148,7 +148,7 @@ impl Exchange {
             && transaction.down.body.is_done()
             && transaction.resets_server()
             && transaction.up.body.is_done()
-            && (transaction.up.excess() > 0 || transaction.is_request_chunked());
+            && (transaction.up.excess() > 0 || transaction.loses_end(session));
         let delays = transaction.delays;
         let up = &mut transaction.up;
         let Some(link) = &mut session.server else {
@@ -197,6 +197,14 @@ impl Exchange {
             if let Poll::Ready(n) = down.poll_fill(cx, server, &session.worker, limit) {
                 down.read += n as u64;
                 moved = true;
+            }
+        } else if done && !transaction.up.body.is_done() && server.poll_watch(cx) {
+            // It does not wait for the rest of the request.
+            server.read_closed = true;
+            moved = true;
+            // Since 1.5 the client is told so, unless its connection would have gone on.
+            if session.generation.plan.dialect != Dialect::V1_4 && !transaction.keeps_client() {
+                session.client.finish();
             }
         }
         if self.response == Response::Awaited && !transaction.down.buffer.is_empty() {
@@ -345,6 +353,9 @@ impl Exchange {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
             let request_over = up.body.is_done() && !up.is_pending();
+            if server.broken && !request_over {
+                return failed(Cause::ServerAbort, Stage::Data, None);
+            }
             return request_over.then_some(Outcome::Complete);
         }
         if server.read_closed {
@@ -474,13 +485,25 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
 pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
-    let counts = crate::log::Counts {
-        server_queue: transaction.queued.0,
-        backend_queue: transaction.queued.1,
-        ..session.counts()
-    };
     session.count_tcp_end(&transaction, termination);
-    let line = Line {
+    // With `option logasap` the line of a session that has got to a server is there already.
+    if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
+        log_relay(session, &transaction, termination, Moment::End);
+    }
+    let broken = session.client.broken;
+    session.close_server(broken);
+    let worker: &Worker = &session.worker;
+    worker.give_transaction(transaction);
+}
+
+/// Writes the line of a session in `mode tcp`.
+fn log_relay(
+    session: &Session,
+    transaction: &Transaction,
+    termination: Termination,
+    moment: Moment,
+) {
+    session.log(&Line {
         server: transaction.server_name(),
         timers: Timers {
             request: -1,
@@ -491,16 +514,15 @@ pub(crate) async fn relay(session: &mut Session) {
         },
         bytes: transaction.down.read,
         termination,
-        counts,
-        retries: transaction.retries,
+        counts: crate::log::Counts {
+            server_queue: transaction.queued.0,
+            backend_queue: transaction.queued.1,
+            ..session.counts(moment, transaction.server.as_deref())
+        },
+        retries: transaction.logged_retries(session),
         redispatched: transaction.redispatched,
         http: None,
-    };
-    session.log(&line);
-    let broken = session.client.broken;
-    session.close_server(broken);
-    let worker: &Worker = &session.worker;
-    worker.give_transaction(transaction);
+    });
 }
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
@@ -510,6 +532,15 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    if transaction.has_no_client(session).await {
+        session.close_client();
+        return if session.client.broken {
+            Termination::new(Cause::ClientAbort, Stage::Request)
+        } else {
+            Termination::default()
+        };
+    }
+    transaction.settle_first_bytes(session);
     transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);
@@ -521,6 +552,9 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return failure.termination;
     }
     transaction.remember_server(session, false);
+    if session.proxy().options.logasap {
+        log_relay(session, transaction, Termination::default(), Moment::Early);
+    }
     let exchange = Exchange {
         tunnel: true,
         no_half_close: false,

@@ -10,7 +10,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::EngineError;
 use crate::admin;
+use crate::admin::socket::StatsListener;
 use crate::plan::{
     ListenAddress, Listener, Mode, Plan, Proxy, SocketFile, StatsSocket, UnixAddress,
 };
@@ -117,7 +117,7 @@ pub trait Opener: fmt::Debug + Send {
         &mut self,
         plan: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError>;
+    ) -> Result<Vec<StatsListener>, EngineError>;
 
     /// Opens the addresses of a plan where metrics are served, in order.
     ///
@@ -162,9 +162,19 @@ impl Opener for Local {
         &mut self,
         _: &Plan,
         sockets: &[StatsSocket],
-    ) -> Result<Vec<UnixListener>, EngineError> {
-        let opened = sockets.iter().map(|s| Ok(admin::socket::open(s)?));
-        opened.collect()
+    ) -> Result<Vec<StatsListener>, EngineError> {
+        let open = |socket: &StatsSocket| {
+            Ok(match &socket.address {
+                ListenAddress::Unix(UnixAddress::Path(path)) => {
+                    StatsListener::Unix(admin::socket::open(path, &socket.file)?)
+                }
+                ListenAddress::Unix(name) => StatsListener::Unix(open_abstract(name, FEW)?.into()),
+                ListenAddress::Tcp { ip, port } => {
+                    StatsListener::Tcp(open_aside(SocketAddr::new(*ip, *port))?)
+                }
+            })
+        };
+        sockets.iter().map(open).collect()
     }
 
     fn open_metrics(
@@ -172,7 +182,7 @@ impl Opener for Local {
         _: &Plan,
         addresses: &[SocketAddr],
     ) -> Result<Vec<TcpListener>, EngineError> {
-        let opened = addresses.iter().map(|a| Ok(open_metrics(*a)?));
+        let opened = addresses.iter().map(|a| Ok(open_aside(*a)?));
         opened.collect()
     }
 
@@ -238,7 +248,7 @@ fn open(proxy: &Proxy, listener: &Listener, workers: usize) -> Result<Vec<OwnedF
 }
 
 /// Shared like the others, so that the process that takes over can bind it while this one serves.
-fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
+fn open_aside(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let socket = tcp(address).map_err(failed("create a socket for", address))?;
     socket
         .set_reuse_port(true)
@@ -248,14 +258,12 @@ fn open_metrics(address: SocketAddr) -> Result<TcpListener, ListenError> {
     socket
         .bind(&address.into())
         .map_err(failed("bind", address))?;
-    socket
-        .listen(METRICS_BACKLOG)
-        .map_err(failed("listen on", address))?;
+    socket.listen(FEW).map_err(failed("listen on", address))?;
     Ok(socket.into())
 }
 
-/// Scrapers are few.
-const METRICS_BACKLOG: i32 = 64;
+/// Scrapers and administrators are few.
+const FEW: i32 = 64;
 
 /// Says when another process, or another program, listens on an address of the plan already.
 ///
@@ -449,12 +457,12 @@ fn open_unix(path: &Path, file: SocketFile, backlog: i32) -> Result<OwnedFd, Lis
     Ok(socket.into())
 }
 
-/// Clients may come from any user, as over TCP, unless something else is said. What is right already
-/// is left alone: a process that has given up its privileges may not touch it.
+/// What is not said is as the system makes it. What is right already is left alone: a process that has
+/// given up its privileges may not touch it.
 fn own(path: &Path, file: SocketFile) -> io::Result<()> {
     let is = std::fs::metadata(path)?;
-    let mode = file.mode.unwrap_or(0o666) & 0o7777;
-    if is.mode() & 0o7777 != mode {
+    let mode = file.mode.map(|mode| mode & 0o7777);
+    if let Some(mode) = mode.filter(|mode| is.mode() & 0o7777 != *mode) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
     let uid = file.uid.filter(|uid| is.uid() != *uid);

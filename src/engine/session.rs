@@ -32,7 +32,7 @@ use crate::log::{Cause, Termination, Timers};
 use crate::plan::{CheckMethod, Mode, Proxy, ProxyId};
 use crate::sample::fetch::v4;
 
-pub(crate) use record::Line;
+pub(crate) use record::{Line, Moment};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ async fn health(session: &mut Session) {
             },
             bytes: sent as u64,
             termination: Termination::default(),
-            counts: session.counts(),
+            counts: session.counts(Moment::End, None),
             retries: 0,
             redispatched: false,
             http: None,
@@ -319,7 +319,8 @@ impl Session {
         let nolinger = self.proxy().options.nolinger;
         self.client.farewell = Farewell::new(nolinger, v1_4, true);
         let listener = self.proxy().listeners.get(self.listener);
-        if !listener.is_some_and(|listener| listener.defer_accept) {
+        let deferred = listener.is_some_and(|listener| listener.defer_accept);
+        if !deferred && self.proxy().mode == Mode::Http {
             // The request is rarely there before the connection is.
             self.client.socket.expect_answer();
         }

@@ -30,7 +30,7 @@ use super::connect;
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
-use super::session::Session;
+use super::session::{Moment, Session};
 use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
@@ -74,6 +74,8 @@ pub(crate) struct Transaction {
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
     pub(crate) bad_request_body: bool,
+    /// A server may find another end of the request.
+    is_doubtful: bool,
     /// The client has closed before the body that was waited for was whole.
     body_cut: bool,
     /// The body of the response breaks its own framing.
@@ -100,7 +102,7 @@ pub(crate) struct Transaction {
     /// Where the URL leads, for `option http_proxy`.
     pub(crate) url_address: Option<std::net::SocketAddr>,
     /// A server was asked for.
-    connecting: bool,
+    pub(crate) connecting: bool,
     /// What the persistence cookies have said so far.
     cookies: crate::rewrite::cookies::State,
     /// `force-persist`.
@@ -155,6 +157,7 @@ impl Default for Transaction {
             path: Vec::new(),
             server: None,
             bad_request_body: false,
+            is_doubtful: false,
             body_cut: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
@@ -196,7 +199,9 @@ impl Default for Transaction {
 
 /// Serves one request. `first` says whether it is the first of its connection.
 pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, first: bool) -> Next {
-    if !first {
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    // 1.4 counts from the end of the transaction before, which is noted below.
+    if !first && !v1_4 {
         session.started = session.worker.now();
     }
     let next = match transaction.serve(session, first).await {
@@ -207,6 +212,8 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     if next == Next::Close {
         session.close_server(!transaction.parts_gently);
         session.close_client();
+    } else if v1_4 {
+        session.started = session.worker.now();
     }
     session.in_backend = None;
     session.backend = session.frontend;
@@ -241,7 +248,6 @@ impl End {
 
     /// Answers, logs and closes.
     async fn conclude(self, session: &mut Session, transaction: &mut Transaction) -> Next {
-        let counts = session.counts();
         if let Some(status) = self.status {
             transaction.reply_error(session, status).await;
         }
@@ -249,7 +255,7 @@ impl End {
             transaction.account(session, self.termination);
         }
         if self.logged {
-            transaction.log(session, self.termination, counts);
+            transaction.log(session, self.termination, Moment::End);
         }
         Next::Close
     }
@@ -270,6 +276,7 @@ impl Transaction {
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
+        self.is_doubtful = false;
         self.body_cut = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
@@ -351,12 +358,11 @@ impl Transaction {
         self.hash_request(session);
         self.aim(session);
         self.prepare_request(session)?;
-        self.connecting = true;
         if let Err(failure) = connect::connect(session, self).await {
             if failure.redirect {
                 return self.redirect_to_server(session).await;
             }
-            return Err(End::new(failure.termination, Some(failure.status)));
+            return Err(End::new(failure.termination, failure.status));
         }
         self.exchange(session).await
     }
@@ -366,7 +372,6 @@ impl Transaction {
         let mut tunnel = false;
         let mut response = Response::Awaited;
         loop {
-            let counts = session.counts();
             let exchange = Exchange {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
@@ -397,7 +402,7 @@ impl Transaction {
                 Outcome::Closed(termination) => {
                     self.parts_gently = v1_4;
                     self.account(session, termination);
-                    self.log(session, termination, counts);
+                    self.log(session, termination, Moment::End);
                     return Ok(Next::Close);
                 }
                 Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
@@ -412,7 +417,7 @@ impl Transaction {
                     if self.answered_early
                         && !v1_4
                         && self.intent == Intent::ServerClose
-                        && self.up.excess() > 0
+                        && (self.up.excess() > 0 || self.loses_end(session))
                     {
                         self.intent = Intent::Close;
                     }
@@ -422,7 +427,8 @@ impl Transaction {
                         self.down.read -= session.excess;
                     }
                     self.account(session, Termination::default());
-                    self.log(session, Termination::default(), counts);
+                    let moment = self.moment(session);
+                    self.log(session, Termination::default(), moment);
                     return Ok(self.finish(session));
                 }
             }
@@ -453,9 +459,13 @@ impl Transaction {
             && !self.up.is_pending()
     }
 
-    /// Whether the request came in chunks.
-    pub(crate) fn is_request_chunked(&self) -> bool {
+    /// Whether the last chunk of a request does not reach a server that has answered before. Since
+    /// 1.5 it does when the server has closed.
+    pub(crate) fn loses_end(&self, session: &Session) -> bool {
+        let link = session.server.as_ref();
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         matches!(self.body, Body::Chunked(_))
+            && (v1_4 || !link.is_some_and(|link| link.side.read_closed))
     }
 
     /// Whether the client connection goes on after the response.
@@ -463,9 +473,28 @@ impl Transaction {
         self.intent.keeps_client()
     }
 
+    /// What of the session goes on after a complete response, for the log.
+    fn moment(&self, session: &Session) -> Moment {
+        if !self.keeps_client() {
+            return Moment::End;
+        }
+        Moment::Between {
+            server_stays: self.intent == Intent::KeepAlive
+                && !self.is_unfinished()
+                && session
+                    .server
+                    .as_ref()
+                    .is_some_and(|link| !link.side.read_closed),
+        }
+    }
+
+    fn is_unfinished(&self) -> bool {
+        !self.up.body.is_done() || self.up.is_pending()
+    }
+
     /// What the intent does to both connections after a complete response.
     fn finish(&mut self, session: &mut Session) -> Next {
-        let unfinished = !self.up.body.is_done() || self.up.is_pending();
+        let unfinished = self.is_unfinished();
         let server_closed = session
             .server
             .as_ref()
@@ -517,8 +546,9 @@ impl Transaction {
         if session.backend().options.http_proxy {
             let target = self.request.second_word(self.up.buffer.bytes());
             let dialect = session.generation.plan.dialect;
-            let (ip, port) = crate::sample::http::url_authority(target, dialect);
-            self.url_address = (!ip.is_unspecified() && port != 0).then(|| (ip, port).into());
+            self.url_address = crate::sample::http::url_authority(target, dialect)
+                .filter(|(ip, port)| !ip.is_unspecified() && *port != 0)
+                .map(Into::into);
         }
     }
 

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -269,25 +270,13 @@ impl Handle {
         let (commands, orders) = unbounded_channel();
         let beats = Arc::new(AtomicU64::new(0));
         let heart = Arc::clone(&beats);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .event_interval(61)
-            .build_local(tokio::runtime::LocalOptions::default());
-        // The runtime is built here only to know that it can be; it must live on its thread.
-        drop(runtime?);
+        // Built here only to know that it can be; it must live on its thread.
+        drop(runtime()?);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_io()
-                    .enable_time()
-                    .event_interval(61)
-                    .build_local(tokio::runtime::LocalOptions::default());
-                match runtime {
-                    Ok(runtime) => runtime.block_on(run(index, shared, orders, &heart)),
-                    Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
-                }
+            .spawn(move || match runtime() {
+                Ok(runtime) => runtime.block_on(run(index, shared, orders, &heart)),
+                Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
             })?;
         Ok(Self {
             commands,
@@ -341,22 +330,16 @@ impl Aside {
         let (jobs, mut orders) = unbounded_channel::<Job>();
         std::thread::Builder::new()
             .name("aside".into())
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_io()
-                    .enable_time()
-                    .build_local(tokio::runtime::LocalOptions::default());
-                match runtime {
-                    Ok(runtime) => runtime.block_on(async {
-                        if !watch_sockets() {
-                            return;
-                        }
-                        while let Some(job) = orders.recv().await {
-                            job();
-                        }
-                    }),
-                    Err(error) => tracing::error!(%error, "no runtime beside the workers"),
-                }
+            .spawn(move || match runtime() {
+                Ok(runtime) => runtime.block_on(async {
+                    if !watch_sockets() {
+                        return;
+                    }
+                    while let Some(job) = orders.recv().await {
+                        job();
+                    }
+                }),
+                Err(error) => tracing::error!(%error, "no runtime beside the workers"),
             })?;
         Ok(Self { jobs })
     }
@@ -377,6 +360,14 @@ impl Aside {
         // The thread ends only when nobody holds the other end.
         let _ = self.jobs.send(job);
     }
+}
+
+/// The runtime of a thread whose sockets are watched by [`poller`].
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build_local(LocalOptions::default())
 }
 
 /// Makes the poller of this thread and sets it going. `false` when that cannot be.

@@ -49,7 +49,7 @@ pub struct SocketFile {
     pub uid: Option<u32>,
     /// `gid`, or `group` looked up.
     pub gid: Option<u32>,
-    /// `mode`; everybody when nothing is said.
+    /// `mode`; what the umask of the process leaves when nothing is said.
     pub mode: Option<u32>,
 }
 

@@ -1,11 +1,10 @@
 //! The statistics page and socket. Manual 1.4, sections 3.1 and 4.2.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{ByteString, Condition, HttpRequestAction, Rule};
+use super::{ByteString, Condition, HttpRequestAction, ListenAddress, Rule, SocketFile};
 
 /// `stats ...` of a proxy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,15 +55,26 @@ impl Default for StatsPage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatsSocket {
     /// Where.
-    pub path: PathBuf,
-    /// Its owner.
-    pub uid: Option<u32>,
-    /// Its group.
-    pub gid: Option<u32>,
-    /// Its permissions.
-    pub mode: Option<u32>,
+    pub address: ListenAddress,
+    /// Of a Unix socket: owner and permissions.
+    pub file: SocketFile,
     /// What clients may do.
     pub level: AccessLevel,
+    /// `severity-output`, until a client says something else.
+    pub severity: SeverityOutput,
+}
+
+/// Whether messages of the statistics socket say how grave they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeverityOutput {
+    /// Messages alone.
+    #[default]
+    None,
+    /// With a number.
+    Number,
+    /// With a word.
+    Words,
 }
 
 /// What a client of the statistics socket may do.

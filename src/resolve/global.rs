@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use haproxy_cfg_grammar::keywords::global::{
-    GlobalStatement, Level, Number, StatsSocket as StatsSocketSyntax, Switch, Text, UnixBind,
+    GlobalStatement, Level, Number, SeverityOutput as SeveritySyntax,
+    StatsSocket as StatsSocketSyntax, Switch, Text, UnixBind,
 };
 use haproxy_cfg_grammar::value::number::to_int;
 use haproxy_cfg_grammar::{
@@ -13,7 +14,7 @@ use haproxy_cfg_grammar::{
 use super::draft::{self, Drafts};
 use super::environment::Environment;
 use super::listeners;
-use crate::plan::{AccessLevel, Global, StatsSocket, Tune};
+use crate::plan::{AccessLevel, Global, SeverityOutput, StatsSocket, Tune};
 
 /// What holds when the section says nothing.
 pub(super) fn built_in(dialect: Dialect) -> Global {
@@ -119,20 +120,22 @@ fn apply(statement: &GlobalStatement, span: Span, drafts: &mut Drafts<'_>) {
             drafts.stats_settings = true;
             global.stats_timeout = Duration::from_millis(time.0.into());
         }
-        GlobalStatement::StatsSocket(socket) => match stats_socket(socket, drafts.environment) {
-            Ok(socket) => {
-                let again = !global.stats_sockets.is_empty();
-                global.stats_sockets.push(socket);
-                if again && drafts.dialect == Dialect::V1_4 {
-                    drafts.report(Diagnostic::new(
-                        Code::AlreadyDefined,
-                        span,
-                        "HAProxy 1.4 has one 'stats socket' only",
-                    ));
+        GlobalStatement::StatsSocket(socket) => {
+            match stats_sockets(socket, drafts.environment, drafts.dialect) {
+                Ok(sockets) => {
+                    let again = !global.stats_sockets.is_empty();
+                    global.stats_sockets.extend(sockets);
+                    if again && drafts.dialect == Dialect::V1_4 {
+                        drafts.report(Diagnostic::new(
+                            Code::AlreadyDefined,
+                            span,
+                            "HAProxy 1.4 has one 'stats socket' only",
+                        ));
+                    }
                 }
+                Err(diagnostic) => drafts.report(diagnostic),
             }
-            Err(diagnostic) => drafts.report(diagnostic),
-        },
+        }
         GlobalStatement::MetricsBind(address) => {
             if !global.metrics.contains(address) {
                 global.metrics.push(*address);
@@ -340,23 +343,34 @@ fn unix_bind(unix: &UnixBind, drafts: &mut Drafts<'_>) {
     }
 }
 
-fn stats_socket(
+/// One for each address.
+fn stats_sockets(
     socket: &StatsSocketSyntax,
     environment: &Environment,
-) -> Result<StatsSocket, Diagnostic> {
-    let uid = draft::number_of(socket.user.as_ref(), &environment.users, "user")?;
-    let gid = draft::number_of(socket.group.as_ref(), &environment.groups, "group")?;
-    Ok(StatsSocket {
-        path: socket.path.shown().into(),
-        uid: uid.or(socket.uid),
-        gid: gid.or(socket.gid),
-        mode: socket.mode,
-        level: match socket.level {
-            Level::User => AccessLevel::User,
-            Level::Operator => AccessLevel::Operator,
-            Level::Admin => AccessLevel::Admin,
-        },
-    })
+    dialect: Dialect,
+) -> Result<Vec<StatsSocket>, Diagnostic> {
+    let file = listeners::file(&socket.file, environment)?;
+    let level = match socket.level {
+        Level::User => AccessLevel::User,
+        Level::Operator => AccessLevel::Operator,
+        Level::Admin => AccessLevel::Admin,
+    };
+    let severity = match socket.severity {
+        SeveritySyntax::None => SeverityOutput::None,
+        SeveritySyntax::Number => SeverityOutput::Number,
+        SeveritySyntax::String => SeverityOutput::Words,
+    };
+    let mut sockets = Vec::new();
+    for (endpoint, span) in &socket.addresses {
+        let addresses = listeners::listen_addresses(endpoint, *span, "", environment, dialect)?;
+        sockets.extend(addresses.into_iter().map(|address| StatsSocket {
+            address,
+            file,
+            level,
+            severity,
+        }));
+    }
+    Ok(sockets)
 }
 
 /// Puts the sizes in order once everything is known.

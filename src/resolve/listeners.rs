@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keywords::bind::{BindStatement, SocketFile as FileSyntax};
-use haproxy_cfg_grammar::value::address::{Host, Port};
-use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Word};
+use haproxy_cfg_grammar::value::address::{Endpoint, Host, Port};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::draft::{self, Draft};
 use super::environment::Environment;
@@ -30,46 +30,50 @@ pub(super) fn add(
         draft.listener_spans.push(span);
     };
     for (endpoint, span) in &bind.addresses {
-        let ip = match &endpoint.host {
-            Host::Any => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            Host::V4(ip) => IpAddr::V4(*ip),
-            Host::V6(ip) => IpAddr::V6(*ip),
-            Host::Name(name) => environment.address(name).ok_or_else(|| {
-                let mut diagnostic = draft::unknown_host(name, *span);
-                if dialect == Dialect::V1_4 {
-                    // It does not name the line here.
-                    diagnostic.place = Place::Whole;
-                }
-                diagnostic
-            })?,
-            Host::Unix(path) => {
-                let path = format!("{}{path}", unix.prefix);
-                let socket = UnixAddress::Path(path.into());
-                add(ListenAddress::Unix(socket), *span, draft);
-                continue;
-            }
-            Host::Abstract(name) => {
-                let socket = UnixAddress::Abstract(name.clone());
-                add(ListenAddress::Unix(socket), *span, draft);
-                continue;
-            }
-        };
-        let (low, high) = match endpoint.port {
-            Port::Fixed(port) => (port, port),
-            Port::Range(low, high) => (low, high),
-            Port::None | Port::Offset(_) => {
-                return Err(Diagnostic::new(
-                    Code::BadAddress,
-                    *span,
-                    "a port to listen on is missing",
-                ));
-            }
-        };
-        for port in low..=high {
-            add(ListenAddress::Tcp { ip, port }, *span, draft);
+        for address in listen_addresses(endpoint, *span, &unix.prefix, environment, dialect)? {
+            add(address, *span, draft);
         }
     }
     Ok(())
+}
+
+/// One address for each port; paths begin with `prefix`.
+pub(super) fn listen_addresses(
+    endpoint: &Endpoint,
+    span: Span,
+    prefix: &str,
+    environment: &Environment,
+    dialect: Dialect,
+) -> Result<Vec<ListenAddress>, Diagnostic> {
+    let unix = |socket| Ok(vec![ListenAddress::Unix(socket)]);
+    let ip = match &endpoint.host {
+        Host::Any => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Host::V4(ip) => IpAddr::V4(*ip),
+        Host::V6(ip) => IpAddr::V6(*ip),
+        Host::Name(name) => environment.address(name).ok_or_else(|| {
+            let mut diagnostic = draft::unknown_host(name, span);
+            if dialect == Dialect::V1_4 {
+                // It does not name the line here.
+                diagnostic.place = Place::Whole;
+            }
+            diagnostic
+        })?,
+        Host::Unix(path) => return unix(UnixAddress::Path(format!("{prefix}{path}").into())),
+        Host::Abstract(name) => return unix(UnixAddress::Abstract(name.clone())),
+    };
+    let (low, high) = match endpoint.port {
+        Port::Fixed(port) => (port, port),
+        Port::Range(low, high) => (low, high),
+        Port::None | Port::Offset(_) => {
+            return Err(Diagnostic::new(
+                Code::BadAddress,
+                span,
+                "a port to listen on is missing",
+            ));
+        }
+    };
+    let ports = low..=high;
+    Ok(ports.map(|port| ListenAddress::Tcp { ip, port }).collect())
 }
 
 /// What `unix-bind` has said.

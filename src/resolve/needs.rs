@@ -124,8 +124,10 @@ impl Needs {
             }
             GlobalStatement::Log(target) => self.log_target(target),
             GlobalStatement::StatsSocket(socket) => {
-                self.users.extend(socket.user.iter().map(|w| w.shown()));
-                self.groups.extend(socket.group.iter().map(|w| w.shown()));
+                for (address, _) in &socket.addresses {
+                    self.host(&address.host);
+                }
+                self.owners(&socket.file);
             }
             GlobalStatement::UnixBind(unix) => self.owners(&unix.file),
             _ => {}

@@ -74,7 +74,7 @@ pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'
         SectionKind::Backend => Role::Backend,
         _ => Role::Listen,
     };
-    let mut draft = inherit(&drafts.defaults, role, drafts.environment);
+    let mut draft = inherit(&drafts.defaults, role, drafts.environment, drafts.dialect);
     draft.broken = section.broken;
     draft.proxy.name = section
         .name
@@ -100,7 +100,7 @@ pub(super) fn read(document: &Document, section: &Section, drafts: &mut Drafts<'
 }
 
 /// A proxy with what `defaults` gives to its side.
-fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
+fn inherit(defaults: &Draft, role: Role, environment: &Environment, dialect: Dialect) -> Draft {
     let mut draft = built_in(environment, role);
     let from = &defaults.proxy;
     let to = &mut draft.proxy;
@@ -118,6 +118,10 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
     to.timeouts.http_request = from.timeouts.http_request;
     to.timeouts.http_keep_alive = from.timeouts.http_keep_alive;
     to.timeouts.tarpit = from.timeouts.tarpit;
+    // In 1.4 a backend has the page that its own section describes, or none.
+    if role.is_frontend() || dialect != Dialect::V1_4 {
+        to.stats = from.stats.clone();
+    }
     if role.is_frontend() {
         to.timeouts.client = from.timeouts.client;
         to.timeouts.client_fin = from.timeouts.client_fin;
@@ -141,7 +145,6 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment) -> Draft {
         to.hash_type = from.hash_type;
         to.source = from.source.clone();
         to.check = from.check.clone();
-        to.stats = from.stats.clone();
         to.send_name_header = from.send_name_header.clone();
         to.http_reuse = from.http_reuse;
         to.persistence.cookie = from.persistence.cookie.clone();

@@ -360,6 +360,5 @@ fn tidy(draft: &mut Draft) {
     if !proxy.role.is_backend() {
         proxy.dispatch = None;
         proxy.servers.clear();
-        proxy.stats = None;
     }
 }

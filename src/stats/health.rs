@@ -16,7 +16,7 @@ pub enum State {
     Falling(u32, u32),
     /// Down.
     Down,
-    /// Up as far as checks go, but its agent says that it is down (since 1.5).
+    /// Its agent says that it is down, whatever checks say (since 1.5).
     DownByAgent,
     /// Down, with that many of so many successes.
     Rising(u32, u32),
@@ -27,6 +27,8 @@ pub enum State {
     /// Gets no new clients, as the administrator wants it (since 1.5); how far it is on its way
     /// down.
     Drain(Option<(u32, u32)>),
+    /// The same for a server with an agent.
+    DrainWithAgent,
     /// In maintenance.
     Maintenance,
     /// In maintenance because the server that it tracks is: its backend and name.
@@ -65,6 +67,7 @@ impl fmt::Display for State {
             Self::NoLbFalling(n, of) => write!(f, "NOLB {n}/{of}"),
             Self::Drain(None) => f.write_str("DRAIN"),
             Self::Drain(Some((n, of))) => write!(f, "DRAIN {n}/{of}"),
+            Self::DrainWithAgent => f.write_str("DRAIN (agent)"),
             Self::Maintenance => f.write_str("MAINT"),
             Self::MaintenanceVia(server) => write!(f, "MAINT (via {server})"),
         }

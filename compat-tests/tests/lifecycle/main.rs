@@ -4,6 +4,7 @@
 mod commands;
 mod endurance;
 mod patterns;
+mod sockets;
 mod stage;
 
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@ use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::keyword::{Keyword, Setting};
 use crate::keywords::later;
+pub use crate::keywords::socket_file::SocketFile;
 use crate::section::{BACKEND, FL};
 use crate::value::address::{self, Endpoint, Host, PortRules};
 use crate::value::number;
@@ -43,21 +44,6 @@ pub struct BindStatement {
     pub v6only: Option<bool>,
     /// Who may use the file of a Unix socket.
     pub file: SocketFile,
-}
-
-/// Who may use the file of a Unix socket.
-#[derive(Clone, Debug, Default)]
-pub struct SocketFile {
-    /// `user`.
-    pub user: Option<Word>,
-    /// `uid`.
-    pub uid: Option<u32>,
-    /// `group`.
-    pub group: Option<Word>,
-    /// `gid`.
-    pub gid: Option<u32>,
-    /// `mode`.
-    pub mode: Option<u32>,
 }
 
 /// The options of `bind` that came with 1.5 and later.
@@ -176,22 +162,11 @@ fn later_option(
         "v6only" => bind.v6only = Some(true),
         "process" => bind.process = super::process::of_listener(arguments)?,
         "tcp-ut" => bind.tcp_ut = Some(super::server::positive_time(arguments)?),
-        "user" => bind.file.user = Some(arguments.require("a user after 'user'")?.clone()),
-        "group" => bind.file.group = Some(arguments.require("a group after 'group'")?.clone()),
-        "uid" => bind.file.uid = super::global::id(arguments)?,
-        "gid" => bind.file.gid = super::global::id(arguments)?,
-        "mode" => {
-            let word = arguments.require("an octal number after 'mode'")?;
-            bind.file.mode = match u32::from_str_radix(word.text(), 8) {
-                Ok(mode) => Some(mode),
-                Err(_) => return Err(arguments.bad(word, "an octal number, as 660")),
-            };
-        }
         // For statistics sockets; here they are read and mean nothing, as in HAProxy.
         "level" => one_of(arguments, &["user", "operator", "admin"])?,
         "severity-output" => one_of(arguments, &["none", "number", "string"])?,
         "expose-fd" => one_of(arguments, &["listeners"])?,
-        _ => return Ok(false),
+        name => return bind.file.option(arguments, name),
     }
     Ok(true)
 }
@@ -264,7 +239,10 @@ pub(crate) fn section_addresses(
     }))))
 }
 
-fn addresses(arguments: &Arguments<'_>, word: &Word) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
+pub(super) fn addresses(
+    arguments: &Arguments<'_>,
+    word: &Word,
+) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
     // Without any colon 1.4 takes the word for something else altogether and names the line.
     let has_port = memchr::memchr(b':', &word.bytes).is_some();
     let mut addresses = Vec::new();

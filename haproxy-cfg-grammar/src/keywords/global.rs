@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::{Keyword, Parser};
-use crate::keywords::bind::SocketFile;
 use crate::keywords::log::LogTarget;
+use crate::keywords::socket_file::{self, SocketFile};
 use crate::section::GLOBAL as SECTION;
+use crate::value::address::{Endpoint, Host, Port};
 use crate::value::time::Milliseconds;
 use crate::value::{address, number};
 use crate::{Dialect, Severity, Span, Statement, Word, version};
@@ -44,20 +45,26 @@ pub enum GlobalStatement {
 /// `stats socket path [options]`.
 #[derive(Clone, Debug)]
 pub struct StatsSocket {
-    /// Where.
-    pub path: Word,
-    /// `user`.
-    pub user: Option<Word>,
-    /// `group`.
-    pub group: Option<Word>,
-    /// `uid`.
-    pub uid: Option<u32>,
-    /// `gid`.
-    pub gid: Option<u32>,
-    /// `mode`, an octal number.
-    pub mode: Option<u32>,
+    /// Where: a path, since 1.5 also an address and a port, or several.
+    pub addresses: Vec<(Endpoint, Span)>,
+    /// `user`, `group`, `uid`, `gid`, `mode`.
+    pub file: SocketFile,
     /// `level`.
     pub level: Level,
+    /// `severity-output` (1.8).
+    pub severity: SeverityOutput,
+}
+
+/// What stands before messages on the statistics socket to tell how grave they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeverityOutput {
+    /// Nothing.
+    #[default]
+    None,
+    /// A number.
+    Number,
+    /// A word.
+    String,
 }
 
 /// `unix-bind`: what holds for listeners on Unix sockets that do not say something else.
@@ -426,47 +433,111 @@ fn metrics_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> 
 }
 
 fn stats_socket(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
-    let path = arguments.require("a path")?.clone();
+    let word = arguments.require("a path")?.clone();
     let mut socket = StatsSocket {
-        path,
-        user: None,
-        group: None,
-        uid: None,
-        gid: None,
-        mode: None,
+        addresses: stats_addresses(arguments, &word)?,
+        file: SocketFile::default(),
         level: Level::default(),
+        severity: SeverityOutput::default(),
     };
+    let later = arguments.dialect != Dialect::V1_4;
     while let Some(word) = arguments.next_word() {
         match word.text() {
-            "user" => socket.user = Some(arguments.require("a user after 'user'")?.clone()),
-            "group" => socket.group = Some(arguments.require("a group after 'group'")?.clone()),
-            "uid" => socket.uid = id(arguments)?,
-            "gid" => socket.gid = id(arguments)?,
-            "mode" => {
-                let mode = arguments.require("an octal number after 'mode'")?;
-                socket.mode = u32::from_str_radix(mode.text(), 8).ok();
+            "level" => socket.level = level(arguments)?,
+            "severity-output" if later => socket.severity = severity_output(arguments)?,
+            "expose-fd" if later => expose_fd(arguments)?,
+            // A socket for a few commands has no use for the other options of `bind`.
+            "defer-accept" | "tfo" | "transparent" | "v4v6" | "v6only" if later => {}
+            "interface" | "mss" | "name" | "nice" | "process" | "tcp-ut" if later => {
+                arguments.require("a value")?;
             }
-            "level" => {
-                let level = arguments.require("a level after 'level'")?;
-                socket.level = match level.text() {
-                    "user" => Level::User,
-                    "operator" => Level::Operator,
-                    "admin" => Level::Admin,
-                    _ => return Err(arguments.bad(level, "'user', 'operator' or 'admin'")),
-                };
+            "backlog" | "id" | "maxconn" if later => {
+                let value = arguments.require("a number greater than 0")?;
+                if number::atol(&value.bytes).0 <= 0 {
+                    return Err(arguments.bad(value, "a number greater than 0"));
+                }
             }
+            text if socket.file.option(arguments, text)? => {}
             _ => {
-                return Err(super::bind::unknown_option(
-                    word,
-                    "stats socket",
-                    ["user", "uid", "group", "gid", "mode", "level"].into_iter(),
-                ));
+                let own = ["level"].into_iter().chain(socket_file::NAMES);
+                return Err(super::bind::unknown_option(word, "stats socket", own));
             }
         }
     }
     Ok(Statement::Global(GlobalStatement::StatsSocket(Box::new(
         socket,
     ))))
+}
+
+/// 1.4 takes any word for a path; since 1.5 a path has a slash at its beginning, or `unix@`.
+fn stats_addresses(
+    arguments: &Arguments<'_>,
+    word: &Word,
+) -> Result<Vec<(Endpoint, Span)>, Diagnostic> {
+    let plain = || !word.bytes.iter().any(|b| matches!(b, b':' | b'@' | b'/'));
+    let addresses = match arguments.dialect {
+        Dialect::V1_4 => vec![path(word)],
+        Dialect::Hapax if plain() => vec![path(word)],
+        _ => super::bind::addresses(arguments, word)?,
+    };
+    for (address, span) in &addresses {
+        if let Host::Unix(path) = &address.host
+            && path.len() > MAX_PATH
+        {
+            return Err(Diagnostic::new(
+                Code::BadAddress,
+                *span,
+                format!(
+                    "the path has {} bytes, and {MAX_PATH} is the most",
+                    path.len()
+                ),
+            ));
+        }
+    }
+    Ok(addresses)
+}
+
+/// The system has room for no more.
+const MAX_PATH: usize = 107;
+
+fn path(word: &Word) -> (Endpoint, Span) {
+    let endpoint = Endpoint {
+        host: Host::Unix(word.shown()),
+        port: Port::None,
+    };
+    (endpoint, word.span)
+}
+
+/// The value of `level`.
+fn level(arguments: &mut Arguments<'_>) -> Result<Level, Diagnostic> {
+    let level = arguments.require("a level after 'level'")?;
+    Ok(match level.text() {
+        "user" => Level::User,
+        "operator" => Level::Operator,
+        "admin" => Level::Admin,
+        _ => return Err(arguments.bad(level, "'user', 'operator' or 'admin'")),
+    })
+}
+
+/// The value of `severity-output`.
+fn severity_output(arguments: &mut Arguments<'_>) -> Result<SeverityOutput, Diagnostic> {
+    let output = arguments.require("'none', 'number' or 'string'")?;
+    Ok(match output.text() {
+        "none" => SeverityOutput::None,
+        "number" => SeverityOutput::Number,
+        "string" => SeverityOutput::String,
+        _ => return Err(arguments.bad(output, "'none', 'number' or 'string'")),
+    })
+}
+
+/// The value of `expose-fd`: hapax hands its listening sockets to the process that takes over in any
+/// case.
+fn expose_fd(arguments: &mut Arguments<'_>) -> Result<(), Diagnostic> {
+    let what = arguments.require("'listeners' after 'expose-fd'")?;
+    match what.text() {
+        "listeners" => Ok(()),
+        _ => Err(arguments.bad(what, "'listeners'")),
+    }
 }
 
 fn unix_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
@@ -502,8 +573,4 @@ fn unix_bind(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
 fn optional(arguments: &mut Arguments<'_>, radix: u32) -> Option<u32> {
     let word = arguments.next_word()?;
     u32::from_str_radix(word.text(), radix).ok()
-}
-
-pub(super) fn id(arguments: &mut Arguments<'_>) -> Result<Option<u32>, Diagnostic> {
-    Ok(u32::try_from(arguments.lax_integer("a number")?).ok())
 }

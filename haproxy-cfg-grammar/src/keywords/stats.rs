@@ -49,6 +49,7 @@ const fn row(
     Keyword {
         sections_since_1_5: Some(DFLB),
         ignored_in: FRONTEND,
+        acts_when_ignored: true,
         arguments,
         accepts,
         refuses,

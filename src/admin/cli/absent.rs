@@ -23,6 +23,7 @@ pub(crate) const SHOW_RESOLVERS: Command = Command {
 /// Caches: there are none.
 pub(crate) const SHOW_CACHE: Command = Command {
     words: "show cache",
+    level: AccessLevel::Admin,
     arguments: "",
     help: "the state of caches",
     run: |_, _| Answer::done(),
@@ -83,7 +84,7 @@ fn dynamic_cookie(context: &mut Context<'_>, arguments: &[&str], with_key: bool)
 /// There are no maps.
 pub(crate) const ADD_MAP: Command = Command {
     words: "add map",
-    level: AccessLevel::Admin,
+    level: AccessLevel::User,
     arguments: "",
     help: "add a pair to a map",
     run: |_, arguments| match arguments {
@@ -121,7 +122,6 @@ pub(crate) const DEL_MAP: Command = Command {
 /// There are no maps.
 pub(crate) const GET_MAP: Command = Command {
     words: "get map",
-    level: AccessLevel::User,
     help: "what a map makes of a value",
     run: |_, arguments| match arguments {
         [] | [_] => Answer::line("Missing map identifier and/or key."),
@@ -146,7 +146,6 @@ pub(crate) const SET_MAP: Command = Command {
 /// There are no maps.
 pub(crate) const SHOW_MAP: Command = Command {
     words: "show map",
-    level: AccessLevel::User,
     arguments: "[id]",
     help: "the maps, or the pairs of one of them",
     run: |_, arguments| match arguments {

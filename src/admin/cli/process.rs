@@ -1,13 +1,14 @@
 //! What is about the process: environment, sockets, descriptors, memory, messages of the start.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use haproxy_cfg_grammar::Dialect;
 
 use super::reload::{ask, ask_and};
 use crate::admin::command::{Answer, Command, Context};
 use crate::engine::control::Question;
-use crate::plan::AccessLevel;
+use crate::plan::{AccessLevel, ListenAddress};
 
 /// Shows what was said about the configuration.
 pub(crate) const SHOW_STARTUP_LOGS: Command = Command {
@@ -40,7 +41,7 @@ pub(crate) const SHOW_ENV: Command = Command {
 /// Shows the statistics sockets.
 pub(crate) const SHOW_CLI_SOCKETS: Command = Command {
     words: "show cli sockets",
-    level: AccessLevel::Operator,
+    level: AccessLevel::User,
     help: "the statistics sockets, with their levels",
     run: sockets,
     ..SHOW_STARTUP_LOGS
@@ -88,7 +89,12 @@ fn sockets(context: &mut Context<'_>, _: &[&str]) -> Answer {
             AccessLevel::Admin => "admin",
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} {level} all", socket.path.display());
+        let _ = match &socket.address {
+            ListenAddress::Unix(socket) => writeln!(text, "{socket} {level} all"),
+            ListenAddress::Tcp { ip, port } => {
+                writeln!(text, "{} {level} all", SocketAddr::new(*ip, *port))
+            }
+        };
     }
     Answer::Text(text)
 }

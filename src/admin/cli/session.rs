@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::admin::command::{Answer, Command, Context, SeverityOutput, list};
-use crate::plan::AccessLevel;
+use crate::admin::command::{Answer, Command, Context, list};
+use crate::plan::{AccessLevel, SeverityOutput};
 
 /// Lists the commands.
 pub(crate) const HELP: Command = Command {

@@ -20,7 +20,7 @@ use crate::stick_table::{Destination, Key, Millis, Shown, StickTable};
 pub(crate) const CLEAR_TABLE: Command = Command {
     words: "clear table",
     since: Dialect::V1_8,
-    level: AccessLevel::Admin,
+    level: AccessLevel::User,
     arguments: "",
     help: "remove entries from a stick table: all, those of a key, or those that fit",
     run: clear,
@@ -38,7 +38,6 @@ pub(crate) const SET_TABLE: Command = Command {
 /// Shows entries.
 pub(crate) const SHOW_TABLE: Command = Command {
     words: "show table",
-    level: AccessLevel::User,
     arguments: "[id]",
     help: "the stick tables, or the entries of one",
     run: show,
@@ -116,6 +115,11 @@ fn tables(context: &Context<'_>) -> Vec<Found> {
     .collect()
 }
 
+/// Whether the client may see and change entries.
+fn may_touch(context: &Context<'_>) -> bool {
+    context.level >= AccessLevel::Operator
+}
+
 fn find(context: &Context<'_>, name: &str) -> Result<Found, Answer> {
     let found = tables(context).into_iter().find(|found| found.name == name);
     found.ok_or_else(|| Answer::line("No such table"))
@@ -139,8 +143,16 @@ fn show(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
+    if matches!(wanted, Wanted::Key(_)) && !may_touch(context) {
+        return Answer::line("Permission denied");
+    }
     let entries = found.entries(&wanted);
     let mut text = String::new();
+    if !may_touch(context) {
+        found.heading(&mut text);
+        text.push_str("# contents not dumped due to insufficient privileges\n");
+        return Answer::Text(text);
+    }
     // A key that is not there is answered with nothing.
     if !(matches!(wanted, Wanted::Key(_)) && entries.is_empty()) {
         found.heading(&mut text);
@@ -163,6 +175,13 @@ fn clear(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     };
     match found.wanted(rest, USAGE) {
         Err(answer) => answer,
+        // 1.8 does nothing, and does not say so, unless it is about one entry.
+        Ok(Wanted::All | Wanted::Server(..))
+            if !may_touch(context) && context.dialect() == Dialect::V1_8 =>
+        {
+            Answer::done()
+        }
+        Ok(_) if !may_touch(context) => Answer::line("Permission denied"),
         Ok(wanted) => {
             for entry in found.entries(&wanted) {
                 found.table.remove(&Key::new(&entry.key));
@@ -187,29 +206,56 @@ fn set(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         ["key", key, data @ ..] => (*key, data),
         _ => return Answer::line(USAGE),
     };
+    if !may_touch(context) {
+        return Answer::line("Permission denied");
+    }
     let Some(key) = found.key(key) else {
         return Answer::line(BINARY);
     };
-    // An entry that is there keeps what is not named.
+    // An entry that is there keeps what is not named. One that is not is made, and keeps what was
+    // named before the mistake.
     let known = found.table.look(&key, found.now);
-    let mut destination = known.map(|entry| entry.destination);
-    while let [what, rest @ ..] = data {
-        let Some(kind) = what.strip_prefix("data.") else {
-            return Answer::line("\"data.<type>\" followed by a value expected");
+    let mut destination = known.map_or_else(|| Arc::new(nowhere(0)), |entry| entry.destination);
+    let mistake = loop {
+        let [what, rest @ ..] = data else {
+            break None;
         };
-        if !found.stores(kind) {
-            return Answer::line("Data type not stored in this table");
+        let Some(kind) = what.strip_prefix("data.") else {
+            break Some(Answer::line("\"data.<type>\" followed by a value expected"));
+        };
+        if let Err(answer) = found.stores(kind) {
+            break Some(answer);
         }
         let Some(id) = rest.first().and_then(|value| value.parse().ok()) else {
-            return Answer::line("Require a valid integer value to store");
+            break Some(Answer::line("Require a valid integer value to store"));
         };
-        destination = Some(Arc::new(nowhere(id)));
+        destination = Arc::new(nowhere(id));
         data = &rest[1..];
-    }
-    let destination = destination.unwrap_or_else(|| Arc::new(nowhere(0)));
+    };
     found.table.store(&key, &destination, found.now);
-    Answer::done()
+    mistake.unwrap_or_else(Answer::done)
 }
+
+/// What tables of HAProxy can store.
+const DATA_TYPES: &[&str] = &[
+    "server_id",
+    "gpt0",
+    "gpc0",
+    "gpc0_rate",
+    "conn_cnt",
+    "conn_rate",
+    "conn_cur",
+    "sess_cnt",
+    "sess_rate",
+    "http_req_cnt",
+    "http_req_rate",
+    "http_err_cnt",
+    "http_err_rate",
+    "bytes_in_cnt",
+    "bytes_in_rate",
+    "bytes_out_cnt",
+    "bytes_out_rate",
+];
 
 const BINARY: &str =
     "Showing keys from tables of type other than ip, ipv6, string and integer is not supported";
@@ -224,8 +270,14 @@ fn nowhere(id: u32) -> Destination {
 }
 
 impl Found {
-    fn stores(&self, kind: &str) -> bool {
-        kind == "server_id" && self.stores_servers
+    fn stores(&self, kind: &str) -> Result<(), Answer> {
+        if !DATA_TYPES.contains(&kind) {
+            Err(Answer::line("Unknown data type"))
+        } else if kind == "server_id" && self.stores_servers {
+            Ok(())
+        } else {
+            Err(Answer::line("Data type not stored in this table"))
+        }
     }
 
     /// The key that a text stands for; `None` where keys have no text.
@@ -258,9 +310,7 @@ impl Found {
                 let Some(kind) = what.strip_prefix("data.") else {
                     return Err(Answer::line(usage));
                 };
-                if !self.stores(kind) {
-                    return Err(Answer::line("Data type not stored in this table"));
-                }
+                self.stores(kind)?;
                 let relation = rest.first().and_then(|word| Relation::parse(word));
                 let relation = relation.ok_or_else(|| {
                     let text = "Require and operator among \"eq\", \"ne\", \"le\", \"ge\", \

@@ -589,11 +589,15 @@ impl Server {
             Some((_, followed)) => followed.checked_health(),
             None => record.health,
         };
-        if record.drain && health.is_up() {
-            return State::Drain(health.progress());
-        }
-        if record.agent_down && health.is_up() {
+        if record.agent_down {
             return State::DownByAgent;
+        }
+        if record.drain && health.is_up() && !health.stopping {
+            return if self.settings().agent.is_some() {
+                State::DrainWithAgent
+            } else {
+                State::Drain(health.progress())
+            };
         }
         let checked = record.checked && !self.checks_are_paused();
         if !checked && health.is_up() && !health.stopping {

@@ -4,9 +4,11 @@ use std::fmt;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{Session, millis};
+use crate::engine::live::Server;
 use crate::engine::target::StartError;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{LogFormat, Mode, Severity};
@@ -33,6 +35,33 @@ pub(crate) struct Line<'a> {
     pub(crate) http: Option<HttpPart<'a>>,
 }
 
+/// When a line is written, which decides where the session still counts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// While the response passes: `option logasap`.
+    Early,
+    /// Between two transactions of a client.
+    Between {
+        /// Whether the connection to the server goes on as well.
+        server_stays: bool,
+    },
+    /// When the session ends.
+    End,
+}
+
+impl Moment {
+    /// After an answer of the proxy's own, which no server has a part in.
+    pub(crate) fn after_own_answer(client_stays: bool) -> Self {
+        if client_stays {
+            Self::Between {
+                server_stays: false,
+            }
+        } else {
+            Self::End
+        }
+    }
+}
+
 impl Session {
     /// The wall clock when the request, or the connection for the first, began.
     fn began(&self) -> DateTime<Local> {
@@ -46,22 +75,36 @@ impl Session {
         listener.map_or(0, |listener| listener.numeric_id)
     }
 
-    /// The counters that a log line shows.
-    pub(crate) fn counts(&self) -> Counts {
+    /// The counters that a log line shows: what others have of each place, and this session where it
+    /// counts itself at that moment, whether or not it has left already.
+    pub(crate) fn counts(&self, moment: Moment, server: Option<&Server>) -> Counts {
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        let (client, backend, own_server) = match moment {
+            Moment::Early => (true, true, true),
+            // 1.4 parts with the server after the line is written.
+            Moment::Between { server_stays } => (true, false, v1_4 || server_stays),
+            Moment::End => (!v1_4, false, false),
+        };
+        let count = |now: u32, is_in: bool, shows: bool| {
+            now.saturating_sub(u32::from(is_in)) + u32::from(shows)
+        };
+        let entered = self.entered.is_some();
+        let in_backend = self.in_backend.is_some();
+        let link = self.server.as_ref().filter(|link| link.slot.is_some());
+        let process = self.worker.shared.registry.process.now();
+        let frontend = self.frontend_handles().frontend.sessions.now();
+        let joined = self.backend_handles().backend.sessions.now();
         Counts {
-            process: self.worker.shared.registry.process.now(),
-            frontend: self.frontend_handles().frontend.sessions.now(),
-            backend: if self.in_backend.is_some() {
-                self.backend_handles().backend.sessions.now()
-            } else {
-                0
-            },
-            server: self
-                .server
-                .as_ref()
-                .filter(|link| link.slot.is_some())
-                .and_then(|link| link.server.as_ref())
-                .map_or(0, |server| server.sessions()),
+            process: count(process, entered, client),
+            frontend: count(frontend, entered, client),
+            backend: count(joined, in_backend, in_backend && backend),
+            server: server.map_or(0, |live| {
+                count(
+                    live.sessions(),
+                    link.is_some(),
+                    link.is_some() && own_server,
+                )
+            }),
             ..Counts::default()
         }
     }

@@ -11,7 +11,7 @@ use super::{End, Next, Transaction};
 use crate::balance::{hash, key};
 use crate::engine::deadline::after;
 use crate::engine::live::Server;
-use crate::engine::session::Session;
+use crate::engine::session::{Moment, Session};
 use crate::http1::{Body, Method, uri};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Balance, HashType, Proxy};
@@ -189,7 +189,6 @@ impl Transaction {
         message.extend_from_slice(prefix.as_deref().filter(|p| p != b"/").unwrap_or_default());
         message.extend_from_slice(&self.path);
         message.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
-        let counts = session.counts();
         self.reply(session, message, 302, false).await;
         let cause = if session.generation.plan.dialect == Dialect::V1_4 {
             Cause::Proxy
@@ -198,7 +197,7 @@ impl Transaction {
         };
         let termination = Termination::new(cause, Stage::Connect);
         self.account(session, termination);
-        self.log(session, termination, counts);
+        self.log(session, termination, Moment::End);
         Ok(Next::Close)
     }
 }

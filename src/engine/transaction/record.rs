@@ -4,7 +4,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::Transaction;
-use crate::engine::session::{Line, Session, millis};
+use crate::engine::session::{Line, Moment, Session, millis};
 use crate::log::line::HttpCaptures;
 use crate::log::{Counts, HttpPart, Termination, Timers};
 use crate::plan::LogFormat;
@@ -56,7 +56,7 @@ fn since(from: Option<Instant>, to: Option<Instant>) -> i64 {
 impl Transaction {
     /// Attempts after the first. Since 1.5 a request for which no server was asked shows how many
     /// there could have been.
-    fn logged_retries(&self, session: &Session) -> u32 {
+    pub(crate) fn logged_retries(&self, session: &Session) -> u32 {
         let backend = session.backend();
         if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
             self.retries
@@ -72,16 +72,16 @@ impl Transaction {
         if self.logged || self.status < 200 {
             return;
         }
-        self.log_bytes(session, Termination::default(), session.counts(), head);
+        self.log_bytes(session, Termination::default(), Moment::Early, head);
         self.logged = true;
     }
 
     /// The line of a transaction that has ended, unless it was written early.
-    pub(super) fn log(&self, session: &Session, termination: Termination, counts: Counts) {
-        self.log_bytes(session, termination, counts, self.down.read);
+    pub(super) fn log(&self, session: &Session, termination: Termination, moment: Moment) {
+        self.log_bytes(session, termination, moment, self.down.read);
     }
 
-    fn log_bytes(&self, session: &Session, termination: Termination, counts: Counts, bytes: u64) {
+    fn log_bytes(&self, session: &Session, termination: Termination, moment: Moment, bytes: u64) {
         let wants = &session.proxy().log_format;
         if *wants == LogFormat::Default || self.logged {
             return;
@@ -105,7 +105,7 @@ impl Transaction {
             counts: Counts {
                 server_queue: self.queued.0,
                 backend_queue: self.queued.1,
-                ..counts
+                ..session.counts(moment, self.server.as_deref())
             },
             retries: self.logged_retries(session),
             redispatched: self.redispatched,

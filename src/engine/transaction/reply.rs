@@ -7,7 +7,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::{End, Next, Transaction};
 use crate::engine::deadline::after;
-use crate::engine::session::Session;
+use crate::engine::session::{Moment, Session};
 use crate::http1::head::Version;
 use crate::http1::{Body, response};
 use crate::log::{Cause, Stage, Termination};
@@ -26,13 +26,12 @@ impl Transaction {
     pub(super) async fn ask_for_password(&mut self, session: &mut Session, realm: &[u8]) -> Next {
         let dialect = session.generation.plan.dialect;
         let (message, status) = response::authenticate(realm, self.as_proxy, dialect);
-        let counts = session.counts();
         // The log does not say when the request was complete.
         self.timing.received = None;
         self.reply(session, message, status, false).await;
         let termination = Termination::new(Cause::Proxy, Stage::Request);
         self.account(session, termination);
-        self.log(session, termination, counts);
+        self.log(session, termination, Moment::End);
         Next::Close
     }
 
@@ -62,7 +61,6 @@ impl Transaction {
         };
         message.extend_from_slice(header);
         message.extend_from_slice(b"\r\n");
-        let counts = session.counts();
         let len = self.request.received_len();
         self.up.buffer.consume(len);
         // Since 1.5 an answer of the proxy's own is the end of the connection to the server.
@@ -78,7 +76,7 @@ impl Transaction {
         }
         let termination = Termination::new(cause, Stage::Request);
         self.account(session, termination);
-        self.log(session, termination, counts);
+        self.log(session, termination, Moment::after_own_answer(keeps));
         Ok(if keeps && !session.client.write_closed {
             Next::Request
         } else {
@@ -117,7 +115,10 @@ impl Transaction {
         self.down.read = read + message.len() as u64;
         self.status = status;
         if session.client.broken {
-            self.down.read = read;
+            // What is said to a client that goes while there is no server counts as if it were sent.
+            if !self.connecting || self.timing.connected.is_some() {
+                self.down.read = read;
+            }
             return;
         }
         let timeout = session.proxy().timeouts.client;

@@ -8,7 +8,7 @@ use super::{End, Next, Transaction};
 use crate::admin;
 use crate::engine::deadline::after;
 use crate::engine::live::Counter;
-use crate::engine::session::Session;
+use crate::engine::session::{Moment, Session};
 use crate::engine::statistics;
 use crate::http1::head::Version;
 use crate::http1::{Body, Method};
@@ -247,12 +247,6 @@ impl Transaction {
         status: i32,
     ) -> Result<Next, End> {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        let counts = if v1_4 {
-            // 1.4 writes the line when it is all over.
-            crate::log::Counts::default()
-        } else {
-            session.counts()
-        };
         let len = self.request.received_len();
         self.up.buffer.consume(len);
         if !v1_4 {
@@ -270,7 +264,11 @@ impl Transaction {
         let cause = if v1_4 { Cause::Proxy } else { Cause::Local };
         let termination = Termination::new(cause, Stage::Request);
         self.account(session, termination);
-        self.log(session, termination, counts);
+        self.log(
+            session,
+            termination,
+            Moment::after_own_answer(message.keeps),
+        );
         Ok(if message.keeps && !session.client.write_closed {
             Next::Request
         } else {

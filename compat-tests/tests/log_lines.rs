@@ -1,21 +1,23 @@
-//! Requests that are waited for before a server is asked: `option http-buffer-request`, `balance
-//! url_param ... check_post`; and connections that bring none, `option http-ignore-probes`. The lines
-//! are those that HAProxy logs.
+//! What clients do, and the lines that HAProxy logs of it: requests that are waited for before a server
+//! is asked (`option http-buffer-request`, `balance url_param ... check_post`), connections that bring
+//! none (`option http-ignore-probes`), and where a session still counts itself when its line is written.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand::{self, run};
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 const BUFFER: &str = "option http-buffer-request";
 const CHECK_POST: &str = "balance url_param id check_post 5";
 const PROBES: &str = "option http-ignore-probes";
+const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const LENGTH: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n";
 const EXPECT: &str =
     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n";
@@ -29,9 +31,12 @@ enum Step {
     Read(&'static str),
     /// Waits until the request must have got to a server, were it not waited for.
     Rest,
+    /// Sends no more.
     Close,
+    /// Leaves the connection open, and goes on on another.
+    Another,
 }
-use Step::{Close, Read, Rest, Send};
+use Step::{Another, Close, Read, Rest, Send};
 
 struct Case {
     name: &'static str,
@@ -42,7 +47,7 @@ struct Case {
     answer: &'static str,
     /// What of the body came with the head to the server, if one was asked.
     served: Option<&'static str>,
-    /// The backend and server, the status and the termination flags of the log.
+    /// The backend and server, the status, the termination flags and the counters of the log.
     logged: Option<&'static str>,
 }
 
@@ -54,7 +59,7 @@ const CASES: &[Case] = &[
         steps: &[Send(LENGTH), Rest, Send("0123456789")],
         answer: "HTTP/1.1 200 ",
         served: Some("0123456789"),
-        logged: Some("b/s 200 ----"),
+        logged: Some("b/s 200 ---- 1/1/0/0/0"),
     },
     Case {
         name: "the first chunk is waited for",
@@ -69,7 +74,7 @@ const CASES: &[Case] = &[
         ],
         answer: "HTTP/1.1 200 ",
         served: Some("3\r\nabc\r\n"),
-        logged: Some("b/s 200 ----"),
+        logged: Some("b/s 200 ---- 1/1/0/0/0"),
     },
     Case {
         name: "no body comes",
@@ -78,7 +83,7 @@ const CASES: &[Case] = &[
         steps: &[Send(LENGTH), Send("012")],
         answer: "HTTP/1.0 408 ",
         served: None,
-        logged: Some("f/<NOSRV> 408 cD--"),
+        logged: Some("f/<NOSRV> 408 cD-- 1/1/0/0/0"),
     },
     Case {
         name: "what comes is no chunk",
@@ -87,7 +92,7 @@ const CASES: &[Case] = &[
         steps: &[Send(CHUNKED), Rest, Send("zz\r\n")],
         answer: "HTTP/1.0 400 ",
         served: None,
-        logged: Some("f/<NOSRV> 400 PR--"),
+        logged: Some("f/<NOSRV> 400 PR-- 1/1/0/0/0"),
     },
     Case {
         name: "the body ends early",
@@ -96,7 +101,7 @@ const CASES: &[Case] = &[
         steps: &[Send(LENGTH), Send("01"), Close],
         answer: "",
         served: None,
-        logged: Some("b/<NOSRV> -1 CH--"),
+        logged: Some("b/<NOSRV> -1 CH-- 1/1/0/0/3"),
     },
     Case {
         name: "the client asks whether to send",
@@ -105,7 +110,7 @@ const CASES: &[Case] = &[
         steps: &[Send(EXPECT), Read("HTTP/1.1 100 "), Send("0123456789")],
         answer: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ",
         served: Some("0123456789"),
-        logged: Some("b/s 200 ----"),
+        logged: Some("b/s 200 ---- 1/1/0/0/0"),
     },
     Case {
         name: "a parameter is waited for",
@@ -114,7 +119,7 @@ const CASES: &[Case] = &[
         steps: &[Send(LENGTH), Rest, Send("id=3456789")],
         answer: "HTTP/1.1 200 ",
         served: Some("id=3456789"),
-        logged: Some("b/s 200 ----"),
+        logged: Some("b/s 200 ---- 0/0/0/0/0"),
     },
     Case {
         name: "no parameter comes",
@@ -123,7 +128,7 @@ const CASES: &[Case] = &[
         steps: &[Send(LENGTH), Send("id=")],
         answer: "HTTP/1.0 408 ",
         served: None,
-        logged: Some("b/<NOSRV> 408 cD--"),
+        logged: Some("b/<NOSRV> 408 cD-- 0/0/0/0/0"),
     },
     Case {
         name: "the parameter ends early",
@@ -132,7 +137,7 @@ const CASES: &[Case] = &[
         steps: &[Send(LENGTH), Send("id="), Close],
         answer: "",
         served: None,
-        logged: Some("b/<NOSRV> -1 CH--"),
+        logged: Some("b/<NOSRV> -1 CH-- 0/0/0/0/0"),
     },
     Case {
         name: "a probe",
@@ -159,22 +164,104 @@ const CASES: &[Case] = &[
         steps: &[Send("hello\r\n\r\n")],
         answer: "HTTP/1.0 400 ",
         served: None,
-        logged: Some("f/<NOSRV> 400 PR--"),
+        logged: Some("f/<NOSRV> 400 PR-- 1/1/0/0/0"),
+    },
+    Case {
+        name: "1.4 leaves before it writes",
+        dialect: "1.4",
+        setting: "option forceclose",
+        steps: &[Send(GET), Read("HTTP/1.1 200 ")],
+        answer: "HTTP/1.1 200 ",
+        served: Some(""),
+        logged: Some("b/s 200 ---- 0/0/0/0/0"),
+    },
+    Case {
+        name: "1.4 parts with the server after the line, between two requests",
+        dialect: "1.4",
+        setting: "option http-server-close",
+        steps: &[Send(GET), Read("HTTP/1.1 200 "), Close],
+        answer: "HTTP/1.1 200 ",
+        served: Some(""),
+        logged: Some("b/s 200 ---- 1/1/0/1/0"),
+    },
+    Case {
+        name: "1.8 parts with the server before",
+        dialect: "1.8",
+        setting: "option http-server-close",
+        steps: &[Send(GET), Read("HTTP/1.1 200 "), Close],
+        answer: "HTTP/1.1 200 ",
+        served: Some(""),
+        logged: Some("b/s 200 ---- 1/1/0/0/0"),
+    },
+    Case {
+        name: "the line comes early",
+        dialect: "1.4",
+        setting: "option forceclose\n    option logasap",
+        steps: &[Send(GET), Read("HTTP/1.1 200 ")],
+        answer: "HTTP/1.1 200 ",
+        served: Some(""),
+        logged: Some("b/s 200 ---- 1/1/1/1/0"),
+    },
+    Case {
+        name: "another client is there",
+        dialect: "1.4",
+        setting: "option forceclose\n    option dontlognull",
+        steps: &[Another, Send(GET), Read("HTTP/1.1 200 ")],
+        answer: "HTTP/1.1 200 ",
+        served: Some(""),
+        logged: Some("b/s 200 ---- 1/1/0/0/0"),
     },
 ];
 
 #[test]
-fn requests_are_waited_for() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
+fn lines_are_as_from_haproxy() {
+    // It may have to be built first, which is not to count as a case that hangs.
+    hapax::binary();
+    run(async {
         for case in CASES {
             let played = timeout(Duration::from_secs(30), play(case)).await;
             assert!(played.is_ok(), "{}: it hangs", case.name);
         }
     });
+}
+
+/// `mode tcp`: whoever has left by the time that the proxy looks, and has said nothing, is not shown to a
+/// server.
+#[tokio::test]
+async fn who_only_looks_troubles_no_server() {
+    for dialect in ["1.4", "1.8"] {
+        let here = (Ipv4Addr::LOCALHOST, 0);
+        let log = UdpSocket::bind(here).await.expect("a port");
+        let origin = TcpListener::bind(here).await.expect("a port");
+        let (logs, server) = (log.local_addr(), origin.local_addr());
+        let (logs, server) = (logs.expect("bound"), server.expect("bound"));
+        let port = free_port().expect("a free port");
+        let text = format!(
+            "global\n    log {logs} local0\n    nbproc 1\ndefaults\n    mode tcp\n    log global\n    \
+             option tcplog\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n\
+             frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\n\
+             backend b\n    server s {server}\n"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
+        proxy.signal(Signal::SIGSTOP).expect("stopped");
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+        let stream = stream.expect("the system accepts");
+        let client = stream.local_addr().expect("connected").to_string();
+        drop(stream);
+        proxy.signal(Signal::SIGCONT).expect("continued");
+        let mut line = [0; 2048];
+        let found = loop {
+            let received = timeout(Duration::from_secs(20), log.recv(&mut line)).await;
+            let got = received.expect("in time").expect("a line");
+            let text = String::from_utf8_lossy(&line[..got]).into_owned();
+            if text.contains(&client) {
+                break text;
+            }
+        };
+        assert!(found.contains(" b/<NOSRV> -1/-1/"), "{found}");
+        assert!(found.contains(" 0 -- "), "{found}");
+    }
 }
 
 async fn play(case: &Case) {
@@ -188,28 +275,12 @@ async fn play(case: &Case) {
     let text = format!(
         "global\n    log {logs} local0\n    nbproc 1\ndefaults\n    mode http\n    log global\n    \
          option httplog\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n    \
-         timeout http-request 500ms\nlisten f\n    bind 127.0.0.1:{port}\n    {}\n    \
-         default_backend b\nbackend b\n    {}\n    server s {server}\n",
-        if case.setting == CHECK_POST {
-            ""
-        } else {
-            case.setting
-        },
-        if case.setting == CHECK_POST {
-            case.setting
-        } else {
-            ""
-        },
+         timeout http-request 500ms\n    {}\nfrontend f\n    bind 127.0.0.1:{port}\n    \
+         default_backend b\nbackend b\n    server s {server}\n",
+        case.setting,
     );
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.cfg");
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: vec!["--compat".into(), case.dialect.into()],
-    };
-    let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    let proxy = stand::serve(folder.path(), &["--compat", case.dialect], &text, &[port]).await;
 
     // Whoever asked whether the proxy is ready is in the log, too.
     mark(port, &log, "/first").await;
@@ -249,14 +320,19 @@ async fn mark(port: u16, log: &UdpSocket, path: &'static str) -> Vec<String> {
 
 /// Does what a client does, and answers all that it has received.
 async fn ask(port: u16, steps: &[Step]) -> String {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
-    let mut stream = stream.expect("accepted");
+    let here = (Ipv4Addr::LOCALHOST, port);
+    let mut stream = TcpStream::connect(here).await.expect("accepted");
+    let mut others = Vec::new();
     let mut answer = Vec::new();
     for step in steps {
         match step {
             Send(text) => stream.write_all(text.as_bytes()).await.expect("sent"),
             Rest => sleep(Duration::from_millis(200)).await,
             Close => stream.shutdown().await.expect("closed"),
+            Another => {
+                let next = TcpStream::connect(here).await.expect("accepted");
+                others.push(std::mem::replace(&mut stream, next));
+            }
             Read(beginning) => {
                 while !answer.starts_with(beginning.as_bytes()) {
                     assert!(stream.read_buf(&mut answer).await.expect("alive") > 0);
@@ -287,12 +363,13 @@ async fn serve(origin: TcpListener) -> Vec<String> {
     }
 }
 
-/// The backend and server, the status and the termination flags.
+/// The backend and server, the status, the termination flags and the counters.
 fn outline(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let server = words
         .iter()
         .position(|word| word.starts_with("b/") || word.starts_with("f/"));
     let at = server.expect("a line of option httplog");
-    format!("{} {} {}", words[at], words[at + 2], words[at + 6])
+    let [status, flags, counts] = [2, 6, 7].map(|after| words[at + after]);
+    format!("{} {status} {flags} {counts}", words[at])
 }
