@@ -301,7 +301,7 @@ fn a_connection_that_has_no_own_end_is_given_up_at_once() {
 
 #[test]
 fn dispatch_stands_above_servers_unless_they_are_balanced() {
-    block_on(async {
+    run(async {
         for (balance, reaches) in [("", true), ("balance roundrobin\n    ", false)] {
             let origin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
                 .await
