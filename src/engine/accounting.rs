@@ -147,6 +147,9 @@ impl Session {
     pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
         let server = transaction.server.as_deref();
         transaction.count_so_far(self);
+        if self.server.as_ref().is_some_and(|link| link.side.broken) {
+            self.count_back(server, Counter::ResponseErrors, 1);
+        }
         self.count_abort(server, termination);
         transaction.account_times(self);
     }
@@ -162,7 +165,9 @@ impl Session {
             (Cause::ClientAbort, Stage::Data | Stage::Headers | Stage::Last) => {
                 Counter::ClientAborts
             }
-            (Cause::ServerAbort, Stage::Data) => Counter::ServerAborts,
+            // Whoever keeps the other waiting in the middle of a transfer has broken it off, too.
+            (Cause::ClientTimeout, Stage::Data | Stage::Connect) => Counter::ClientAborts,
+            (Cause::ServerAbort | Cause::ServerTimeout, Stage::Data) => Counter::ServerAborts,
             _ => return,
         };
         self.count_back(server, what, 1);

@@ -22,7 +22,7 @@ use super::target::Target;
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{self, Balance, ErrorStatus, HttpReuse, ServerAddress, ServerPort};
+use crate::plan::{self, Balance, ErrorStatus, HttpReuse, Mode, ServerAddress, ServerPort};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -156,15 +156,27 @@ pub(crate) async fn connect(
         if !(timed_out || at_once || elsewhere && easy) {
             let until = session.worker.now() + turn_around(session);
             let gives_up = session.backend().options.abortonclose;
+            let tcp = session.proxy().mode == Mode::Tcp;
             let left = poll_fn(|cx| {
-                if gives_up && client_left(session, cx) {
+                if (gives_up || tcp)
+                    && client_left(session, cx)
+                    && (gives_up || session.client.broken)
+                {
                     return Poll::Ready(true);
                 }
                 session.deadline.poll(cx, Some(until)).map(|()| false)
             })
             .await;
             if left {
-                return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+                if tcp {
+                    session.count_retry(&server, false);
+                }
+                let stage = if tcp && session.client.broken {
+                    Stage::Data
+                } else {
+                    Stage::Connect
+                };
+                return Err(Failure::new(Cause::ClientAbort, stage));
             }
         }
     }
@@ -235,12 +247,23 @@ fn go_along(session: &mut Session, transaction: &mut Transaction, slot: Option<S
 /// There was no attempt left.
 fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> Failure {
     session.count_connect_error(server);
-    let cause = if timed_out {
+    let cause = if is_impatient(session) {
+        Cause::ClientTimeout
+    } else if timed_out {
         Cause::ServerTimeout
     } else {
         Cause::ServerAbort
     };
     Failure::new(cause, Stage::Connect)
+}
+
+/// Whether 1.4 says of a client of TCP that it was silent for too long, where there was nobody yet who
+/// would have listened.
+fn is_impatient(session: &Session) -> bool {
+    let patience = session.proxy().timeouts.client;
+    session.generation.plan.dialect == Dialect::V1_4
+        && session.proxy().mode == Mode::Tcp
+        && patience.is_some_and(|limit| session.worker.now() >= session.client.active + limit)
 }
 
 /// An address as one of servers.
@@ -348,6 +371,7 @@ async fn obtain(
     let since = transaction.timing.received.unwrap_or(session.started);
     let mut left: Option<Arc<Server>> = None;
     let mut full: Option<Arc<Server>> = None;
+    let mut waited = false;
     loop {
         let choice = backend.choose(Ask {
             only: only.as_deref(),
@@ -378,14 +402,19 @@ async fn obtain(
                 return Err(Failure::new(Cause::ServerAbort, Stage::Queue));
             }
             Choice::Wait(ticket) => match wait(session, transaction, ticket).await? {
-                Turn::Served(slot) => slot,
+                Turn::Served(slot) => {
+                    waited = true;
+                    slot
+                }
                 Turn::Elsewhere => {
                     left = only.take();
                     continue;
                 }
             },
         };
+        // What comes out of a queue was not balanced.
         let balanced = only.is_none()
+            && !waited
             && !preferred
                 .as_ref()
                 .is_some_and(|server| Arc::ptr_eq(server, &slot.server));

@@ -145,7 +145,7 @@ impl Transaction {
             }
             Verdict::Invalid => Err(refused(ErrorStatus::S400)),
             Verdict::Tarpit => {
-                let left = self.tarpit(session).await;
+                self.tarpit(session).await;
                 // The log of a held request does not say when it was complete.
                 self.timing.held = self.timing.received.take();
                 self.incident = Some(Incident::Tarpit(look));
@@ -153,7 +153,7 @@ impl Transaction {
                 self.status = status as i32;
                 Err(End::new(
                     Termination::new(Cause::Proxy, Stage::Tarpit),
-                    (!left).then_some(status),
+                    (!session.client.broken).then_some(status),
                 ))
             }
             Verdict::Authenticate(realm) => {
