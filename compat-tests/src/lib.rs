@@ -13,6 +13,7 @@
 //! - `log_line`, [`replacements`]: what differs from run to run;
 //! - [`exposition`]: reads metrics, strictly; `tests/metrics.rs` uses it;
 //! - [`browser`]: the statistics page as people see it;
+//! - [`stand`]: what tests of a running hapax begin with;
 //! - [`process`]: a running proxy; [`ports`]: free ones; [`load`]: many requests at once;
 //! - [`arguments`]: command lines of the programs here.
 //!
@@ -36,6 +37,7 @@ pub mod ratchet;
 pub mod recorded;
 pub mod replacements;
 pub mod servers;
+pub mod stand;
 pub mod state;
 mod text;
 pub mod verdicts;

@@ -23,46 +23,9 @@ mod show;
 mod stage;
 mod suite;
 
-use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::replacements::PatternError;
-
 pub use compare::play;
-
-/// Why suites could not be played at all.
-#[derive(Debug, thiserror::Error)]
-pub enum OpsError {
-    /// A file of the corpus cannot be read.
-    #[error("cannot read {path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file of the corpus is not what it should be.
-    #[error("{path} is not a suite or a recording: {source}")]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// A `normalise` pattern of a case is wrong.
-    #[error(transparent)]
-    Pattern(#[from] PatternError),
-    /// A regular expression of a step is wrong.
-    #[error(transparent)]
-    Regex(#[from] Box<fancy_regex::Error>),
-    /// A step names what its case does not have.
-    #[error("{0}")]
-    Script(String),
-    /// Sockets, folders or processes cannot be made.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// Lets time pass, as scripts ask for it.
 #[expect(

@@ -1,7 +1,7 @@
 //! Ports that are free at the moment.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -29,6 +29,45 @@ pub(crate) fn bound() -> io::Result<(Socket, u16)> {
     Err(io::ErrorKind::AddrInUse.into())
 }
 
+/// Sockets that only have to exist, for as long as this does.
+#[derive(Debug, Default)]
+pub(crate) struct Held(pub(crate) Vec<Socket>);
+
+impl Held {
+    /// A port that is bound and refuses connections.
+    pub(crate) fn hold(&mut self) -> io::Result<u16> {
+        let (socket, port) = bound()?;
+        self.0.push(socket);
+        Ok(port)
+    }
+
+    /// A listener whose queue is full: connections to it are neither accepted nor refused.
+    pub(crate) fn hang(&mut self) -> io::Result<u16> {
+        let (socket, port) = bound()?;
+        socket.listen(0)?;
+        self.0.push(socket);
+        for _ in 0..HANGING_CONNECTIONS {
+            let filler = tcp_socket()?;
+            filler.set_nonblocking(true)?;
+            // Connects in the background, or waits for ever: both fill the queue.
+            let _ = filler.connect(&loopback(port));
+            self.0.push(filler);
+        }
+        Ok(port)
+    }
+}
+
+/// Where a proxy may send its log lines, with room for those of a whole run.
+pub(crate) fn log_socket() -> io::Result<(UdpSocket, u16)> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_recv_buffer_size(LOG_BUFFER)?;
+    socket.bind(&loopback(0))?;
+    socket.set_nonblocking(true)?;
+    let socket: UdpSocket = socket.into();
+    let port = socket.local_addr()?.port();
+    Ok((socket, port))
+}
+
 pub(crate) fn tcp_socket() -> io::Result<Socket> {
     Socket::new(Domain::IPV4, Type::STREAM, None)
 }
@@ -39,3 +78,5 @@ pub(crate) fn loopback(port: u16) -> SockAddr {
 
 const PORT_RANGE: std::ops::RangeInclusive<u16> = 10_000..=31_999;
 const PORT_TRIES: usize = 5_000;
+const HANGING_CONNECTIONS: usize = 3;
+const LOG_BUFFER: usize = 1 << 20;

@@ -23,50 +23,13 @@ mod stage;
 mod suite;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::process::ProxyCommand;
-use crate::replacements::PatternError;
+use crate::recorded::SuiteError;
 
 pub use compare::{Leniency, WireRun};
 pub use suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
-
-/// Why a suite could not be played at all.
-#[derive(Debug, thiserror::Error)]
-pub enum WireError {
-    /// A file of the corpus cannot be read.
-    #[error("cannot read {path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file of the corpus is not what it should be.
-    #[error("{path} is not a suite or a recording: {source}")]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// A `normalise` pattern of a suite is wrong.
-    #[error(transparent)]
-    Pattern(#[from] PatternError),
-    /// A script does what makes no sense.
-    #[error("case {case}: {what}")]
-    Script {
-        /// The case.
-        case: String,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// Sockets, folders or processes cannot be made.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
 
 /// Plays a suite once, in a fresh process of the proxy; what the cases came to, by id.
 pub fn play(suite: Suite, command: &ProxyCommand) -> Result<BTreeMap<String, Outcome>, PlayError> {
@@ -86,7 +49,7 @@ pub fn play(suite: Suite, command: &ProxyCommand) -> Result<BTreeMap<String, Out
 pub enum PlayError {
     /// It could not be played.
     #[error(transparent)]
-    Wire(#[from] WireError),
+    Wire(#[from] SuiteError),
     /// The proxy did not live to its end.
     #[error("{crash}; its output:\n{output}")]
     Proxy {

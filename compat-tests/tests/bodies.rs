@@ -5,12 +5,11 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand::{self, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 /// What the configuration says, and whether pipes are used then.
@@ -41,11 +40,7 @@ const REQUEST_BODIES: [&str; 2] = ["length", "chunks"];
 
 #[test]
 fn bodies_arrive_whole_however_they_are_moved() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a port");
@@ -77,14 +72,7 @@ async fn play((mode, global, options, pipes): (&str, &str, &str, bool), origin: 
          listen l\n    bind 127.0.0.1:{port}\n    server s1 127.0.0.1:{origin}\n",
         socket.display()
     );
-    let file = folder.path().join("a.cfg");
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: Vec::new(),
-    };
-    let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    let proxy = stand::serve(folder.path(), &[], &text, &[port]).await;
     for framing in REQUEST_BODIES {
         exchange(port, framing).await;
     }

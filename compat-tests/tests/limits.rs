@@ -6,14 +6,14 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::load::{Asking, Clients, Tally};
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::{self, run};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{interval, sleep, timeout};
 
 /// Eight workers, 100 clients that never stop asking, and a server that may have ten requests.
@@ -140,14 +140,7 @@ struct Stage {
 impl Stage {
     async fn start(port: u16, text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join(FILE), text).expect("written");
-        let command = ProxyCommand {
-            binary: hapax::binary(),
-            args: Vec::new(),
-        };
-        let mut proxy = Proxy::start(&command, FILE.as_ref(), folder.path()).expect("it starts");
-        let ready = proxy.ready([port].into_iter()).await.expect("it runs");
-        assert!(ready, "{}", proxy.output().expect("readable"));
+        let proxy = stand::serve(folder.path(), &[], text, &[port]).await;
         Self {
             proxy,
             folder,
@@ -259,14 +252,6 @@ async fn read_head(stream: &mut TcpStream) -> bool {
         }
     }
     true
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, test);
 }
 
 const MAXCONN: u32 = 10;

@@ -16,9 +16,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::start;
 use nix::sys::signal::Signal;
 
 /// What must happen happens within this time.
@@ -35,13 +35,7 @@ struct Stage {
 impl Stage {
     fn start(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("proxy.cfg");
-        std::fs::write(&file, whole(text, folder.path())).expect("written");
-        let command = ProxyCommand {
-            binary: hapax::binary(),
-            args: Vec::new(),
-        };
-        let proxy = Proxy::start(&command, &file, folder.path()).expect("started");
+        let proxy = start(folder.path(), &[], &whole(text, folder.path()));
         let stage = Self { folder, proxy };
         until(|| UnixStream::connect(stage.path("sock")).is_ok());
         stage

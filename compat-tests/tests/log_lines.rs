@@ -3,16 +3,15 @@
 //! none (`option http-ignore-probes`), and where a session still counts itself when its line is written.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::time::Duration;
 
 use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand::{self, run};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 const BUFFER: &str = "option http-buffer-request";
@@ -218,11 +217,7 @@ const CASES: &[Case] = &[
 fn lines_are_as_from_haproxy() {
     // It may have to be built first, which is not to count as a case that hangs.
     hapax::binary();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         for case in CASES {
             let played = timeout(Duration::from_secs(30), play(case)).await;
             assert!(played.is_ok(), "{}: it hangs", case.name);
@@ -248,7 +243,7 @@ async fn who_only_looks_troubles_no_server() {
              backend b\n    server s {server}\n"
         );
         let folder = tempfile::tempdir().expect("a folder");
-        let proxy = start(dialect, &text, folder.path(), port).await;
+        let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
         proxy.signal(Signal::SIGSTOP).expect("stopped");
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
         let stream = stream.expect("the system accepts");
@@ -269,18 +264,6 @@ async fn who_only_looks_troubles_no_server() {
     }
 }
 
-async fn start(dialect: &str, text: &str, folder: &Path, port: u16) -> Proxy {
-    let file = folder.join("a.cfg");
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: vec!["--compat".into(), dialect.into()],
-    };
-    let mut proxy = Proxy::start(&command, &file, folder).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
-    proxy
-}
-
 async fn play(case: &Case) {
     let here = (Ipv4Addr::LOCALHOST, 0);
     let log = UdpSocket::bind(here).await.expect("a port");
@@ -297,7 +280,7 @@ async fn play(case: &Case) {
         case.setting,
     );
     let folder = tempfile::tempdir().expect("a folder");
-    let proxy = start(case.dialect, &text, folder.path(), port).await;
+    let proxy = stand::serve(folder.path(), &["--compat", case.dialect], &text, &[port]).await;
 
     // Whoever asked whether the proxy is ready is in the log, too.
     mark(port, &log, "/first").await;

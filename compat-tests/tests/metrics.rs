@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compat_tests::exposition::{self, Family};
+use compat_tests::haproxy;
 use compat_tests::load::Origin;
 use compat_tests::ports::free_port;
 use compat_tests::process::{Proxy, ProxyCommand};
-use compat_tests::{hapax, haproxy};
+use compat_tests::stand::{self, run};
 use nix::sys::signal::Signal;
 use regex::Regex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 #[test]
@@ -292,24 +293,15 @@ fn only_when_asked_for() {
             "defaults\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\n\
              listen a\n  bind 127.0.0.1:{port}\n  server s 127.0.0.1:1\n"
         );
-        std::fs::write(folder.path().join("a.cfg"), text).expect("written");
         for asked in [false, true] {
-            let mut args = vec!["--compat".to_owned(), "1.4".to_owned()];
+            let address = format!("127.0.0.1:{metrics}");
+            let mut args = vec!["--compat", "1.4"];
+            let mut ports = vec![port];
             if asked {
-                args.extend(["--metrics".to_owned(), format!("127.0.0.1:{metrics}")]);
+                args.extend(["--metrics", &address]);
+                ports.push(metrics);
             }
-            let command = ProxyCommand {
-                binary: hapax::binary(),
-                args,
-            };
-            let mut proxy =
-                Proxy::start(&command, Path::new("a.cfg"), folder.path()).expect("it starts");
-            let ports = asked.then_some(metrics).into_iter().chain([port]);
-            assert!(
-                proxy.ready(ports).await.expect("it runs"),
-                "{:?}",
-                proxy.output()
-            );
+            let proxy = stand::serve(folder.path(), &args, &text, &ports).await;
             let answer = TcpStream::connect((Ipv4Addr::LOCALHOST, metrics)).await;
             assert_eq!(answer.is_ok(), asked);
             proxy.stop().await.expect("it stops");
@@ -414,16 +406,16 @@ impl Stage {
         spawn_local(think(slow));
         std::fs::write(stage.file(), stage.configuration(&who)).expect("written");
         let command = match who {
-            Ours => ProxyCommand {
-                binary: hapax::binary(),
-                args: Vec::new(),
-            },
+            Ours => stand::command(&[]),
             Theirs(command) => command,
         };
         let mut proxy =
             Proxy::start(&command, Path::new(FILE), stage.folder.path()).expect("it starts");
-        let ports = [stage.metrics, stage.tcp];
-        let ready = proxy.ready(ports.into_iter()).await.expect("it runs");
+        // Not the port of `mode tcp`: who only looks at it may, or may not, be shown to a server.
+        let ready = proxy
+            .ready([stage.metrics].into_iter())
+            .await
+            .expect("it runs");
         assert!(ready, "{}", proxy.output().expect("readable"));
         stage.proxy = Some(proxy);
         // The checks have seen what there is to see.
@@ -689,14 +681,6 @@ fn words(text: &str, separator: char) -> BTreeSet<&str> {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, test);
 }
 
 /// What is the same number in `show stat`; `check_last_change_seconds` and the like move on.

@@ -9,9 +9,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use compat_tests::browser::{self, Browser, View};
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::{self, run};
 use tempfile::TempDir;
 
 const WIDE: View = View {
@@ -202,7 +202,6 @@ impl Stage {
     fn set() -> Self {
         let port = free_port().expect("a port");
         let folder = TempDir::new().expect("a folder");
-        let file = folder.path().join("page.cfg");
         let many: String = (0..40)
             .map(|n| format!("    server m{n} 127.0.0.1:1 maxconn {n}\n"))
             .collect();
@@ -214,19 +213,7 @@ impl Stage {
              127.0.0.1:1 disabled\nbackend many\n{many}backend \
              a-backend-with-quite-a-long-name-too.example.com\n    server x 127.0.0.1:1 backup\n"
         );
-        std::fs::write(&file, text).expect("written");
-        let command = ProxyCommand {
-            binary: hapax::binary(),
-            args: Vec::new(),
-        };
-        let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-        let ready = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-            .block_on(proxy.ready([port].into_iter()))
-            .expect("asked");
-        assert!(ready, "{}", proxy.output().unwrap_or_default());
+        let proxy = run(stand::serve(folder.path(), &[], &text, &[port]));
         Self {
             port,
             folder,

@@ -4,12 +4,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::{self, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
 
 const BOUND: Duration = Duration::from_secs(60);
@@ -37,7 +36,6 @@ impl Stand {
             .expect("a port");
         let port = free_port().expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.cfg");
         let text = format!(
             "global\n    log {} local0\ndefaults\n    mode {mode}\n    log global\n    \
              option {mode}log\n    option dontlognull\n    timeout connect 20s\n    \
@@ -47,13 +45,7 @@ impl Stand {
             log.local_addr().expect("bound"),
             origin.local_addr().expect("bound"),
         );
-        std::fs::write(&file, text).expect("written");
-        let command = ProxyCommand {
-            binary: hapax::binary(),
-            args: Vec::new(),
-        };
-        let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-        assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+        let proxy = stand::serve(folder.path(), &[], &text, &[port]).await;
         Self {
             proxy,
             origin,
@@ -99,14 +91,6 @@ impl Stand {
     }
 }
 
-fn block_on(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, test);
-}
-
 /// Sends all of it and keeps the connection.
 async fn pour(to: &mut TcpStream) {
     let block = vec![b'x'; 1 << 16];
@@ -126,7 +110,7 @@ async fn drink(from: &mut TcpStream, mut missing: usize) {
 
 #[test]
 fn a_server_waits_for_a_client_that_does_not_read() {
-    block_on(async {
+    run(async {
         for mode in ["http", "tcp"] {
             let stand = Stand::new(mode, "60s", SHORT, "", "").await;
             let (mut client, mut server) =
@@ -149,7 +133,7 @@ fn a_server_waits_for_a_client_that_does_not_read() {
 
 #[test]
 fn a_client_waits_for_a_server_that_does_not_read() {
-    block_on(async {
+    run(async {
         for mode in ["http", "tcp"] {
             let stand = Stand::new(mode, SHORT, "60s", "", "").await;
             let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
@@ -169,7 +153,7 @@ fn a_client_waits_for_a_server_that_does_not_read() {
 /// strikes meanwhile.
 #[test]
 fn what_is_sent_counts_for_a_side_unless_its_streams_are_independent() {
-    block_on(async {
+    run(async {
         for (frontend, backend, letters) in [
             ("", "", "--"),
             ("option independant-streams", "", "cD"),
@@ -200,7 +184,7 @@ fn what_is_sent_counts_for_a_side_unless_its_streams_are_independent() {
 /// As most files have it: both timeouts are the same, and both sides fall silent together.
 #[test]
 fn the_client_is_said_to_be_late_when_both_are() {
-    block_on(async {
+    run(async {
         let stand = Stand::new("tcp", SHORT, SHORT, "", "").await;
         let (mut client, mut server) = stand.connect(b"hello").await;
         server.write_all(b"x").await.expect("sent");

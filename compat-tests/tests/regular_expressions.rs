@@ -6,17 +6,12 @@ use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand::{self, run};
 
 #[test]
 fn a_search_without_end_is_given_up_counted_and_logged() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(play());
+    run(play());
 }
 
 async fn play() {
@@ -34,14 +29,7 @@ async fn play() {
          redirect location /plain if {{ path_reg ^/(b+)+$ }}\n    redirect location /other\n",
         socket = folder.path().join(SOCKET).display(),
     );
-    std::fs::write(folder.path().join(FILE), text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: Vec::new(),
-    };
-    let mut proxy = Proxy::start(&command, FILE.as_ref(), folder.path()).expect("it starts");
-    let ready = proxy.ready([port].into_iter()).await.expect("it runs");
-    assert!(ready, "{}", proxy.output().expect("readable"));
+    let proxy = stand::serve(folder.path(), &[], &text, &[port]).await;
 
     let hopeless = format!("/{}!", "a".repeat(4000));
     assert!(ask(port, &hopeless).contains("\r\nLocation: /other\r\n"));
@@ -89,6 +77,5 @@ fn ask(port: u16, path: &str) -> String {
     answer
 }
 
-const FILE: &str = "proxy.cfg";
 const SOCKET: &str = "socket";
 const PATIENCE: Duration = Duration::from_secs(10);

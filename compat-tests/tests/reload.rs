@@ -2,17 +2,16 @@
 #![allow(clippy::print_stdout, reason = "the figures are part of the result")]
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::load::{Asking, Clients, Origin};
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::{self, run};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 /// 64 clients never stop asking while the file changes 20 times in 10 seconds: servers come and
@@ -100,18 +99,8 @@ impl Stage {
         }
         let folder = tempfile::tempdir().expect("a folder");
         let (port, second_port) = (free_port().expect("free"), free_port().expect("free"));
-        std::fs::write(
-            folder.path().join(FILE),
-            file(0, port, second_port, &servers),
-        )
-        .expect("written");
-        let command = ProxyCommand {
-            binary: hapax::binary(),
-            args: Vec::new(),
-        };
-        let mut proxy = Proxy::start(&command, Path::new(FILE), folder.path()).expect("it starts");
-        let ready = proxy.ready([port].into_iter()).await.expect("it runs");
-        assert!(ready, "{}", proxy.output().expect("readable"));
+        let text = file(0, port, second_port, &servers);
+        let proxy = stand::serve(folder.path(), &[], &text, &[port]).await;
         Self {
             proxy,
             folder,
@@ -296,14 +285,6 @@ async fn read_body(client: &mut TcpStream) -> Option<String> {
             return None;
         }
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, test);
 }
 
 const RELOADS: usize = 20;

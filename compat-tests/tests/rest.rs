@@ -3,9 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -19,14 +18,7 @@ async fn a_client_of_a_rested_worker_has_its_time() {
          timeout http-request 1s\nfrontend f\n    bind 127.0.0.1:{port}\n    monitor-uri /m\n"
     );
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.cfg");
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: Vec::new(),
-    };
-    let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    let _proxy = stand::serve(folder.path(), &[], &text, &[port]).await;
     for _ in 0..2 {
         // Longer than the time-outs: that is what the worker sleeps through.
         sleep(Duration::from_millis(1200)).await;

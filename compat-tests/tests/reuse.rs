@@ -6,13 +6,13 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::{self, run};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 /// Name, dialect, options, servers, requests, and where they arrive.
@@ -233,14 +233,7 @@ impl Stage {
             spawn_local(serve(name, listener, Rc::clone(&origin)));
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.cfg");
-        std::fs::write(&file, &text).expect("written");
-        let command = ProxyCommand {
-            binary: hapax::binary(),
-            args: vec!["--compat".to_owned(), dialect.to_owned()],
-        };
-        let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-        assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+        let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
         Self {
             proxy,
             folder,
@@ -303,7 +296,7 @@ impl Stage {
         let second = free_port().expect("a free port");
         self.text
             .push_str(&format!("listen m\n    bind 127.0.0.1:{second}\n"));
-        std::fs::write(self.folder.path().join("a.cfg"), &self.text).expect("written");
+        std::fs::write(self.folder.path().join(stand::FILE), &self.text).expect("written");
         self.proxy.signal(Signal::SIGHUP).expect("alive");
         assert!(self.proxy.ready([second].into_iter()).await.expect("alive"));
     }
@@ -360,12 +353,4 @@ async fn answer(place: String, mut stream: TcpStream, seen: Rc<Seen>) {
             }
         }
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, test);
 }

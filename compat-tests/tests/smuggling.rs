@@ -9,12 +9,11 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::stand::{self, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::timeout;
 
 /// `{}` is the path of the outer request, `{x}` the one that is to be smuggled, `{n}` the length of
@@ -218,6 +217,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("1.4", "option http-server-close"),
     (
         "1.4",
+        "option forceclose\n    option accept-invalid-http-request",
+    ),
+    (
+        "1.4",
         "option http-server-close\n    option accept-invalid-http-request",
     ),
     ("1.8", "option http-server-close"),
@@ -238,11 +241,7 @@ type Arrived = Rc<RefCell<Vec<Vec<u8>>>>;
 
 #[test]
 fn the_servers_see_the_requests_that_the_proxy_counted() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         for (dialect, options) in OPTIONS {
             play(dialect, options).await;
         }
@@ -258,17 +257,10 @@ async fn play(dialect: &str, options: &str) {
     spawn_local(serve(listener, Rc::clone(&arrived)));
     let port = free_port().expect("a free port");
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.cfg");
     let text = format!(
         "defaults\n    mode http\n    timeout connect 2s\n    timeout client 2s\n    timeout server 2s\n    timeout http-request 300ms\n    timeout http-keep-alive 300ms\n    {options}\nlisten l\n    bind 127.0.0.1:{port}\n    server s1 127.0.0.1:{origin}\n"
     );
-    std::fs::write(&file, text).expect("written");
-    let command = ProxyCommand {
-        binary: hapax::binary(),
-        args: vec!["--compat".to_owned(), dialect.to_owned()],
-    };
-    let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-    assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+    let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
 
     let mut clients = JoinSet::new();
     for number in 0..SHAPES.len() {
@@ -287,18 +279,23 @@ async fn play(dialect: &str, options: &str) {
         let own = connections
             .iter()
             .filter(|bytes| contains(bytes, mark.as_bytes()));
-        let mut seen = 0;
+        let (mut seen, mut lacking) = (0, false);
         for bytes in own {
-            let found: Vec<Option<usize>> =
-                READERS.iter().map(|reader| reader.count(bytes)).collect();
+            let found: Vec<usize> = READERS.iter().map(|reader| reader.count(bytes)).collect();
             assert!(
-                found[0].is_some() && found.iter().all(|count| *count == found[0]),
+                found.iter().all(|count| *count == found[0]),
                 "{dialect}, {options}: {name}: read as {found:?} requests: {:?}",
                 String::from_utf8_lossy(bytes)
             );
-            seen += found[0].unwrap_or(0);
+            seen += found[0];
+            lacking |= READERS[0].complete(bytes) < found[0];
         }
-        assert_eq!(seen, answers[number], "{dialect}, {options}: {name}");
+        let answered = answers[number];
+        // Nobody answers a request before its body has come.
+        assert!(
+            seen == answered || lacking && seen > answered,
+            "{dialect}, {options}: {name}: {seen} requests, {answered} answers"
+        );
     }
 }
 
@@ -396,25 +393,26 @@ const READERS: [Reader; 4] = [
 ];
 
 impl Reader {
-    /// How many requests the bytes are; `None` when something is left over or missing.
-    fn count(self, mut bytes: &[u8]) -> Option<usize> {
-        let mut count = 0;
-        while !bytes.is_empty() {
-            bytes = self.one(bytes)?;
-            count += 1;
-        }
-        Some(count)
+    /// How many requests begin in the bytes. The last may lack a body: a reader that waits for one
+    /// on a connection that ends does not find another request.
+    fn count(self, bytes: &[u8]) -> usize {
+        let (count, rest) = self.whole(bytes);
+        count + usize::from(!rest.is_empty())
     }
 
     /// How many whole requests the bytes begin with.
-    fn complete(self, mut bytes: &[u8]) -> usize {
+    fn complete(self, bytes: &[u8]) -> usize {
+        self.whole(bytes).0
+    }
+
+    fn whole(self, mut bytes: &[u8]) -> (usize, &[u8]) {
         let mut count = 0;
         while !bytes.is_empty() {
             let Some(rest) = self.one(bytes) else { break };
             bytes = rest;
             count += 1;
         }
-        count
+        (count, bytes)
     }
 
     /// What follows the first request.

@@ -5,14 +5,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use compat_tests::hapax;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
+use compat_tests::process::Proxy;
+use compat_tests::stand::{self, run};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,21 +41,16 @@ impl Stand {
         let origin = listener.local_addr().expect("bound");
         let port = free_port().expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.cfg");
         let text = format!(
             "defaults\n    mode {mode}\n    timeout connect 20s\n    timeout client 60s\n    \
              timeout server 60s\nlisten l\n    bind 127.0.0.1:{port} {bind}\n    {settings}\n    \
              server s {origin} {server}\n"
         );
-        std::fs::write(&file, text).expect("written");
-        let args = match dialect {
-            "" => Vec::new(),
-            dialect => vec!["--compat".into(), dialect.into()],
+        let args: &[&str] = match dialect {
+            "" => &[],
+            dialect => &["--compat", dialect],
         };
-        let binary = hapax::binary();
-        let command = ProxyCommand { binary, args };
-        let mut proxy = Proxy::start(&command, &file, folder.path()).expect("started");
-        assert!(proxy.ready([port].into_iter()).await.expect("alive"));
+        let proxy = stand::serve(folder.path(), args, &text, &[port]).await;
         Self {
             proxy,
             listener,
@@ -138,20 +132,12 @@ fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-fn block_on(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, test);
-}
-
 #[test]
 fn connections_are_kept_alive_where_it_is_asked_for() {
     if !may_look() {
         return;
     }
-    block_on(async {
+    run(async {
         for mode in ["http", "tcp"] {
             for (setting, client, server) in [
                 ("", false, false),
@@ -180,7 +166,7 @@ fn connections_are_kept_alive_where_it_is_asked_for() {
 
 #[test]
 fn segments_are_as_large_as_the_bind_line_says() {
-    block_on(async {
+    run(async {
         let stand = Stand::new("", "http", "mss 1000", "", "").await;
         let through = stand.through().await;
         let size = |stream: &TcpStream| SockRef::from(stream).tcp_mss().expect("asked");
@@ -197,7 +183,7 @@ fn who_sends_a_request_in_pieces_is_not_kept_waiting() {
     if !may_look() {
         return;
     }
-    block_on(async {
+    run(async {
         for piece in [
             "GET / HTT",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
@@ -224,7 +210,7 @@ fn who_sends_a_request_in_pieces_is_not_kept_waiting() {
 
 #[test]
 fn connections_end_with_a_reset_where_nobody_may_linger() {
-    block_on(async {
+    run(async {
         for (dialect, setting, client) in [
             ("1.4", "option forceclose", None),
             (
@@ -274,7 +260,7 @@ const SOURCES: &[(&str, &str, [u8; 4])] = &[
 #[test]
 fn servers_see_the_address_that_source_says() {
     let root = is_root();
-    block_on(async {
+    run(async {
         for &(dialect, source, expected) in SOURCES {
             if !root && (source.contains("usesrc") || source.contains("interface")) {
                 continue;
@@ -299,7 +285,7 @@ fn servers_see_the_address_that_source_says() {
 
 #[test]
 fn a_connection_that_has_no_own_end_is_given_up_at_once() {
-    block_on(async {
+    run(async {
         // An address that is nobody's, and attempts of which each pause would take a second.
         let settings = "source 192.0.2.9\n    retries 1000";
         let stand = Stand::new("1.4", "http", "", settings, "").await;

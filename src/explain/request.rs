@@ -574,6 +574,7 @@ impl<'a> Walk<'a> {
             proxy,
             dialect: self.plan.dialect,
             request: None,
+            sent: None,
             response: None,
             content: Content {
                 bytes: &self.bytes,

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::OpsError;
 use super::stage::perform;
 use super::suite::{Case, Golden, Recorded, Suite};
+use crate::recorded::SuiteError;
 use crate::recorded::{Job, Run, SuiteReport};
 
 /// Plays all chosen cases, each with processes of its own, and compares with the recording.
-pub fn play(run: &Run) -> Result<Vec<SuiteReport>, OpsError> {
+pub fn play(run: &Run) -> Result<Vec<SuiteReport>, SuiteError> {
     let play = |(suite, case): &(Arc<Suite>, Arc<Case>)| match perform(suite, case, &run.command) {
         // A connection or file that is not as the script needs it.
-        Err(OpsError::Io(error)) => Ok(vec![format!("runner: {error}")]),
+        Err(SuiteError::Io(error)) => Ok(vec![format!("runner: {error}")]),
         other => other,
     };
     run.compare(chosen(run)?, play, Vec::clone)
@@ -22,9 +22,9 @@ pub fn play(run: &Run) -> Result<Vec<SuiteReport>, OpsError> {
     clippy::type_complexity,
     reason = "what it takes to play a case is its suite and itself"
 )]
-fn chosen(run: &Run) -> Result<Vec<Job<(Arc<Suite>, Arc<Case>), Vec<String>>>, OpsError> {
+fn chosen(run: &Run) -> Result<Vec<Job<(Arc<Suite>, Arc<Case>), Vec<String>>>, SuiteError> {
     let names = run.suite_names();
-    let names = names.map_err(|(path, source)| OpsError::File { path, source })?;
+    let names = names.map_err(|(path, source)| SuiteError::File { path, source })?;
     let mut jobs = Vec::new();
     for name in names {
         let recording = run.recording(&name);

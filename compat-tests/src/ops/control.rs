@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::OpsError;
 use super::normalise::visible;
 use super::stage::Stage;
 use super::suite::Step;
+use crate::recorded::SuiteError;
 
 impl Stage<'_> {
-    pub(super) fn answer(&mut self, text: &str, how: &str, step: &Step) -> Result<(), OpsError> {
+    pub(super) fn answer(&mut self, text: &str, how: &str, step: &Step) -> Result<(), SuiteError> {
         let mut text = text.to_owned();
         let unknown = text.starts_with("Unknown command");
         if matches!(how, "state" | "all") && !unknown && LIST.is_match(&text) {

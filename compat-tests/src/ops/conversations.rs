@@ -4,22 +4,23 @@ use socket2::Socket;
 
 use super::client::{Client, to_file, to_port};
 use super::normalise::visible;
+use super::pause;
 use super::stage::Stage;
 use super::suite::Step;
-use super::{OpsError, pause};
+use crate::recorded::SuiteError;
 use crate::text::from_bytes;
 
 impl Stage<'_> {
-    fn open(&self, place: &str) -> Result<Result<Socket, &'static str>, OpsError> {
+    fn open(&self, place: &str) -> Result<Result<Socket, &'static str>, SuiteError> {
         if let Some(file) = place.strip_prefix("unix:") {
             return Ok(to_file(&self.path(file)));
         }
         let port = self.places.port(place);
-        let port = port.ok_or_else(|| OpsError::Script(format!("no port {place}")))?;
+        let port = port.ok_or_else(|| SuiteError::Script(format!("no port {place}")))?;
         Ok(to_port(port))
     }
 
-    pub(super) fn connect(&mut self, step: &Step, place: &str) -> Result<(), OpsError> {
+    pub(super) fn connect(&mut self, step: &Step, place: &str) -> Result<(), SuiteError> {
         let name = step.label_as.as_deref().unwrap_or("c");
         match self.open(place)? {
             Err(why) => self.say(format!("{name}: connect {why}")),
@@ -36,7 +37,7 @@ impl Stage<'_> {
     }
 
     /// What happens on a connection that is there.
-    pub(super) fn talk(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn talk(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let Some(mut client) = self.clients.remove(name) else {
             self.say(format!("{name}: no connection"));
             return Ok(());
@@ -95,7 +96,7 @@ impl Stage<'_> {
     }
 
     /// One connection, one text, what comes until the end.
-    pub(super) fn get(&mut self, step: &Step, place: &str) -> Result<(), OpsError> {
+    pub(super) fn get(&mut self, step: &Step, place: &str) -> Result<(), SuiteError> {
         let socket = match self.open(place)? {
             Ok(socket) => socket,
             Err(why) => {
@@ -125,7 +126,7 @@ impl Stage<'_> {
         step: &Step,
         command: &str,
         otherwise: &str,
-    ) -> Result<(), OpsError> {
+    ) -> Result<(), SuiteError> {
         let mut text = command.to_owned();
         if step.raw.is_none() {
             text.push('\n');
@@ -159,7 +160,7 @@ impl Stage<'_> {
     }
 
     /// All that the statistics socket says to a command.
-    pub(super) fn asked(&self, step: &Step, command: &str) -> Result<Option<String>, OpsError> {
+    pub(super) fn asked(&self, step: &Step, command: &str) -> Result<Option<String>, SuiteError> {
         let at = step.at.as_deref().unwrap_or("stats");
         let Ok(socket) = self.open(&format!("unix:{at}"))? else {
             return Ok(None);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use fancy_regex::Captures;
 
-use super::OpsError;
+use crate::recorded::SuiteError;
 use crate::replacements::Replacements;
 use crate::text::{Places, shorten};
 
@@ -22,7 +22,7 @@ impl Normaliser {
         folder: &str,
         program: &Path,
         own: impl IntoIterator<Item = &'p (String, String)>,
-    ) -> Result<Self, OpsError> {
+    ) -> Result<Self, SuiteError> {
         let name = program_name(program);
         let pairs = [
             (r"127\.0\.0\.1:\d{4,5}".to_owned(), "127.0.0.1:{client}"),

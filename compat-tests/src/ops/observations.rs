@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use regex::{Captures, Regex};
 
 use super::normalise::{program_name, visible};
+use super::pause;
 use super::stage::{Log, LogSocket, Stage};
 use super::suite::Step;
-use super::{OpsError, pause};
+use crate::recorded::SuiteError;
 use crate::text::from_bytes;
 
 impl Stage<'_> {
     /// Waits until a cell of the statistics has a value.
-    pub(super) fn until(&mut self, step: &Step) -> Result<(), OpsError> {
+    pub(super) fn until(&mut self, step: &Step) -> Result<(), SuiteError> {
         let words: Vec<&str> = match &step.until {
             Some(serde_json::Value::Array(words)) => {
                 words.iter().filter_map(|word| word.as_str()).collect()
@@ -25,7 +26,7 @@ impl Stage<'_> {
             _ => Vec::new(),
         };
         let [row, column, wanted] = words[..] else {
-            return Err(OpsError::Script("until needs three words".to_owned()));
+            return Err(SuiteError::Script("until needs three words".to_owned()));
         };
         let pattern = fancy_regex::Regex::new(&format!("^(?:{wanted})")).map_err(Box::new)?;
         let until = Instant::now() + Duration::from_millis(step.max.unwrap_or(4000));
@@ -59,9 +60,9 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn origin(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn origin(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let origin = self.origins.get(name);
-        let origin = origin.ok_or_else(|| OpsError::Script(format!("no server {name}")))?;
+        let origin = origin.ok_or_else(|| SuiteError::Script(format!("no server {name}")))?;
         if let Some(status) = step.check {
             origin.check.store(status, Ordering::Relaxed);
         }
@@ -79,7 +80,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn unix_log(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn unix_log(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let path = self.named(name);
         let socket = UnixDatagram::bind(&path)?;
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777))?;
@@ -88,12 +89,12 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn log(&mut self, name: &str) -> Result<&mut Log, OpsError> {
+    fn log(&mut self, name: &str) -> Result<&mut Log, SuiteError> {
         let log = self.logs.get_mut(name);
-        log.ok_or_else(|| OpsError::Script(format!("no log {name}")))
+        log.ok_or_else(|| SuiteError::Script(format!("no log {name}")))
     }
 
-    pub(super) fn flush(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn flush(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let (count, patience) = (step.n.unwrap_or(1), step.max.unwrap_or(800));
         let log = self.log(name)?;
         log.collect(count, patience)?;
@@ -101,7 +102,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn log_lines(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn log_lines(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let (count, patience) = (step.n.unwrap_or(1), step.max.unwrap_or(1500));
         let log = self.log(name)?;
         log.collect(count, patience)?;

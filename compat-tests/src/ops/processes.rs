@@ -15,9 +15,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 use regex::Regex;
 
+use super::pause;
 use super::stage::Stage;
 use super::suite::Step;
-use super::{OpsError, pause};
+use crate::recorded::SuiteError;
 use crate::text::{from_bytes, to_bytes};
 
 /// A process that a step has started.
@@ -75,7 +76,7 @@ impl Stage<'_> {
     }
 
     /// Runs to the end, and tells what was said.
-    pub(super) fn run(&mut self, step: &Step, words: &[String]) -> Result<(), OpsError> {
+    pub(super) fn run(&mut self, step: &Step, words: &[String]) -> Result<(), SuiteError> {
         let words = self.words(words);
         let names = [".o", ".e"].map(|name| self.path(name));
         let files = [File::create(&names[0])?, File::create(&names[1])?];
@@ -117,7 +118,7 @@ impl Stage<'_> {
     }
 
     /// Starts, and waits until it listens.
-    pub(super) fn start(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn start(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let config = step.config.as_deref().unwrap_or("main");
         let config = self.path(&format!("{config}.cfg"));
         self.places
@@ -175,7 +176,7 @@ impl Stage<'_> {
     }
 
     /// The ports that a configuration binds.
-    fn expected_ports(&self, config: &Path) -> Result<BTreeSet<u16>, OpsError> {
+    fn expected_ports(&self, config: &Path) -> Result<BTreeSet<u16>, SuiteError> {
         let text = from_bytes(&std::fs::read(config)?);
         let lines = text.lines().filter(|line| BINDS.is_match(line));
         let mut ports: BTreeSet<u16> = lines
@@ -188,9 +189,9 @@ impl Stage<'_> {
         Ok(ports)
     }
 
-    pub(super) fn signal(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn signal(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let signal = Signal::from_str(&format!("SIG{name}"))
-            .map_err(|_| OpsError::Script(format!("no signal {name}")))?;
+            .map_err(|_| SuiteError::Script(format!("no signal {name}")))?;
         let to = step.to.as_deref().unwrap_or("a");
         let targets = self.process(to)?.targets();
         for pid in targets {
@@ -202,13 +203,13 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn process(&mut self, name: &str) -> Result<&mut Started, OpsError> {
+    fn process(&mut self, name: &str) -> Result<&mut Started, SuiteError> {
         let found = self.processes.get_mut(name);
-        found.ok_or_else(|| OpsError::Script(format!("no process {name}")))
+        found.ok_or_else(|| SuiteError::Script(format!("no process {name}")))
     }
 
     /// Waits for its end.
-    pub(super) fn exit(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn exit(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let patience = step.max.unwrap_or(4000);
         let process = self.process(name)?;
         if process.pids.is_empty() {
@@ -232,7 +233,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn alive(&mut self, name: &str) -> Result<(), OpsError> {
+    pub(super) fn alive(&mut self, name: &str) -> Result<(), SuiteError> {
         let process = self.process(name)?;
         // Whoever is not waited for stays in the list of processes.
         process.child.try_wait()?;
@@ -245,7 +246,7 @@ impl Stage<'_> {
     }
 
     /// What it has written so far.
-    pub(super) fn messages(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn messages(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let text = from_bytes(&std::fs::read(self.path(&format!("{name}.err")))?);
         let text = self.norm(&text);
         let mut found = Vec::new();
@@ -267,7 +268,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn pid_file(&mut self, name: &str) -> Result<(), OpsError> {
+    pub(super) fn pid_file(&mut self, name: &str) -> Result<(), SuiteError> {
         let Ok(text) = std::fs::read_to_string(self.path(name)) else {
             self.say("pid file: none");
             return Ok(());
@@ -302,7 +303,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn file(&mut self, step: &Step, name: &str) -> Result<(), OpsError> {
+    pub(super) fn file(&mut self, step: &Step, name: &str) -> Result<(), SuiteError> {
         let Ok(found) = std::fs::symlink_metadata(self.named(name)) else {
             self.say(format!("{name}: absent"));
             return Ok(());
@@ -435,7 +436,7 @@ fn kinds(text: &str) -> Vec<String> {
 }
 
 /// All that a pattern finds; `^` and `$` mean lines.
-fn all(pattern: &str, text: &str) -> Result<Vec<String>, OpsError> {
+fn all(pattern: &str, text: &str) -> Result<Vec<String>, SuiteError> {
     let pattern = fancy_regex::Regex::new(&format!("(?m){pattern}")).map_err(Box::new)?;
     let mut found = Vec::new();
     for part in pattern.find_iter(text) {

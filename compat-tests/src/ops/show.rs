@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::OpsError;
 use super::normalise::visible;
 use super::stage::Stage;
 use super::suite::Step;
+use crate::recorded::SuiteError;
 use crate::text::from_bytes;
 
 impl Stage<'_> {
-    pub(super) fn show(&mut self, bytes: &[u8], how: &str, step: &Step) -> Result<(), OpsError> {
+    pub(super) fn show(&mut self, bytes: &[u8], how: &str, step: &Step) -> Result<(), SuiteError> {
         let text = from_bytes(bytes);
         match how {
             "none" => return Ok(()),
@@ -53,7 +53,7 @@ impl Stage<'_> {
     }
 
     /// What scripts look for in the page.
-    fn html(&mut self, body: &str, step: &Step) -> Result<(), OpsError> {
+    fn html(&mut self, body: &str, step: &Step) -> Result<(), SuiteError> {
         let kind = if body.is_empty() {
             "empty"
         } else if body.to_ascii_lowercase().contains("</html>") {
@@ -101,7 +101,7 @@ impl Stage<'_> {
     }
 
     /// Rows and columns of statistics.
-    pub(super) fn csv(&mut self, text: &str, step: &Step) -> Result<(), OpsError> {
+    pub(super) fn csv(&mut self, text: &str, step: &Step) -> Result<(), SuiteError> {
         let Some(rest) = text.strip_prefix("# ") else {
             self.block(text);
             return Ok(());

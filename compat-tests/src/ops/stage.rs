@@ -13,11 +13,12 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::normalise::{Normaliser, visible};
 use super::origin::Origin;
+use super::pause;
 use super::processes::Started;
 use super::suite::{Case, Step, Suite};
-use super::{OpsError, pause};
 use crate::ports::bound;
 use crate::process::ProxyCommand;
+use crate::recorded::SuiteError;
 use crate::text::{Places, to_bytes};
 
 /// Plays a case; the lines of its transcript.
@@ -25,7 +26,7 @@ pub(super) fn perform(
     suite: &Suite,
     case: &Case,
     command: &ProxyCommand,
-) -> Result<Vec<String>, OpsError> {
+) -> Result<Vec<String>, SuiteError> {
     let mut stage = Stage::prepare(suite, case, command)?;
     let setup = case.setup.as_ref().and_then(|name| suite.setups.get(name));
     let limit = Instant::now() + CASE_LIMIT;
@@ -74,7 +75,7 @@ impl<'s> Stage<'s> {
         suite: &'s Suite,
         case: &'s Case,
         command: &'s ProxyCommand,
-    ) -> Result<Self, OpsError> {
+    ) -> Result<Self, SuiteError> {
         let folder = tempfile::Builder::new().prefix("ops-").tempdir()?;
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
         let name = folder.path().to_string_lossy().into_owned();
@@ -103,7 +104,7 @@ impl<'s> Stage<'s> {
         Ok(stage)
     }
 
-    fn open_ports(&mut self) -> Result<(), OpsError> {
+    fn open_ports(&mut self) -> Result<(), SuiteError> {
         let written = serde_json::json!([
             self.suite.configs,
             self.suite.files,
@@ -141,7 +142,7 @@ impl<'s> Stage<'s> {
         Ok(())
     }
 
-    fn write_files(&self) -> Result<(), OpsError> {
+    fn write_files(&self) -> Result<(), SuiteError> {
         let configs = self.suite.configs.iter();
         let own = self.case.configs.iter();
         // Those of the case come last, so that they win.
@@ -197,7 +198,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), OpsError> {
+    fn step(&mut self, step: &Step) -> Result<(), SuiteError> {
         if let Some(words) = &step.run {
             self.run(step, words)
         } else if let Some(name) = &step.start {
@@ -258,7 +259,7 @@ impl<'s> Stage<'s> {
         } else if let Some(name) = &step.flush {
             self.flush(step, name)
         } else {
-            Err(OpsError::Script(format!("unknown step {step:?}")))
+            Err(SuiteError::Script(format!("unknown step {step:?}")))
         }
     }
 }

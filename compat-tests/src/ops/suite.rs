@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::OpsError;
+use crate::recorded::{SuiteError, load};
 
 /// A group of cases about one subject.
 #[derive(Debug, Deserialize)]
@@ -163,24 +163,13 @@ pub(super) enum Recorded {
 }
 
 impl Suite {
-    pub(super) fn load(path: &Path) -> Result<Self, OpsError> {
+    pub(super) fn load(path: &Path) -> Result<Self, SuiteError> {
         load(path)
     }
 }
 
 impl Golden {
-    pub(super) fn load(path: &Path) -> Result<Self, OpsError> {
+    pub(super) fn load(path: &Path) -> Result<Self, SuiteError> {
         load(path)
     }
-}
-
-fn load<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, OpsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| OpsError::File {
-        path: path.into(),
-        source,
-    })?;
-    serde_json::from_str(&text).map_err(|source| OpsError::Format {
-        path: path.into(),
-        source,
-    })
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::ServersError;
 use super::stage::perform;
 use super::suite::{Case, Golden, Recorded, Suite, Transcript, suspects};
+use crate::recorded::SuiteError;
 use crate::recorded::{Job, Run, SuiteReport, play as play_all};
 
 /// What happened in cases, by `suite/case`.
@@ -17,18 +17,18 @@ pub type Transcripts = BTreeMap<String, Transcript>;
 type Play = (Arc<Suite>, Arc<Case>);
 
 /// Plays all chosen cases, each with a process of its own, and compares with the recording.
-pub fn play(run: &Run) -> Result<Vec<SuiteReport>, ServersError> {
+pub fn play(run: &Run) -> Result<Vec<SuiteReport>, SuiteError> {
     play_beside(run, &recorded(run)?)
 }
 
 /// Plays all chosen cases that are in these transcripts, and compares with them.
-pub fn play_beside(run: &Run, expected: &Transcripts) -> Result<Vec<SuiteReport>, ServersError> {
+pub fn play_beside(run: &Run, expected: &Transcripts) -> Result<Vec<SuiteReport>, SuiteError> {
     let jobs = chosen(run, |name| expected.get(name).cloned())?;
     run.compare(jobs, |play| perform_fairly(run, play), Transcript::lines)
 }
 
 /// Plays all chosen cases, whatever was recorded of them; transcripts by `suite/case`.
-pub fn transcripts(run: &Run) -> Result<Transcripts, ServersError> {
+pub fn transcripts(run: &Run) -> Result<Transcripts, SuiteError> {
     let nothing = || Transcript::Failed("not played".to_owned());
     let mut jobs = chosen(run, |_| Some(nothing()))?;
     let mut all: Vec<_> = jobs.iter_mut().collect();
@@ -37,7 +37,7 @@ pub fn transcripts(run: &Run) -> Result<Transcripts, ServersError> {
 }
 
 /// One run that is not spoilt by a port lost to somebody else.
-fn perform_fairly(run: &Run, (suite, case): &Play) -> Result<Transcript, ServersError> {
+fn perform_fairly(run: &Run, (suite, case): &Play) -> Result<Transcript, SuiteError> {
     for _ in 1..START_ATTEMPTS {
         let got = perform(suite, case, &run.command, &run.golden)?;
         match &got {
@@ -48,16 +48,16 @@ fn perform_fairly(run: &Run, (suite, case): &Play) -> Result<Transcript, Servers
     perform(suite, case, &run.command, &run.golden)
 }
 
-fn suite_names(run: &Run) -> Result<Vec<String>, ServersError> {
+fn suite_names(run: &Run) -> Result<Vec<String>, SuiteError> {
     let names = run.suite_names();
-    names.map_err(|(path, source)| ServersError::File { path, source })
+    names.map_err(|(path, source)| SuiteError::File { path, source })
 }
 
 /// The chosen cases for which there is something to compare with.
 fn chosen(
     run: &Run,
     expected: impl Fn(&str) -> Option<Transcript>,
-) -> Result<Vec<Job<Play, Transcript>>, ServersError> {
+) -> Result<Vec<Job<Play, Transcript>>, SuiteError> {
     let mut jobs = Vec::new();
     for name in suite_names(run)? {
         let suite = Arc::new(Suite::load(&run.suite(&name))?);
@@ -80,7 +80,7 @@ fn chosen(
 }
 
 /// What was recorded and is worth comparing with.
-fn recorded(run: &Run) -> Result<Transcripts, ServersError> {
+fn recorded(run: &Run) -> Result<Transcripts, SuiteError> {
     let suspects = suspects(
         &run.corpus
             .join("golden")
@@ -104,7 +104,7 @@ fn recorded(run: &Run) -> Result<Transcripts, ServersError> {
 }
 
 /// Plays all chosen cases of a suite so often, and writes what was the same every time.
-pub fn record_often(run: &Run, suite: &str, times: usize) -> Result<(usize, usize), ServersError> {
+pub fn record_often(run: &Run, suite: &str, times: usize) -> Result<(usize, usize), SuiteError> {
     let mut stable = transcripts(run)?;
     let played = stable.len();
     for _ in 1..times {
@@ -116,7 +116,7 @@ pub fn record_often(run: &Run, suite: &str, times: usize) -> Result<(usize, usiz
 }
 
 /// Writes the recording of a suite.
-pub fn record(run: &Run, suite: &str, transcripts: &Transcripts) -> Result<(), ServersError> {
+pub fn record(run: &Run, suite: &str, transcripts: &Transcripts) -> Result<(), SuiteError> {
     let mut cases = Vec::new();
     for (id, transcript) in transcripts {
         if let (Some((name, id)), Transcript::Played(out)) = (id.split_once('/'), transcript)

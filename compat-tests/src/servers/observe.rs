@@ -7,14 +7,14 @@ use std::time::Duration;
 use regex::Regex;
 use tokio::time::{Instant, sleep};
 
-use super::ServersError;
 use super::script::{Flag, Step};
 use super::server::{Kind, Server};
 use super::stage::Stage;
 use crate::connection::Seen;
+use crate::recorded::SuiteError;
 
 impl Stage {
-    pub(super) async fn look(&self, step: &Step) -> Result<(), ServersError> {
+    pub(super) async fn look(&self, step: &Step) -> Result<(), SuiteError> {
         match step {
             Step::Wait {
                 wait,
@@ -117,7 +117,7 @@ impl Stage {
         column: &str,
         quiet: Flag,
         max_ms: u64,
-    ) -> Result<(), ServersError> {
+    ) -> Result<(), SuiteError> {
         let wanted = Regex::new(&format!("^(?:{pattern})$"))?;
         let deadline = after(max_ms);
         let columns = [column.to_owned()];
@@ -188,7 +188,7 @@ impl Stage {
         like: &Option<String>,
         not: &Option<String>,
         max_ms: u64,
-    ) -> Result<Vec<String>, ServersError> {
+    ) -> Result<Vec<String>, SuiteError> {
         let compile = |text: &Option<String>| text.as_deref().map(Regex::new).transpose();
         let (like, not) = (compile(like)?, compile(not)?);
         let lines = || -> Vec<String> {

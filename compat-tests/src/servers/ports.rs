@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::UdpSocket;
 
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 
-use super::ServersError;
 use super::suite::Case;
-use crate::ports::{bound, loopback, tcp_socket};
+use crate::ports::{Held, bound, log_socket, loopback, tcp_socket};
+use crate::recorded::SuiteError;
 use crate::text::Places;
 
 /// The sockets behind the placeholders of a case.
@@ -18,8 +18,8 @@ pub(super) struct Ports {
     pub(super) servers: Vec<(String, u16)>,
     /// Where the proxy sends its log lines.
     pub(super) log: Option<UdpSocket>,
-    /// Sockets that only have to exist.
-    held: Vec<Socket>,
+    /// What only has to exist.
+    held: Held,
 }
 
 impl Ports {
@@ -28,7 +28,7 @@ impl Ports {
         case: &Case,
         names: &[String],
         places: &mut Places,
-    ) -> Result<Self, ServersError> {
+    ) -> Result<Self, SuiteError> {
         let mut ports = Self::default();
         let distances = distances(case)?;
         for name in names {
@@ -37,8 +37,8 @@ impl Ports {
             }
             let port = match (name.as_str(), distances.get(name.as_str())) {
                 ("log", _) => ports.open_log()?,
-                ("hang", _) => ports.open_hanging()?,
-                (_, None) => ports.hold()?,
+                ("hang", _) => ports.held.hang()?,
+                (_, None) => ports.held.hold()?,
                 (_, Some(others)) => ports.hold_together(others, places)?,
             };
             places.insert(name.clone(), port.to_string());
@@ -50,12 +50,6 @@ impl Ports {
             }
         }
         Ok(ports)
-    }
-
-    fn hold(&mut self) -> io::Result<u16> {
-        let (socket, port) = bound()?;
-        self.held.push(socket);
-        Ok(port)
     }
 
     /// A port such that those so far from it are free as well.
@@ -79,34 +73,15 @@ impl Ports {
                 places.insert((*name).to_owned(), other.to_string());
             }
             if sockets.len() == others.len() + 1 {
-                self.held.append(&mut sockets);
+                self.held.0.append(&mut sockets);
                 return Ok(port);
             }
         }
         Err(io::ErrorKind::AddrInUse.into())
     }
 
-    /// A listener whose queue is full: connections to it are neither accepted nor refused.
-    fn open_hanging(&mut self) -> io::Result<u16> {
-        let (socket, port) = bound()?;
-        socket.listen(0)?;
-        self.held.push(socket);
-        for _ in 0..HANGING_CONNECTIONS {
-            let filler = tcp_socket()?;
-            filler.set_nonblocking(true)?;
-            // Connects in the background, or waits for ever: both fill the queue.
-            let _ = filler.connect(&loopback(port));
-            self.held.push(filler);
-        }
-        Ok(port)
-    }
-
     fn open_log(&mut self) -> io::Result<u16> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        socket.bind(&loopback(0))?;
-        socket.set_nonblocking(true)?;
-        let socket: UdpSocket = socket.into();
-        let port = socket.local_addr()?.port();
+        let (socket, port) = log_socket()?;
         self.log = Some(socket);
         Ok(port)
     }
@@ -121,17 +96,15 @@ pub(super) fn bind(port: u16) -> io::Result<Socket> {
 }
 
 /// For each place that others refer to: their names, and how far away they are.
-fn distances(case: &Case) -> Result<BTreeMap<&str, BTreeMap<&str, i32>>, ServersError> {
+fn distances(case: &Case) -> Result<BTreeMap<&str, BTreeMap<&str, i32>>, SuiteError> {
     let mut distances: BTreeMap<&str, BTreeMap<&str, i32>> = BTreeMap::new();
     for (name, text) in &case.ports {
         let parsed = text.find(['+', '-']).and_then(|sign| {
             let (base, distance) = text.split_at(sign);
             Some((base, distance.parse().ok()?))
         });
-        let (base, distance) = parsed.ok_or_else(|| ServersError::Script {
-            case: case.id.clone(),
-            what: format!("not a place: {text}"),
-        })?;
+        let (base, distance) = parsed
+            .ok_or_else(|| SuiteError::in_case(&case.id, format_args!("not a place: {text}")))?;
         distances.entry(base).or_default().insert(name, distance);
     }
     Ok(distances)
@@ -149,4 +122,3 @@ fn is_server(name: &str) -> bool {
 }
 
 const TRIES: usize = 1000;
-const HANGING_CONNECTIONS: usize = 3;

@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
 
-use super::ServersError;
 use super::ports::bind;
 use super::script::{ServerScripts, ServerStep};
 use crate::connection::{Connection, Seen};
+use crate::recorded::SuiteError;
 use crate::text::{Places, from_bytes};
 
 /// What a connection turned out to be.
@@ -80,7 +80,7 @@ impl Server {
     }
 
     /// Starts to listen; must be called inside a local set.
-    pub(super) fn start(self: &Rc<Self>) -> Result<(), ServersError> {
+    pub(super) fn start(self: &Rc<Self>) -> Result<(), SuiteError> {
         if self.listening.borrow().is_some() {
             return Ok(());
         }

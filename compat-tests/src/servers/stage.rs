@@ -13,7 +13,6 @@ use tokio::net::UdpSocket;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ServersError;
 use super::client::Clients;
 use super::control::Control;
 use super::normalise::Normaliser;
@@ -21,6 +20,7 @@ use super::ports::Ports;
 use super::server::Server;
 use super::suite::{Case, Suite, Transcript};
 use crate::process::{Proxy, ProxyCommand};
+use crate::recorded::SuiteError;
 use crate::replacements::Replacements;
 use crate::text::{Places, to_bytes};
 
@@ -30,7 +30,7 @@ pub(super) fn perform(
     case: &std::sync::Arc<Case>,
     command: &ProxyCommand,
     version: &str,
-) -> Result<Transcript, ServersError> {
+) -> Result<Transcript, SuiteError> {
     let folder = tempfile::Builder::new().prefix("servers-").tempdir()?;
     let mut places = Places::default();
     let folder_name = folder.path().to_string_lossy().into_owned();
@@ -110,7 +110,7 @@ impl Stage {
         file: &Path,
         folder: &Path,
         log: Option<std::net::UdpSocket>,
-    ) -> Result<Transcript, ServersError> {
+    ) -> Result<Transcript, SuiteError> {
         if let Some(log) = log {
             spawn_local(collect(UdpSocket::from_std(log)?, Rc::clone(&self.logs)));
         }
@@ -140,7 +140,7 @@ impl Stage {
     }
 
     /// Waits for the statistics socket; what is wrong when it does not come.
-    async fn answers(&self, proxy: &mut Proxy) -> Result<Option<String>, ServersError> {
+    async fn answers(&self, proxy: &mut Proxy) -> Result<Option<String>, SuiteError> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             if let Some(status) = proxy.ended()? {
@@ -158,7 +158,7 @@ impl Stage {
         }
     }
 
-    async fn play_all(self: &Rc<Self>) -> Result<(), ServersError> {
+    async fn play_all(self: &Rc<Self>) -> Result<(), SuiteError> {
         for step in &self.case.steps {
             self.play(step).await?;
         }
@@ -195,7 +195,7 @@ fn configuration(suite: &Suite, case: &Case, version: &str) -> String {
 }
 
 /// Whether the configuration is accepted.
-fn verdict(command: &ProxyCommand, file: &Path, folder: &Path) -> Result<String, ServersError> {
+fn verdict(command: &ProxyCommand, file: &Path, folder: &Path) -> Result<String, SuiteError> {
     let output = Command::new(&command.binary)
         .args(&command.args)
         .arg("-f")

@@ -8,17 +8,17 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::ServersError;
 use super::client::await_answer;
 use super::script::{Flag, Step, Visit};
 use super::server::Server;
 use super::stage::Stage;
 use crate::connection::PeerEnd;
+use crate::recorded::SuiteError;
 use crate::text::{from_bytes, to_bytes};
 
 impl Stage {
     /// Plays one step; what it saw goes to the transcript.
-    pub(super) async fn play(self: &Rc<Self>, step: &Step) -> Result<(), ServersError> {
+    pub(super) async fn play(self: &Rc<Self>, step: &Step) -> Result<(), SuiteError> {
         match step {
             Step::Requests {
                 reqs,
@@ -147,17 +147,14 @@ impl Stage {
         client.close();
     }
 
-    pub(super) fn server(&self, name: &str) -> Result<&Rc<Server>, ServersError> {
+    pub(super) fn server(&self, name: &str) -> Result<&Rc<Server>, SuiteError> {
         self.servers
             .get(name)
             .ok_or_else(|| self.senseless(format!("no server {name}")))
     }
 
-    pub(super) fn senseless(&self, what: String) -> ServersError {
-        ServersError::Script {
-            case: self.case.id.clone(),
-            what,
-        }
+    pub(super) fn senseless(&self, what: String) -> SuiteError {
+        SuiteError::in_case(&self.case.id, what)
     }
 
     pub(super) fn normalised(&self, text: &str) -> String {

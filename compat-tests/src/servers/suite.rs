@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::ServersError;
 use super::script::{ServerScripts, Step};
+use crate::recorded::{SuiteError, load, read};
 
 /// A group of cases about one subject.
 #[derive(Debug, Deserialize)]
@@ -86,36 +86,22 @@ impl Transcript {
 }
 
 impl Suite {
-    pub(super) fn load(path: &Path) -> Result<Self, ServersError> {
-        parse(path, &read(path)?)
+    pub(super) fn load(path: &Path) -> Result<Self, SuiteError> {
+        load(path)
     }
 }
 
 impl Golden {
-    pub(super) fn load(path: &Path) -> Result<Self, ServersError> {
-        parse(path, &read(path)?)
+    pub(super) fn load(path: &Path) -> Result<Self, SuiteError> {
+        load(path)
     }
 }
 
 /// Cases, as `suite/case`, in which the recorded release stands alone with what it does; a
 /// version without such cases has no file.
-pub(super) fn suspects(path: &Path) -> Result<BTreeSet<String>, ServersError> {
+pub(super) fn suspects(path: &Path) -> Result<BTreeSet<String>, SuiteError> {
     if !path.exists() {
         return Ok(BTreeSet::new());
     }
     Ok(read(path)?.lines().map(str::to_owned).collect())
-}
-
-fn read(path: &Path) -> Result<String, ServersError> {
-    std::fs::read_to_string(path).map_err(|source| ServersError::File {
-        path: path.into(),
-        source,
-    })
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, ServersError> {
-    serde_json::from_str(text).map_err(|source| ServersError::Format {
-        path: path.into(),
-        source,
-    })
 }

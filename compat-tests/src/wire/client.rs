@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::WireError;
 use super::framing::{MessageEnd, response_end};
 use super::stage::{LOOPBACK, Play, Stage};
 use super::suite::{ClientAction, Side};
 use crate::connection::{Connection, PeerEnd};
+use crate::recorded::SuiteError;
 use crate::text::to_bytes;
 
 /// One connection of a client.
@@ -30,7 +30,7 @@ struct Reading {
 }
 
 /// Plays the client's steps; tells why when the proxy cannot even be reached.
-pub(super) async fn play(stage: &Stage, play: &Rc<Play>) -> Result<Option<String>, WireError> {
+pub(super) async fn play(stage: &Stage, play: &Rc<Play>) -> Result<Option<String>, SuiteError> {
     let mut by_name: HashMap<String, Rc<Client>> = HashMap::new();
     let mut current: Option<Rc<Client>> = None;
     for step in &play.case.client {
@@ -48,9 +48,8 @@ pub(super) async fn play(stage: &Stage, play: &Rc<Play>) -> Result<Option<String
         if let Some(name) = &step.on {
             current = by_name.get(name).cloned();
         }
-        let client = current.as_ref().ok_or_else(|| WireError::Script {
-            case: play.case.id.clone(),
-            what: "a step on a connection that was not made".to_owned(),
+        let client = current.as_ref().ok_or_else(|| {
+            SuiteError::in_case(&play.case.id, "a step on a connection that was not made")
         })?;
         client.act(stage, play, &step.action).await;
     }
@@ -62,10 +61,9 @@ impl Client {
         stage: &Stage,
         play: &Rc<Play>,
         place: &str,
-    ) -> Result<Result<Rc<Self>, String>, WireError> {
-        let port = stage.places.port(place).ok_or_else(|| WireError::Script {
-            case: play.case.id.clone(),
-            what: format!("no port is named {place}"),
+    ) -> Result<Result<Rc<Self>, String>, SuiteError> {
+        let port = stage.places.port(place).ok_or_else(|| {
+            SuiteError::in_case(&play.case.id, format_args!("no port is named {place}"))
         })?;
         let socket = TcpSocket::new_v4()?;
         socket.bind((LOOPBACK, 0).into())?;

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use parking_lot::Mutex;
 
-use super::WireError;
 use super::report::{lines, outcome_lines};
 use super::stage::{Performance, perform};
 use super::suite::{Case, Golden, Outcome, Recorded, Side, Suite, Transcript};
+use crate::recorded::SuiteError;
 use crate::recorded::{Failure, Run, SuiteReport};
 
 /// What is run, and what it is compared with. Cases at once are those of one suite; what surprises is
@@ -36,7 +36,7 @@ pub struct Leniency {
 
 impl WireRun {
     /// Plays all chosen suites; `each` sees every report as soon as it is there.
-    pub fn run(&self, each: impl Fn(&SuiteReport) + Sync) -> Result<Vec<SuiteReport>, WireError> {
+    pub fn run(&self, each: impl Fn(&SuiteReport) + Sync) -> Result<Vec<SuiteReport>, SuiteError> {
         let names = self.chosen_suites()?;
         let waiting = Mutex::new(names.iter());
         let reports = Mutex::new(BTreeMap::new());
@@ -70,15 +70,15 @@ impl WireRun {
     }
 
     /// Names of the suites that were chosen and have a recording, in alphabetical order.
-    pub fn chosen_suites(&self) -> Result<Vec<String>, WireError> {
+    pub fn chosen_suites(&self) -> Result<Vec<String>, SuiteError> {
         let names = self.run.suite_names();
-        let mut names = names.map_err(|(path, source)| WireError::File { path, source })?;
+        let mut names = names.map_err(|(path, source)| SuiteError::File { path, source })?;
         names.retain(|name| self.run.recording(name).exists());
         Ok(names)
     }
 
     /// Plays one suite; `None` when none of its cases is to be compared.
-    pub fn run_suite(&self, name: &str) -> Result<Option<SuiteReport>, WireError> {
+    pub fn run_suite(&self, name: &str) -> Result<Option<SuiteReport>, SuiteError> {
         let suite = Suite::load(&self.run.suite(name))?;
         let mut golden = Golden::load(&self.run.recording(name))?;
         let mut expected = BTreeMap::new();
@@ -132,7 +132,7 @@ impl WireRun {
         suite: &Rc<Suite>,
         cases: &[Rc<Case>],
         expected: &BTreeMap<String, Transcript>,
-    ) -> Result<(Vec<Rc<Case>>, BTreeMap<String, Outcome>, Option<String>), WireError> {
+    ) -> Result<(Vec<Rc<Case>>, BTreeMap<String, Outcome>, Option<String>), SuiteError> {
         let is_known = |case: &Case| self.run.known.contains(&format!("{name}/{}", case.id));
         let mut surprising = cases.to_vec();
         let mut got: BTreeMap<String, Outcome> = BTreeMap::new();
@@ -173,7 +173,7 @@ impl WireRun {
         suite: &Rc<Suite>,
         cases: &[Rc<Case>],
         jobs: usize,
-    ) -> Result<(BTreeMap<String, Outcome>, Option<String>), WireError> {
+    ) -> Result<(BTreeMap<String, Outcome>, Option<String>), SuiteError> {
         let mut attempt = 1;
         loop {
             let hold_ports = attempt <= 2;

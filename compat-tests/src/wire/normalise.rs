@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::WireError;
 use super::suite::Suite;
 use crate::log_line::without_times;
+use crate::recorded::SuiteError;
 use crate::replacements::Replacements;
 use crate::text::{Places, from_bytes, shorten};
 
@@ -18,7 +18,7 @@ pub(super) struct Normaliser {
 }
 
 impl Normaliser {
-    pub(super) fn new(suite: &Suite, folder: &str) -> Result<Self, WireError> {
+    pub(super) fn new(suite: &Suite, folder: &str) -> Result<Self, SuiteError> {
         let replacements = Replacements::new(&suite.normalise)?;
         Ok(Self {
             replacements,

@@ -1,11 +1,10 @@
 //! Ports for one run: origins listen, the proxy's are held for it, one refuses, one hangs.
 
+use std::io;
 use std::net::{TcpListener, UdpSocket};
 
-use socket2::{Domain, Socket, Type};
-
-use super::WireError;
-use crate::ports::{bound, free_port, loopback, tcp_socket};
+use crate::ports::{Held, bound, free_port, log_socket};
+use crate::recorded::SuiteError;
 use crate::text::Places;
 
 /// The sockets behind the placeholders of a suite.
@@ -15,8 +14,8 @@ pub(super) struct Ports {
     pub(super) origins: Vec<(String, TcpListener)>,
     /// Where the proxy sends its log lines.
     pub(super) log: Option<UdpSocket>,
-    /// Sockets that only have to exist.
-    held: Vec<Socket>,
+    /// What only has to exist.
+    held: Held,
 }
 
 impl Ports {
@@ -28,16 +27,16 @@ impl Ports {
         names: &[String],
         places: &mut Places,
         hold: bool,
-    ) -> Result<Self, WireError> {
+    ) -> Result<Self, SuiteError> {
         let mut ports = Self::default();
         for name in names {
             let port = match name.as_str() {
                 "log" => ports.open_log()?,
-                "down" => ports.hold()?,
-                "hang" => ports.open_hanging()?,
+                "down" => ports.held.hold()?,
+                "hang" => ports.held.hang()?,
                 name if name.starts_with("fe_") => {
                     if hold {
-                        ports.hold()?
+                        ports.held.hold()?
                     } else {
                         free_port()?
                     }
@@ -50,13 +49,7 @@ impl Ports {
         Ok(ports)
     }
 
-    fn hold(&mut self) -> Result<u16, WireError> {
-        let (socket, port) = bound()?;
-        self.held.push(socket);
-        Ok(port)
-    }
-
-    fn open_origin(&mut self, name: &str) -> Result<u16, WireError> {
+    fn open_origin(&mut self, name: &str) -> Result<u16, SuiteError> {
         let (socket, port) = bound()?;
         socket.listen(ORIGIN_BACKLOG)?;
         socket.set_nonblocking(true)?;
@@ -64,28 +57,8 @@ impl Ports {
         Ok(port)
     }
 
-    /// A listener whose queue is full: connections to it are neither accepted nor refused.
-    fn open_hanging(&mut self) -> Result<u16, WireError> {
-        let (socket, port) = bound()?;
-        socket.listen(0)?;
-        self.held.push(socket);
-        for _ in 0..HANGING_CONNECTIONS {
-            let filler = tcp_socket()?;
-            filler.set_nonblocking(true)?;
-            // Connects in the background, or waits for ever: both fill the queue.
-            let _ = filler.connect(&loopback(port));
-            self.held.push(filler);
-        }
-        Ok(port)
-    }
-
-    fn open_log(&mut self) -> Result<u16, WireError> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        socket.set_recv_buffer_size(LOG_BUFFER)?;
-        socket.bind(&loopback(0))?;
-        socket.set_nonblocking(true)?;
-        let socket: UdpSocket = socket.into();
-        let port = socket.local_addr()?.port();
+    fn open_log(&mut self) -> io::Result<u16> {
+        let (socket, port) = log_socket()?;
         self.log = Some(socket);
         Ok(port)
     }
@@ -98,5 +71,3 @@ fn is_origin(name: &str) -> bool {
 }
 
 const ORIGIN_BACKLOG: i32 = 256;
-const HANGING_CONNECTIONS: usize = 3;
-const LOG_BUFFER: usize = 1 << 20;

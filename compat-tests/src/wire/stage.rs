@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::WireError;
 use super::client::{self, Client};
 use super::normalise::Normaliser;
 use super::origin::{self, Origin};
 use super::ports::Ports;
 use super::suite::{Case, Outcome, Suite, Transcript};
 use crate::process::{Proxy, ProxyCommand, ProxyEnd};
+use crate::recorded::SuiteError;
 use crate::text::{Places, to_bytes};
 
 /// The results of one run by case, and how the proxy ended.
@@ -39,7 +39,7 @@ pub(super) fn perform(
     command: &ProxyCommand,
     jobs: usize,
     hold_ports: bool,
-) -> Result<Performance, WireError> {
+) -> Result<Performance, SuiteError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -87,7 +87,7 @@ impl Stage {
         command: &ProxyCommand,
         jobs: usize,
         hold_ports: bool,
-    ) -> Result<Performance, WireError> {
+    ) -> Result<Performance, SuiteError> {
         let folder = tempfile::Builder::new().prefix("wire-").tempdir()?;
         let mut places = Places::default();
         places.insert(
@@ -151,7 +151,7 @@ impl Stage {
         self: Rc<Self>,
         cases: &[Rc<Case>],
         jobs: usize,
-    ) -> Result<BTreeMap<String, Outcome>, WireError> {
+    ) -> Result<BTreeMap<String, Outcome>, SuiteError> {
         let at_once = if self.suite.serial {
             1
         } else {
@@ -166,7 +166,7 @@ impl Stage {
                     .await
                     .expect("the semaphore is never closed");
                 let outcome = stage.play(&case).await?;
-                Ok::<_, WireError>((case.id.clone(), outcome))
+                Ok::<_, SuiteError>((case.id.clone(), outcome))
             })
         };
         let tasks: Vec<_> = cases.iter().map(play).collect();
@@ -178,7 +178,7 @@ impl Stage {
         Ok(outcomes)
     }
 
-    async fn play(&self, case: &Rc<Case>) -> Result<Outcome, WireError> {
+    async fn play(&self, case: &Rc<Case>) -> Result<Outcome, SuiteError> {
         let play = Rc::new(Play {
             case: Rc::clone(case),
             clients: RefCell::default(),
@@ -362,7 +362,7 @@ fn write_files(
     suite: &Suite,
     places: &Places,
     folder: &Path,
-) -> Result<std::path::PathBuf, WireError> {
+) -> Result<std::path::PathBuf, SuiteError> {
     for (name, text) in &suite.files {
         std::fs::write(folder.join(name), places.expand(text))?;
     }

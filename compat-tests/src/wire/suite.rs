@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::WireError;
+use crate::recorded::{SuiteError, load, parse, read};
 
 /// One configuration and the cases that are played against it.
 #[derive(Debug, Deserialize)]
@@ -257,12 +257,12 @@ pub enum Recorded {
 
 impl Suite {
     /// Reads a suite.
-    pub fn load(path: &Path) -> Result<Self, WireError> {
+    pub fn load(path: &Path) -> Result<Self, SuiteError> {
         Self::from_json(path, read(path)?)
     }
 
     /// A suite from its text; the name is for messages.
-    pub fn from_json(name: &Path, source: String) -> Result<Self, WireError> {
+    pub fn from_json(name: &Path, source: String) -> Result<Self, SuiteError> {
         let mut suite: Self = parse(name, &source)?;
         suite.source = source;
         Ok(suite)
@@ -286,23 +286,9 @@ impl Suite {
 
 impl Golden {
     /// Reads the recorded results of a suite.
-    pub fn load(path: &Path) -> Result<Self, WireError> {
-        parse(path, &read(path)?)
+    pub fn load(path: &Path) -> Result<Self, SuiteError> {
+        load(path)
     }
-}
-
-fn read(path: &Path) -> Result<String, WireError> {
-    std::fs::read_to_string(path).map_err(|source| WireError::File {
-        path: path.into(),
-        source,
-    })
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, WireError> {
-    serde_json::from_str(text).map_err(|source| WireError::Format {
-        path: path.into(),
-        source,
-    })
 }
 
 fn default_window_ms() -> u64 {

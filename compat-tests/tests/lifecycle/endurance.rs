@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use compat_tests::load::{Asking, Clients, Origin};
+use compat_tests::stand::run;
 use nix::sys::signal::Signal;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::port;
@@ -45,11 +46,7 @@ fn memory(running: &Running) -> u64 {
 
 #[test]
 fn a_hundred_reloads_and_ten_upgrades_fail_no_request_and_keep_memory() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
+    run(async {
         let stage = Stage::new();
         let (port, extra) = (port(), port());
         let mut servers = Vec::new();

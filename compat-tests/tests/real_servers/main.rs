@@ -10,9 +10,10 @@ use std::path::Path;
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
+use compat_tests::haproxy;
 use compat_tests::ports::free_port;
-use compat_tests::process::{Proxy, ProxyCommand};
-use compat_tests::{hapax, haproxy};
+use compat_tests::process::Proxy;
+use compat_tests::stand;
 use daemon::{Daemon, Kind};
 
 /// A way to check, and what it finds.
@@ -176,11 +177,10 @@ fn play(kind: Kind, checks: &[Check]) {
     let Some(mut server) = Daemon::start(kind) else {
         return;
     };
-    let ours = ProxyCommand {
-        binary: hapax::binary(),
-        args: Vec::new(),
-    };
-    for command in [Some(ours), haproxy::installed()].into_iter().flatten() {
+    for command in [Some(stand::command(&[])), haproxy::installed()]
+        .into_iter()
+        .flatten()
+    {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("proxy.cfg");
         std::fs::write(&file, configuration(folder.path(), checks, &server)).expect("written");
