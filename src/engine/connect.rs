@@ -81,7 +81,7 @@ pub(crate) async fn connect(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     transaction.connecting = true;
-    if session.backend().servers.is_empty() {
+    if session.backend().goes_directly() && transaction.sticky.is_none() {
         return connect_directly(session, transaction).await;
     }
     let attempts = session.backend().retries;
@@ -190,7 +190,7 @@ pub(crate) async fn connect(
     }
 }
 
-/// Connects where a backend without servers says: to the address in the URL (`option http_proxy`),
+/// Connects where a backend says that does not balance: to the address in the URL (`option http_proxy`),
 /// to the one of `dispatch`, or to the one that the client wanted (`option transparent`).
 async fn connect_directly(
     session: &mut Session,
