@@ -38,6 +38,12 @@ fn fits_hash(expected: &str, given: &[u8]) -> bool {
     pwhash::unix::verify(given, expected)
 }
 
+/// Whether it takes a while to compare with: there is a hash, of a form that can be made slow.
+pub fn is_slow(password: &Password) -> bool {
+    matches!(password, Password::Crypt(hash)
+        if matches!(**hash, [b'_', ..] | [b'$', ..]) && !hash.starts_with(b"$1$"))
+}
+
 /// Whether a hash is in one of the forms that [`fits`] knows.
 pub fn is_known_form(hash: &[u8]) -> bool {
     match hash {
