@@ -75,6 +75,8 @@ pub(crate) struct Transaction {
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
     pub(crate) bad_request_body: bool,
+    /// A server may find another end of the request.
+    is_doubtful: bool,
     /// The client has closed before the body that was waited for was whole.
     body_cut: bool,
     /// The body of the response breaks its own framing.
@@ -156,6 +158,7 @@ impl Default for Transaction {
             path: Vec::new(),
             server: None,
             bad_request_body: false,
+            is_doubtful: false,
             body_cut: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
@@ -274,6 +277,7 @@ impl Transaction {
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
+        self.is_doubtful = false;
         self.body_cut = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
@@ -359,7 +363,7 @@ impl Transaction {
             if failure.redirect {
                 return self.redirect_to_server(session).await;
             }
-            return Err(End::new(failure.termination, Some(failure.status)));
+            return Err(End::new(failure.termination, failure.status));
         }
         self.exchange(session).await
     }
@@ -414,7 +418,7 @@ impl Transaction {
                     if self.answered_early
                         && !v1_4
                         && self.intent == Intent::ServerClose
-                        && self.up.excess() > 0
+                        && (self.up.excess() > 0 || self.loses_end(session))
                     {
                         self.intent = Intent::Close;
                     }
@@ -456,9 +460,13 @@ impl Transaction {
             && !self.up.is_pending()
     }
 
-    /// Whether the request came in chunks.
-    pub(crate) fn is_request_chunked(&self) -> bool {
+    /// Whether the last chunk of a request does not reach a server that has answered before. Since
+    /// 1.5 it does when the server has closed.
+    pub(crate) fn loses_end(&self, session: &Session) -> bool {
+        let link = session.server.as_ref();
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         matches!(self.body, Body::Chunked(_))
+            && (v1_4 || !link.is_some_and(|link| link.side.read_closed))
     }
 
     /// Whether the client connection goes on after the response.
