@@ -18,7 +18,7 @@ use super::session::{ConnectError, Life, Link, Session};
 use super::side::{Farewell, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
-use super::target::Target;
+use super::target::{StartError, Target};
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
@@ -42,6 +42,11 @@ impl Failure {
             status: Some(ErrorStatus::S503),
             redirect: false,
         }
+    }
+
+    /// Whether there was no server at all.
+    fn is_hopeless(&self) -> bool {
+        self.termination == Termination::new(Cause::ServerAbort, Stage::Connect)
     }
 
     /// The client has gone: with a RST, or with a FIN when it owes a part of its request.
@@ -104,7 +109,14 @@ pub(crate) async fn connect(
                         preferred: preferred.take(),
                         failed: failed.as_deref(),
                     };
-                    obtain(session, transaction, wish).await?
+                    let obtained = obtain(session, transaction, wish).await;
+                    if let (Err(failure), Some(failed)) = (&obtained, &failed)
+                        && failure.is_hopeless()
+                    {
+                        // It was left all the same.
+                        session.count_retry(failed, true);
+                    }
+                    obtained?
                 };
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
@@ -543,7 +555,8 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
-    let socket = start(&target, kind, origin, &session.worker)?;
+    let socket = start(&target, kind, origin, &session.worker)
+        .inspect_err(|error| session.report_no_start(error))?;
     session.count_attempt(server.as_deref());
     if alive {
         // A socket that cannot be kept alive works all the same.
@@ -649,14 +662,14 @@ fn start(
     kind: Start,
     origin: Option<(&plan::Source, Origin)>,
     worker: &Worker,
-) -> Result<Socket, ConnectError> {
+) -> Result<Socket, StartError> {
     let spare = target.internet().filter(|_| kind.plain);
     let mut socket = match spare.and_then(|address| worker.spares.take(address)) {
         Some(socket) => socket,
         None => create(target, worker)?,
     };
     if let Some((source, origin)) = origin {
-        source::bind(socket.fd(), source, origin)?;
+        source::bind(socket.fd(), source, origin).map_err(StartError::Source)?;
     }
     if kind.quiet && target.internet().is_some() {
         // Only a saving.
@@ -667,7 +680,7 @@ fn start(
             socket.expect_answer();
             Ok(socket)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(StartError::Connect(error.into())),
     }
 }
 

@@ -79,6 +79,9 @@ impl Transaction {
             Look::Frontend => session.frontend,
             Look::Joint => session.backend,
         };
+        if !session.generation.handles(id).userlists.is_empty() {
+            Box::pin(self.compare_password(session, id)).await;
+        }
         let plan = std::sync::Arc::clone(&session.generation.plan);
         let proxy = plan.proxy(id);
         let frontend = plan.proxy(session.frontend);
