@@ -85,7 +85,8 @@ impl Transaction {
                 let address = hash::of_address(session.peer?.ip().to_canonical());
                 Some(mixed(hash, address))
             }
-            Balance::RdpCookie { name } => {
+            // A server is chosen before bytes have come that nobody waits for.
+            Balance::RdpCookie { name } if is_inspected(session) => {
                 match content::rdp_cookie(self.up.buffer.bytes(), name) {
                     Found::Value(value) => Some(number(hash, value)),
                     _ => None,
@@ -200,6 +201,13 @@ impl Transaction {
         self.log(session, termination, Moment::End);
         Ok(Next::Close)
     }
+}
+
+/// Whether the first bytes of a connection are waited for.
+fn is_inspected(session: &Session) -> bool {
+    [session.proxy(), session.backend()]
+        .iter()
+        .any(|proxy| proxy.tcp_rules.inspect_delay.is_some() || !proxy.tcp_rules.content.is_empty())
 }
 
 /// The number of a key.
