@@ -30,7 +30,7 @@ use super::connect;
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
-use super::session::{Moment, Session};
+use super::session::{Session, Written};
 use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
@@ -252,7 +252,7 @@ impl End {
             transaction.account(session, self.termination);
         }
         if self.logged {
-            transaction.log(session, self.termination, Moment::End);
+            transaction.log(session, self.termination, Written::End);
         }
         Next::Close
     }
@@ -398,7 +398,7 @@ impl Transaction {
                 Outcome::Closed(termination) => {
                     self.parts_gently = v1_4;
                     self.account(session, termination);
-                    self.log(session, termination, Moment::End);
+                    self.log(session, termination, Written::End);
                     return Ok(Next::Close);
                 }
                 Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
@@ -466,11 +466,11 @@ impl Transaction {
     }
 
     /// What of the session goes on after a complete response, for the log.
-    fn moment(&self, session: &Session) -> Moment {
+    fn moment(&self, session: &Session) -> Written {
         if !self.keeps_client() {
-            return Moment::End;
+            return Written::End;
         }
-        Moment::Between {
+        Written::Between {
             server_stays: self.intent == Intent::KeepAlive
                 && !self.is_unfinished()
                 && session

@@ -11,7 +11,7 @@ use super::{End, Next, Transaction};
 use crate::balance::{hash, key};
 use crate::engine::deadline::after;
 use crate::engine::live::Server;
-use crate::engine::session::{Moment, Session};
+use crate::engine::session::{Session, Written};
 use crate::http1::{Body, Method, uri};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Balance, HashType, Proxy};
@@ -196,7 +196,7 @@ impl Transaction {
         };
         let termination = Termination::new(cause, Stage::Connect);
         self.account(session, termination);
-        self.log(session, termination, Moment::End);
+        self.log(session, termination, Written::End);
         Ok(Next::Close)
     }
 }
