@@ -74,8 +74,6 @@ pub(crate) struct Transaction {
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
     pub(crate) bad_request_body: bool,
-    /// The client has closed before the body that was waited for was whole.
-    body_cut: bool,
     /// The body of the response breaks its own framing.
     pub(crate) bad_response_body: bool,
     request: Head,
@@ -155,7 +153,6 @@ impl Default for Transaction {
             path: Vec::new(),
             server: None,
             bad_request_body: false,
-            body_cut: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
@@ -273,7 +270,6 @@ impl Transaction {
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
-        self.body_cut = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
         self.response.reset(Kind::Response);
@@ -351,16 +347,43 @@ impl Transaction {
         self.request_cookies(session);
         self.stick(session, true);
         self.await_body_to_balance(session).await?;
+        if session.client.read_closed && !self.serves_who_left(session) {
+            let left = Termination::new(Cause::ClientAbort, Stage::Headers);
+            return Err(End::new(left, None));
+        }
         self.hash_request(session);
         self.aim(session);
         self.prepare_request(session)?;
-        if let Err(failure) = connect::connect(session, self).await {
-            if failure.redirect {
-                return self.redirect_to_server(session).await;
-            }
-            return Err(End::new(failure.termination, Some(failure.status)));
+        let connected = connect::connect(session, self).await;
+        if connected.is_err() && self.is_client_late(session) {
+            session.marked = Some(Termination::new(Cause::ClientTimeout, Stage::Connect));
         }
-        self.exchange(session).await
+        match connected {
+            Ok(()) => self.exchange(session).await,
+            Err(failure) if failure.redirect => self.redirect_to_server(session).await,
+            Err(failure) => {
+                let termination = match session.marked {
+                    Some(late) if failure.termination.stage == Stage::Connect => late,
+                    _ => failure.termination,
+                };
+                Err(End::new(termination, Some(failure.status)))
+            }
+        }
+    }
+
+    /// Whether a client that is read from while a server is connected to has said nothing for longer
+    /// than it may. It gets what it has asked for all the same.
+    fn is_client_late(&self, session: &Session) -> bool {
+        let is_read = self.watches_client(session) || self.body != Body::Done;
+        let timeout = session.proxy().timeouts.client;
+        let until = super::deadline::after(session.client.active, timeout);
+        is_read && until.is_some_and(|until| until <= session.worker.now())
+    }
+
+    /// Whether a client that has sent its whole request is still read from.
+    fn watches_client(&self, session: &Session) -> bool {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        (!v1_4 && self.intent.keeps_client()) || session.backend().options.abortonclose
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
@@ -372,8 +395,7 @@ impl Transaction {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
                 no_half_close: !v1_4,
-                watches_client: (!v1_4 && self.intent.keeps_client())
-                    || session.backend().options.abortonclose,
+                watches_client: self.watches_client(session),
                 tells_server: v1_4 && session.backend().options.abortonclose,
                 response,
                 noted: None,

@@ -144,8 +144,9 @@ impl Session {
         if self.card.is_ended() {
             termination.cause = Cause::Killed;
         }
-        let abnormal = !termination.is_normal()
-            || line.retries > 0
+        // What the proxy answers by itself is no error.
+        let abnormal = !matches!(termination.cause, Cause::Normal | Cause::Local)
+            || (termination.is_normal() && line.retries > 0)
             || line.redispatched
             || line.http.is_some_and(|http| http.status >= 500);
         if proxy.options.dontlog_normal && !abnormal {
