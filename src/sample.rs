@@ -12,6 +12,6 @@ pub mod format;
 pub mod http;
 pub mod value;
 
-pub use facts::{Content, Facts, Message, Nowhere, World};
+pub use facts::{Content, Facts, Message, Nowhere, Sent, World};
 pub use fetch::{Certainty, fetch};
 pub use value::Value;

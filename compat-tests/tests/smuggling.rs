@@ -217,6 +217,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("1.4", "option http-server-close"),
     (
         "1.4",
+        "option forceclose\n    option accept-invalid-http-request",
+    ),
+    (
+        "1.4",
         "option http-server-close\n    option accept-invalid-http-request",
     ),
     ("1.8", "option http-server-close"),
@@ -275,18 +279,23 @@ async fn play(dialect: &str, options: &str) {
         let own = connections
             .iter()
             .filter(|bytes| contains(bytes, mark.as_bytes()));
-        let mut seen = 0;
+        let (mut seen, mut lacking) = (0, false);
         for bytes in own {
-            let found: Vec<Option<usize>> =
-                READERS.iter().map(|reader| reader.count(bytes)).collect();
+            let found: Vec<usize> = READERS.iter().map(|reader| reader.count(bytes)).collect();
             assert!(
-                found[0].is_some() && found.iter().all(|count| *count == found[0]),
+                found.iter().all(|count| *count == found[0]),
                 "{dialect}, {options}: {name}: read as {found:?} requests: {:?}",
                 String::from_utf8_lossy(bytes)
             );
-            seen += found[0].unwrap_or(0);
+            seen += found[0];
+            lacking |= READERS[0].complete(bytes) < found[0];
         }
-        assert_eq!(seen, answers[number], "{dialect}, {options}: {name}");
+        let answered = answers[number];
+        // Nobody answers a request before its body has come.
+        assert!(
+            seen == answered || lacking && seen > answered,
+            "{dialect}, {options}: {name}: {seen} requests, {answered} answers"
+        );
     }
 }
 
@@ -384,25 +393,26 @@ const READERS: [Reader; 4] = [
 ];
 
 impl Reader {
-    /// How many requests the bytes are; `None` when something is left over or missing.
-    fn count(self, mut bytes: &[u8]) -> Option<usize> {
-        let mut count = 0;
-        while !bytes.is_empty() {
-            bytes = self.one(bytes)?;
-            count += 1;
-        }
-        Some(count)
+    /// How many requests begin in the bytes. The last may lack a body: a reader that waits for one
+    /// on a connection that ends does not find another request.
+    fn count(self, bytes: &[u8]) -> usize {
+        let (count, rest) = self.whole(bytes);
+        count + usize::from(!rest.is_empty())
     }
 
     /// How many whole requests the bytes begin with.
-    fn complete(self, mut bytes: &[u8]) -> usize {
+    fn complete(self, bytes: &[u8]) -> usize {
+        self.whole(bytes).0
+    }
+
+    fn whole(self, mut bytes: &[u8]) -> (usize, &[u8]) {
         let mut count = 0;
         while !bytes.is_empty() {
             let Some(rest) = self.one(bytes) else { break };
             bytes = rest;
             count += 1;
         }
-        count
+        (count, bytes)
     }
 
     /// What follows the first request.

@@ -298,3 +298,29 @@ fn a_connection_that_has_no_own_end_is_given_up_at_once() {
         stand.proxy.stop().await.expect("stopped");
     });
 }
+
+#[test]
+fn dispatch_stands_above_servers_unless_they_are_balanced() {
+    run(async {
+        for (balance, reaches) in [("", true), ("balance roundrobin\n    ", false)] {
+            let origin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .await
+                .expect("a port");
+            let address = origin.local_addr().expect("bound");
+            let settings = format!("{balance}dispatch {address}");
+            let stand = Stand::new("", "tcp", "", &settings, "").await;
+            let mut client = stand.client([127, 0, 0, 1]);
+            client.write_all(b"GET ").await.expect("sent");
+            let listener = if reaches { &origin } else { &stand.listener };
+            loop {
+                let accepted = timeout(PATIENCE, listener.accept()).await;
+                let (mut server, _) = accepted.expect("a connection").expect("accepted");
+                // Who only looks whether the proxy is ready goes without a word.
+                if server.read_exact(&mut [0; 4]).await.is_ok() {
+                    break;
+                }
+            }
+            stand.proxy.stop().await.expect("stopped");
+        }
+    });
+}

@@ -56,8 +56,7 @@ impl Sets {
         } else {
             Vec::new()
         };
-        // Methods are told apart by case, whatever the flags.
-        let ignore_case = acl.ignore_case && acl.sample.fetch != Fetch::Method;
+        let ignore_case = acl.ignore_case && !acl.minds_case();
         Ok(Self {
             patterns: PatternSet::compile(acl.matching, ignore_case, patterns)?,
             exact_case: (!exact_case.is_empty())

@@ -4,7 +4,7 @@ use haproxy_cfg_grammar::Dialect;
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
 
 use super::PatternSet;
-use crate::plan::{Acl, Fetch, MatchMethod, Pattern};
+use crate::plan::{Acl, MatchMethod, Pattern};
 use crate::sample::value::address_of;
 
 /// Reads a pattern for an ACL. Names of hosts are none: whoever adds a pattern does not wait for a
@@ -55,7 +55,7 @@ pub fn read(acl: &Acl, text: &[u8], ignore_case: bool) -> Result<Pattern, String
 /// # Errors
 /// What is wrong with a regular expression.
 pub fn compile(acl: &Acl, pattern: &Pattern, ignore_case: bool) -> Result<PatternSet, String> {
-    let ignore_case = ignore_case && acl.sample.fetch != Fetch::Method;
+    let ignore_case = ignore_case && !acl.minds_case();
     PatternSet::compile(acl.matching, ignore_case, std::slice::from_ref(pattern))
         .map_err(|why| why.to_string())
 }
@@ -63,6 +63,7 @@ pub fn compile(acl: &Acl, pattern: &Pattern, ignore_case: bool) -> Result<Patter
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Fetch;
     use crate::plan::Sample;
 
     fn acl(matching: MatchMethod) -> Acl {

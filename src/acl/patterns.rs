@@ -89,6 +89,10 @@ impl PatternSet {
             },
             MatchMethod::Regex => with_text(value, |text| self.regexes.is_match(text)),
             MatchMethod::Group => false,
+            MatchMethod::Binary => {
+                let texts = self.texts.as_ref();
+                texts.is_some_and(|set| with_bytes(value, |bytes| set.matches(bytes)))
+            }
             MatchMethod::Exact
             | MatchMethod::Prefix
             | MatchMethod::Suffix
@@ -122,6 +126,17 @@ fn with_text(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
     let mut text = Vec::new();
     value.write_to(&mut text);
     check(&text)
+}
+
+/// The value as bytes: numbers have eight, the highest first.
+fn with_bytes(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
+    match value {
+        Value::Bool(value) => check(&i64::from(value).to_be_bytes()),
+        Value::Integer(value) => check(&value.to_be_bytes()),
+        Value::Address(address) => check(&address.octets()),
+        Value::AddressV6(address) => check(&address.octets()),
+        Value::Text(text) => check(text),
+    }
 }
 
 /// The first and the last address of an IPv6 network.

@@ -31,6 +31,7 @@ fn matches(fetch: Fetch, matching: MatchMethod, ignore_case: bool, pattern: Patt
             head: &head,
             bytes: &bytes,
         }),
+        sent: None,
         response: None,
         content: Content {
             bytes: &[],

@@ -49,7 +49,7 @@ impl TextSet {
             })
         };
         let strategy = match method {
-            MatchMethod::Exact => Strategy::Exact(folded().collect()),
+            MatchMethod::Exact | MatchMethod::Binary => Strategy::Exact(folded().collect()),
             MatchMethod::Prefix => Strategy::Prefix(prefix_free(folded().collect())),
             MatchMethod::Suffix => {
                 let reversed = folded().map(|mut text| {

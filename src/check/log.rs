@@ -12,6 +12,8 @@ use crate::plan::{Role, Severity};
 pub const EMERGENCY: Severity = Severity(0);
 /// A server is lost.
 pub const ALERT: Severity = Severity(1);
+/// Something of this machine is missing.
+pub const ERR: Severity = Severity(3);
 /// All other news.
 pub const NOTICE: Severity = Severity(5);
 
@@ -188,10 +190,24 @@ pub fn change(
             was_stopping: false,
         }
         | News::Maintenance { was_up: true } => ALERT,
-        News::Maintenance { was_up: false } if v1_4 => ALERT,
         _ => NOTICE,
     };
     (severity, line)
+}
+
+/// The line of a connection that found no port to come from.
+pub fn no_port(backend: &str) -> String {
+    format!("Connect() failed for backend {backend}: no free ports.")
+}
+
+/// The line of a connection that cannot come from the address of `source`.
+pub fn no_source(backend: &str, dialect: Dialect) -> String {
+    let kind = if dialect == Dialect::V1_4 {
+        "proxy"
+    } else {
+        "backend"
+    };
+    format!("Cannot bind to source address before connect() for {kind} {backend}.")
 }
 
 /// The line of a backend that has lost its last server.

@@ -146,6 +146,10 @@ impl Session {
     /// A session of `mode tcp` is over.
     pub(crate) fn count_tcp_end(&mut self, transaction: &Transaction, termination: Termination) {
         let server = transaction.server.as_deref();
+        let broken = self.server.as_ref().is_some_and(|link| link.side.broken);
+        if broken && termination.cause == Cause::ServerAbort {
+            self.count_back(server, Counter::ResponseErrors, 1);
+        }
         transaction.count_so_far(self);
         self.count_abort(server, termination);
         transaction.account_times(self);
@@ -163,6 +167,9 @@ impl Session {
                 Counter::ClientAborts
             }
             (Cause::ServerAbort, Stage::Data) => Counter::ServerAborts,
+            (Cause::ServerTimeout, Stage::Data) if self.proxy().mode == Mode::Http => {
+                Counter::ServerAborts
+            }
             _ => return,
         };
         self.count_back(server, what, 1);
@@ -204,6 +211,18 @@ impl Transaction {
         let apart = v1_4 || begun || termination.stage == Stage::Data;
         if broken && termination.cause == Cause::ServerAbort && apart {
             session.count_back(server, Counter::ResponseErrors, 1);
+        }
+        // A body that ends early, or is none, says as much of its server as a head that is none; one
+        // that is reset or stalls does not.
+        let cut = begun && termination.stage == Stage::Data && !broken;
+        let odd = cut && termination.cause == Cause::Proxy && self.incident.is_none();
+        if odd {
+            session.count_back(server, Counter::ResponseErrors, 1);
+        }
+        if let Some(server) = &self.server
+            && (odd || cut && termination.cause == Cause::ServerAbort)
+        {
+            session.observe(server, Sign::Invalid);
         }
         self.count_so_far(session);
         let status = Counter::of_status(self.status());

@@ -130,9 +130,11 @@ async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
 }
 
 async fn warm_up(backend: Arc<Backend>) {
+    let mut pause = WARM_UP;
     loop {
-        tokio::time::sleep(WARM_UP).await;
-        backend.warm_up();
+        tokio::time::sleep(pause).await;
+        let next = backend.warm_up();
+        pause = next.map_or(WARM_UP, |next| next.min(WARM_UP));
     }
 }
 
@@ -219,6 +221,12 @@ impl Checked {
         let mut report = conversation.run(&state, now, is_up).await;
         if report.status == Status::Initializing {
             return None;
+        }
+        // Since 1.5 checks connect as sessions do, who say so.
+        match &report.said[..] {
+            conversation::NO_PORT => self.backend.tell_of_no_port(),
+            conversation::NO_SOURCE => self.backend.tell_of_no_source(),
+            _ => {}
         }
         let took = Instant::now().saturating_duration_since(started);
         report.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -18,7 +18,7 @@ use super::session::{ConnectError, Life, Link, Session};
 use super::side::{Farewell, Side};
 use super::socket::Socket;
 use super::source::{self, Origin};
-use super::target::Target;
+use super::target::{StartError, Target};
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
@@ -30,7 +30,7 @@ pub(crate) struct Failure {
     /// What the log says.
     pub(crate) termination: Termination,
     /// What an HTTP client gets.
-    pub(crate) status: ErrorStatus,
+    pub(crate) status: Option<ErrorStatus>,
     /// Nothing is wrong: the server wants its clients to be sent elsewhere (`redir`).
     pub(crate) redirect: bool,
 }
@@ -39,8 +39,25 @@ impl Failure {
     fn new(cause: Cause, stage: Stage) -> Self {
         Self {
             termination: Termination::new(cause, stage),
-            status: ErrorStatus::S503,
+            status: Some(ErrorStatus::S503),
             redirect: false,
+        }
+    }
+
+    /// Whether there was no server at all.
+    fn is_hopeless(&self) -> bool {
+        self.termination == Termination::new(Cause::ServerAbort, Stage::Connect)
+    }
+
+    /// The client has gone: with a RST, or with a FIN when it owes a part of its request.
+    fn of_client(error: &ConnectError) -> Option<Self> {
+        match error.kind() {
+            ErrorKind::Interrupted => Some(Self::new(Cause::ClientAbort, Stage::Connect)),
+            ErrorKind::UnexpectedEof => Some(Self {
+                status: None,
+                ..Self::new(Cause::ClientAbort, Stage::Headers)
+            }),
+            _ => None,
         }
     }
 
@@ -69,7 +86,7 @@ pub(crate) async fn connect(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     transaction.connecting = true;
-    if session.backend().servers.is_empty() {
+    if session.backend().goes_directly() && transaction.sticky.is_none() {
         return connect_directly(session, transaction).await;
     }
     let attempts = session.backend().retries;
@@ -92,7 +109,14 @@ pub(crate) async fn connect(
                         preferred: preferred.take(),
                         failed: failed.as_deref(),
                     };
-                    obtain(session, transaction, wish).await?
+                    let obtained = obtain(session, transaction, wish).await;
+                    if let (Err(failure), Some(failed)) = (&obtained, &failed)
+                        && failure.is_hopeless()
+                    {
+                        // It was left all the same.
+                        session.count_retry(failed, true);
+                    }
+                    obtained?
                 };
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
@@ -137,8 +161,8 @@ pub(crate) async fn connect(
             held = link.slot.take();
         }
         let timed_out = error.kind() == ErrorKind::TimedOut;
-        if error.kind() == ErrorKind::Interrupted {
-            return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+        if let Some(failure) = Failure::of_client(&error) {
+            return Err(failure);
         }
         if transaction.retries >= attempts {
             return Err(unreachable(session, Some(&server), timed_out));
@@ -155,22 +179,19 @@ pub(crate) async fn connect(
         // 1.4 waits even before it turns to another server.
         if !(timed_out || at_once || elsewhere && easy) {
             let until = session.worker.now() + turn_around(session);
-            let gives_up = session.backend().options.abortonclose;
-            let left = poll_fn(|cx| {
-                if gives_up && client_left(session, cx) {
-                    return Poll::Ready(true);
-                }
-                session.deadline.poll(cx, Some(until)).map(|()| false)
+            let rested = poll_fn(|cx| match client_gives_up(session, transaction, cx) {
+                Ok(()) => session.deadline.poll(cx, Some(until)).map(Ok),
+                Err(error) => Poll::Ready(Err(error)),
             })
             .await;
-            if left {
-                return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+            if let Some(failure) = rested.err().as_ref().and_then(Failure::of_client) {
+                return Err(failure);
             }
         }
     }
 }
 
-/// Connects where a backend without servers says: to the address in the URL (`option http_proxy`),
+/// Connects where a backend says that does not balance: to the address in the URL (`option http_proxy`),
 /// to the one of `dispatch`, or to the one that the client wanted (`option transparent`).
 async fn connect_directly(
     session: &mut Session,
@@ -204,8 +225,8 @@ async fn connect_directly(
             return Ok(());
         };
         let at_once = session.server.take().is_none();
-        if error.kind() == ErrorKind::Interrupted {
-            return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
+        if let Some(failure) = Failure::of_client(&error) {
+            return Err(failure);
         }
         let timed_out = error.kind() == ErrorKind::TimedOut;
         if transaction.retries >= session.backend().retries {
@@ -276,6 +297,38 @@ fn moved(session: &Session, transaction: &mut Transaction, from: &Arc<Server>, t
 fn client_left(session: &mut Session, cx: &mut std::task::Context<'_>) -> bool {
     session.client.poll_watch(cx);
     session.client.left || session.client.read_closed || session.client.broken
+}
+
+/// Looks after a client while there is no server: with `option abortonclose`, or when it owes a part
+/// of its request, which is received meanwhile.
+fn client_gives_up(
+    session: &mut Session,
+    transaction: &mut Transaction,
+    cx: &mut std::task::Context<'_>,
+) -> Result<(), ConnectError> {
+    if session.backend().options.abortonclose && client_left(session, cx) {
+        return Err(ErrorKind::Interrupted.into());
+    }
+    let up = &mut transaction.up;
+    if !up.body.is_awaited() {
+        return Ok(());
+    }
+    let bufsize = session.generation.plan.global.tune.bufsize as usize;
+    while !session.client.read_closed
+        && up
+            .poll_fill(cx, &mut session.client, &session.worker, bufsize)
+            .is_ready()
+    {}
+    if session.client.broken {
+        return Err(ErrorKind::Interrupted.into());
+    }
+    let mut body = up.body;
+    // What is wrong with it is found out when it leaves.
+    let known = body.advance(&up.buffer.bytes()[up.scheduled..]);
+    if session.client.read_closed && known.is_ok() && body.is_awaited() {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
 }
 
 /// What speaks for one server or against another.
@@ -474,7 +527,8 @@ async fn attempt(
         let header = transaction.source_address;
         (source, Origin { client, header })
     });
-    let socket = start(&target, kind, origin, &session.worker)?;
+    let socket = start(&target, kind, origin, &session.worker)
+        .inspect_err(|error| session.report_no_start(error))?;
     session.count_attempt(server.as_deref());
     if alive {
         // A socket that cannot be kept alive works all the same.
@@ -505,7 +559,6 @@ async fn attempt(
         spare: target.internet().filter(|_| plain),
     }));
     let limit = after(session.worker.now(), session.backend().timeouts.connect);
-    let gives_up = session.backend().options.abortonclose;
     poll_fn(|cx| {
         let Some(link) = &mut session.server else {
             return Poll::Ready(Err(ErrorKind::NotConnected.into()));
@@ -525,8 +578,8 @@ async fn attempt(
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             // What the client has gone from is not worth a connection.
-            if gives_up && client_left(session, cx) {
-                return Poll::Ready(Err(ErrorKind::Interrupted.into()));
+            if let Err(error) = client_gives_up(session, transaction, cx) {
+                return Poll::Ready(Err(error));
             }
         }
         connected
@@ -581,14 +634,14 @@ fn start(
     kind: Start,
     origin: Option<(&plan::Source, Origin)>,
     worker: &Worker,
-) -> Result<Socket, ConnectError> {
+) -> Result<Socket, StartError> {
     let spare = target.internet().filter(|_| kind.plain);
     let mut socket = match spare.and_then(|address| worker.spares.take(address)) {
         Some(socket) => socket,
         None => create(target, worker)?,
     };
     if let Some((source, origin)) = origin {
-        source::bind(socket.fd(), source, origin)?;
+        source::bind(socket.fd(), source, origin).map_err(StartError::Source)?;
     }
     if kind.quiet && target.internet().is_some() {
         // Only a saving.
@@ -599,7 +652,7 @@ fn start(
             socket.expect_answer();
             Ok(socket)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(StartError::Connect(error.into())),
     }
 }
 

@@ -148,7 +148,7 @@ impl Exchange {
             && transaction.down.body.is_done()
             && transaction.resets_server()
             && transaction.up.body.is_done()
-            && (transaction.up.excess() > 0 || transaction.is_request_chunked());
+            && (transaction.up.excess() > 0 || transaction.loses_end(session));
         let delays = transaction.delays;
         let up = &mut transaction.up;
         let Some(link) = &mut session.server else {
@@ -197,6 +197,14 @@ impl Exchange {
             if let Poll::Ready(n) = down.poll_fill(cx, server, &session.worker, limit) {
                 down.read += n as u64;
                 moved = true;
+            }
+        } else if done && !transaction.up.body.is_done() && server.poll_watch(cx) {
+            // It does not wait for the rest of the request.
+            server.read_closed = true;
+            moved = true;
+            // Since 1.5 the client is told so, unless its connection would have gone on.
+            if session.generation.plan.dialect != Dialect::V1_4 && !transaction.keeps_client() {
+                session.client.finish();
             }
         }
         if self.response == Response::Awaited && !transaction.down.buffer.is_empty() {
@@ -345,6 +353,9 @@ impl Exchange {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
             let request_over = up.body.is_done() && !up.is_pending();
+            if server.broken && !request_over {
+                return failed(Cause::ServerAbort, Stage::Data, None);
+            }
             return request_over.then_some(Outcome::Complete);
         }
         if server.read_closed {
@@ -529,6 +540,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
             Termination::default()
         };
     }
+    transaction.settle_first_bytes(session);
     transaction.server_rules(session, false);
     transaction.persist_rdp_cookie(session);
     transaction.stick(session, false);

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
-use crate::plan::{self, AppSession, ByteString, KeyType, Plan, Proxy, ProxyId, TransparentSource};
+use crate::plan::{
+    self, AppSession, ByteString, Fetch, KeyType, Mode, Plan, Proxy, ProxyId, TransparentSource,
+};
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
 
@@ -45,6 +49,8 @@ pub(crate) struct Handles {
     pub(crate) switching: LiveIndex,
     /// Its ACLs.
     pub(crate) acls: AclSet,
+    /// It is in mode tcp, and a rule of its looks at the first bytes as HTTP.
+    pub(crate) sees_http: bool,
     /// Its rules over requests and responses.
     pub(crate) rules: HttpRules,
     /// How its servers are checked.
@@ -64,6 +70,25 @@ fn source_header(proxy: &Proxy) -> Option<(ByteString, i32)> {
         Some(TransparentSource::Header { name, occurrence }) => Some((name.clone(), *occurrence)),
         _ => None,
     })
+}
+
+/// Whether a rule over TCP connections asks about a request.
+fn sees_http(proxy: &Proxy, dialect: Dialect) -> bool {
+    let content = proxy.tcp_rules.content.iter().map(|rule| &rule.condition);
+    let switching = proxy.switching.iter().map(|rule| &rule.condition);
+    let terms = content
+        .chain(switching)
+        .flatten()
+        .flat_map(|condition| &condition.any)
+        .flat_map(|conjunction| &conjunction.all);
+    let mut acls = terms
+        .flat_map(|term| &term.acls)
+        .filter_map(|id| proxy.acls.get(id.0 as usize));
+    proxy.mode == Mode::Tcp
+        && acls.any(|acl| {
+            let fetch = &acl.sample.fetch;
+            *fetch == Fetch::RequestIsHttp || (dialect != Dialect::V1_4 && fetch.is_of_request())
+        })
 }
 
 /// Tells servers whom they track.
@@ -148,6 +173,7 @@ impl Generation {
                         proxy.switching.iter().map(|rule| rule.condition.as_ref()),
                         &proxy.acls,
                     ),
+                    sees_http: sees_http(proxy, plan.dialect),
                     acls,
                     rules,
                     check: Arc::new(check),

@@ -56,6 +56,33 @@ impl Target {
     }
 }
 
+/// Why a connection has not even begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// It cannot come from where it should.
+    #[error(transparent)]
+    Source(std::io::Error),
+    /// It cannot go where it should.
+    #[error(transparent)]
+    Connect(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Whether the port that it could come from is on its way there already.
+    pub(crate) fn lacks_port(&self) -> bool {
+        use std::io::ErrorKind::{AddrInUse, AddrNotAvailable};
+        matches!(self, Self::Connect(error) if matches!(error.kind(), AddrInUse | AddrNotAvailable))
+    }
+}
+
+impl From<StartError> for std::io::Error {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Source(error) | StartError::Connect(error) => error,
+        }
+    }
+}
+
 /// How many bytes HAProxy gives to a name without a file: what is missing is filled with zeros.
 const NAME: usize = 107;
 

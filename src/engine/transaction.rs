@@ -74,6 +74,8 @@ pub(crate) struct Transaction {
     pub(crate) server: Option<Arc<Server>>,
     /// The body of the request breaks its own framing.
     pub(crate) bad_request_body: bool,
+    /// A server may find another end of the request.
+    is_doubtful: bool,
     /// The body of the response breaks its own framing.
     pub(crate) bad_response_body: bool,
     request: Head,
@@ -153,6 +155,7 @@ impl Default for Transaction {
             path: Vec::new(),
             server: None,
             bad_request_body: false,
+            is_doubtful: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
@@ -270,6 +273,7 @@ impl Transaction {
         self.path.clear();
         self.server = None;
         self.bad_request_body = false;
+        self.is_doubtful = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
         self.response.reset(Kind::Response);
@@ -366,7 +370,7 @@ impl Transaction {
                     Some(late) if failure.termination.stage == Stage::Connect => late,
                     _ => failure.termination,
                 };
-                Err(End::new(termination, Some(failure.status)))
+                Err(End::new(termination, failure.status))
             }
         }
     }
@@ -435,7 +439,7 @@ impl Transaction {
                     if self.answered_early
                         && !v1_4
                         && self.intent == Intent::ServerClose
-                        && self.up.excess() > 0
+                        && (self.up.excess() > 0 || self.loses_end(session))
                     {
                         self.intent = Intent::Close;
                     }
@@ -477,9 +481,13 @@ impl Transaction {
             && !self.up.is_pending()
     }
 
-    /// Whether the request came in chunks.
-    pub(crate) fn is_request_chunked(&self) -> bool {
+    /// Whether the last chunk of a request does not reach a server that has answered before. Since
+    /// 1.5 it does when the server has closed.
+    pub(crate) fn loses_end(&self, session: &Session) -> bool {
+        let link = session.server.as_ref();
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         matches!(self.body, Body::Chunked(_))
+            && (v1_4 || !link.is_some_and(|link| link.side.read_closed))
     }
 
     /// Whether the client connection goes on after the response.
@@ -560,8 +568,9 @@ impl Transaction {
         if session.backend().options.http_proxy {
             let target = self.request.second_word(self.up.buffer.bytes());
             let dialect = session.generation.plan.dialect;
-            let (ip, port) = crate::sample::http::url_authority(target, dialect);
-            self.url_address = (!ip.is_unspecified() && port != 0).then(|| (ip, port).into());
+            self.url_address = crate::sample::http::url_authority(target, dialect)
+                .filter(|(ip, port)| !ip.is_unspecified() && *port != 0)
+                .map(Into::into);
         }
     }
 

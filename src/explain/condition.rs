@@ -38,6 +38,7 @@ pub(super) fn acl_text(acl: &Acl) -> String {
             MatchMethod::Integer | MatchMethod::Version => "is",
             MatchMethod::Length => "has the length",
             MatchMethod::Exact => "is",
+            MatchMethod::Binary => "is, in bytes,",
             MatchMethod::Prefix => "begins with",
             MatchMethod::Suffix => "ends with",
             MatchMethod::Substring => "contains",

@@ -161,7 +161,7 @@ impl Outcome {
             }
             Self::Served(None) => {
                 let backend = plan.proxy(backend);
-                if !backend.servers.is_empty() {
+                if !backend.goes_directly() {
                     let name = &backend.name;
                     return format!("a server of {name} gets it, as 'balance' decides");
                 }
@@ -574,6 +574,7 @@ impl<'a> Walk<'a> {
             proxy,
             dialect: self.plan.dialect,
             request: None,
+            sent: None,
             response: None,
             content: Content {
                 bytes: &self.bytes,

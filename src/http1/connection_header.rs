@@ -46,6 +46,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether the mode is passive close.
+    pub fn is_passive_close(self) -> bool {
+        self.passive_close
+    }
+
     /// The policy for a frontend and the backend that it switched to.
     pub fn of(frontend: ModeOptions, backend: ModeOptions, dialect: Dialect) -> Self {
         let passive = |options: ModeOptions| {

@@ -50,9 +50,27 @@ impl Framing {
             Coding::Chunked if ignored && sized() => return Err(FramingError::TransferEncoding),
             Coding::Chunked | Coding::None => {}
         }
-        // A request never ends with its connection: without a length there is no body.
-        let (framing, _) = Self::from_headers(head, bytes, version, dialect)?;
-        Ok(framing.unwrap_or(Self::Empty))
+        Self::of_request_unguarded(head, bytes, version, dialect)
+    }
+
+    /// The framing of a request body as HAProxy sees it, whatever an origin may make of it.
+    ///
+    /// # Errors
+    /// When Content-Length is not a number or two of them disagree, or another coding follows
+    /// `chunked`.
+    pub fn of_request_unguarded(
+        head: &Head,
+        bytes: &[u8],
+        version: Version,
+        dialect: Dialect,
+    ) -> Result<Self, FramingError> {
+        match Self::from_headers(head, bytes, version, dialect)? {
+            // A body without an end. 1.4 passes it on, and keeps the answer to itself until the
+            // client leaves.
+            (_, true) => Err(FramingError::TransferEncoding),
+            // A request does not end with its connection: without a length there is no body.
+            (framing, false) => Ok(framing.unwrap_or(Self::Empty)),
+        }
     }
 
     /// The framing of a response body.

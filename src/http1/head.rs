@@ -386,6 +386,16 @@ impl Head {
         out.extend_from_slice(&bytes[self.terminator_start(bytes)..self.len]);
     }
 
+    /// How long the head is as it leaves.
+    pub fn written_len(&self, bytes: &[u8]) -> usize {
+        if !self.edited {
+            return self.len - self.leading();
+        }
+        let mut out = Vec::with_capacity(self.len + self.arena.len());
+        self.write_to(bytes, &mut out);
+        out.len()
+    }
+
     /// Where the empty line that ends the head begins.
     fn terminator_start(&self, bytes: &[u8]) -> usize {
         let mut start = self.len;

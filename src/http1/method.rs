@@ -39,4 +39,19 @@ impl Method {
             _ => Self::Other,
         }
     }
+
+    /// The name; a method that is not told apart has none.
+    pub fn name(self) -> Option<&'static [u8]> {
+        Some(match self {
+            Self::Connect => b"CONNECT",
+            Self::Delete => b"DELETE",
+            Self::Get => b"GET",
+            Self::Head => b"HEAD",
+            Self::Options => b"OPTIONS",
+            Self::Post => b"POST",
+            Self::Put => b"PUT",
+            Self::Trace => b"TRACE",
+            Self::Other => return None,
+        })
+    }
 }

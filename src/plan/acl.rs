@@ -294,6 +294,37 @@ pub enum Fetch {
     WaitEnd,
 }
 
+impl Acl {
+    /// Whether capitals and small letters differ whatever the flags: in methods and in bytes.
+    pub fn minds_case(&self) -> bool {
+        self.sample.fetch == Fetch::Method || self.matching == MatchMethod::Binary
+    }
+}
+
+impl Fetch {
+    /// Whether it looks at the lines of a request.
+    pub fn is_of_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Method
+                | Self::RequestVersion
+                | Self::Url
+                | Self::UrlAddress
+                | Self::UrlPort
+                | Self::UrlParameter { .. }
+                | Self::Path
+                | Self::Base
+                | Self::RequestHeader { .. }
+                | Self::RequestHeaderAddress { .. }
+                | Self::RequestHeaderValue { .. }
+                | Self::RequestHeaderCount { .. }
+                | Self::RequestCookie { .. }
+                | Self::RequestCookieCount { .. }
+                | Self::HttpAuth { .. }
+        )
+    }
+}
+
 /// What a sample is compared with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

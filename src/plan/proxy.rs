@@ -122,6 +122,8 @@ pub struct Proxy {
     pub use_server: Vec<super::UseServer>,
     /// `balance`.
     pub balance: Balance,
+    /// Whether there is a `balance` line, here or in `defaults`.
+    pub balances: bool,
     /// `retries`: connection attempts after the first. Default 3.
     pub retries: u32,
     /// `fullconn`; 0 means computed.
@@ -145,6 +147,15 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Whether requests without a server of their own (a cookie) go to the address of `dispatch`,
+    /// of their URL (`option http_proxy`) or of their client's choice (`option transparent`), and
+    /// not to servers in turn. Those options stand above servers unless there is a `balance` line.
+    pub fn goes_directly(&self) -> bool {
+        let options = &self.options;
+        let direct = self.dispatch.is_some() || options.transparent || options.http_proxy;
+        self.servers.is_empty() || direct && !self.balances
+    }
+
     /// The workers, of `count`, that serve a listener: all, or those of `bind-process` and of its
     /// own `process` (process 1 is worker 0). Processes that do not exist count for nothing; when
     /// none does, all serve.
@@ -198,6 +209,7 @@ impl Proxy {
             servers: Vec::new(),
             use_server: Vec::new(),
             balance: Balance::RoundRobin,
+            balances: false,
             retries: 3,
             fullconn: 0,
             dispatch: None,

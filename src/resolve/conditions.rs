@@ -69,7 +69,7 @@ impl Reader<'_> {
                 &mut patterns
             };
             let from = into.len();
-            self.file(&file.name, syntax, file.ignore_case, into)?;
+            self.file(file, syntax, into)?;
             files.push(PatternFile {
                 name: (&*file.name.bytes).into(),
                 content: draft::file(&file.name, "the patterns in", self.environment)?.clone(),
@@ -84,7 +84,11 @@ impl Reader<'_> {
             converters.push(fetches::converter(call, syntax.span)?);
         }
         let argument = syntax.argument.as_deref().unwrap_or_default();
-        let Some(resolving) = fetches::of_criterion(syntax.criterion, argument) else {
+        let resolving = match self.dialect {
+            Dialect::V1_4 => fetches::of_criterion_in_1_4(syntax.criterion, argument),
+            Dialect::V1_8 | Dialect::Hapax => fetches::of_criterion(syntax.criterion, argument),
+        };
+        let Some(resolving) = resolving else {
             return Err(Diagnostic::new(
                 Code::UnknownFetch,
                 syntax.span,
@@ -148,9 +152,12 @@ impl Reader<'_> {
     /// The patterns in a file.
     fn file(
         &self,
-        file: &Word,
+        condition::PatternFile {
+            name: file,
+            ignore_case,
+            is_map,
+        }: &condition::PatternFile,
         syntax: &AclSyntax,
-        ignore_case: bool,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
         let content = draft::file(file, "the patterns in", self.environment)?;
@@ -160,6 +167,8 @@ impl Reader<'_> {
             Dialect::V1_8 | Dialect::Hapax => Dialect::Hapax,
         };
         for (number, line) in pattern_lines(content) {
+            let key = line.split(u8::is_ascii_whitespace).next();
+            let line = key.filter(|_| *is_map).unwrap_or(line);
             let place = |mut diagnostic: Diagnostic| {
                 diagnostic.message = format!(
                     "line {} of '{}': {}",
@@ -182,7 +191,7 @@ impl Reader<'_> {
                     ))
                 })?;
             patterns.push(
-                self.pattern(&parsed, ignore_case, file.span)
+                self.pattern(&parsed, *ignore_case, file.span)
                     .map_err(place)?,
             );
         }

@@ -19,6 +19,29 @@ pub(super) fn of_criterion(criterion: &Criterion, argument: &[u8]) -> Option<Res
     of(criterion.fetch, argument)
 }
 
+/// The same in an ACL of 1.4, which takes all that is in the parentheses for a name: that some
+/// value of a header could be chosen came with 1.5.
+pub(super) fn of_criterion_in_1_4(criterion: &Criterion, argument: &[u8]) -> Option<Resolving> {
+    let mut found = of(criterion.fetch, argument)?;
+    match &mut found.fetch {
+        Fetch::RequestHeader { name, occurrence }
+        | Fetch::RequestHeaderAddress { name, occurrence }
+        | Fetch::RequestHeaderValue { name, occurrence }
+        | Fetch::ResponseHeader { name, occurrence }
+        | Fetch::ResponseHeaderAddress { name, occurrence }
+        | Fetch::ResponseHeaderValue { name, occurrence } => {
+            *name = argument.into();
+            *occurrence = 0;
+        }
+        Fetch::RequestHeaderCount { name }
+        | Fetch::ResponseHeaderCount { name }
+        | Fetch::RdpCookie { name }
+        | Fetch::RdpCookieCount { name } => *name = argument.into(),
+        _ => {}
+    }
+    Some(found)
+}
+
 /// The fetch of that name since 1.5.
 fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
     let mut arguments = argument.split(|b| *b == b',');

@@ -23,6 +23,7 @@ pub(super) fn apply(
     let name = match statement {
         Statement::Balance(balance) => {
             proxy.balance = balance_of(balance);
+            proxy.balances = true;
             "balance"
         }
         Statement::HashType(hash) => {

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use haproxy_cfg_grammar::Dialect;
 
 use super::Content;
-use crate::http1::{Head, Kind, Scan, Tolerance};
+use crate::http1::{Head, Kind, Scan, Tolerance, Version};
 
 /// What is known of a value that may still be on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,18 +19,45 @@ pub enum Found<T> {
     NotYet,
 }
 
-/// Whether the bytes are an HTTP request; known once its head is complete.
-pub fn is_http(content: Content<'_>) -> Found<bool> {
+/// The request that the bytes begin with; known once its head is complete. Lines that go on are
+/// joined in the copy that comes with it.
+pub fn request(content: Content<'_>, dialect: Dialect) -> Found<(Head, Vec<u8>)> {
     if content.bytes.is_empty() {
         return Found::NotYet;
     }
     let mut bytes = content.bytes.to_vec();
     let mut head = Head::new(Kind::Request);
     match head.scan(&mut bytes, Tolerance::default()) {
-        Scan::Complete(_) => Found::Value(true),
-        Scan::Invalid(_) => Found::Value(false),
+        Scan::Complete(_) => {
+            // Since 1.5 what has no version is a GET.
+            let old = head.request_version(&bytes) == Version::Http09;
+            if old && dialect != Dialect::V1_4 && head.first_word(&bytes) != b"GET" {
+                return Found::Never;
+            }
+            Found::Value((head, bytes))
+        }
+        Scan::Invalid(_) => Found::Never,
         Scan::Partial => Found::NotYet,
     }
+}
+
+/// What becomes of the first bytes of a TCP connection when a rule has looked at them as HTTP:
+/// empty lines before the request go, and a request without a version gets one. `None` when they
+/// stay as they are.
+pub fn seen_as_http(bytes: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+    let content = Content {
+        bytes,
+        may_grow: false,
+    };
+    let Found::Value((head, _)) = request(content, dialect) else {
+        return None;
+    };
+    let rest = &bytes[head.leading()..];
+    if head.request_version(bytes) != Version::Http09 {
+        return (head.leading() > 0).then(|| rest.to_vec());
+    }
+    let line = head.received_start_line(bytes).len();
+    Some([&rest[..line], b" HTTP/1.0\r\n", &rest[line..]].concat())
 }
 
 /// Version of an SSL hello, major in the upper and minor in the lower 16 bits. 1.4 answers with the
@@ -67,22 +94,36 @@ pub fn ssl_version(bytes: &[u8], dialect: Dialect) -> Found<i64> {
             _ => Found::Never,
         }
     } else {
-        // SSL 2: a length of two bytes with its highest bit set, a hello, a version.
-        let [high, low, kind, major, minor, ..] = *bytes else {
-            return Found::NotYet;
-        };
-        if high & 0x80 == 0 || kind != 1 {
-            return Found::Never;
-        }
-        let len = usize::from(high & 0x7f) << 8 | usize::from(low);
-        if len < 9 || !(2..=3).contains(&major) {
-            return Found::Never;
-        }
-        if bytes.len() < len.min(11) {
-            return Found::NotYet;
-        }
-        Found::Value(version(major, minor))
+        ssl_2_version(bytes)
     }
+}
+
+/// SSL 2: a length of two bytes with its highest bit set, the type of a hello, a version, then the
+/// lengths of what follows, which must be possible and fill the record.
+fn ssl_2_version(bytes: &[u8]) -> Found<i64> {
+    let [high, low, kind, ..] = *bytes else {
+        return Found::NotYet;
+    };
+    if high & 0x80 == 0 || kind != 1 {
+        return Found::Never;
+    }
+    let Some(lengths) = bytes.get(..11) else {
+        return Found::NotYet;
+    };
+    let number = |at: usize| usize::from(lengths[at]) << 8 | usize::from(lengths[at + 1]);
+    let (ciphers, session, challenge) = (number(5), number(7), number(9));
+    let record = usize::from(high & 0x7f) << 8 | usize::from(low);
+    if ciphers % 3 != 0
+        || !matches!(session, 0 | 16)
+        || !(16..=32).contains(&challenge)
+        || record != 9 + ciphers + session + challenge
+    {
+        return Found::Never;
+    }
+    if bytes.len() < 2 + record {
+        return Found::NotYet;
+    }
+    Found::Value((i64::from(lengths[3]) << 16) + i64::from(lengths[4]))
 }
 
 /// The value of an RDP cookie (any for an empty name): what follows `Cookie: name=` in the
@@ -91,7 +132,7 @@ pub fn rdp_cookie<'a>(bytes: &'a [u8], name: &[u8]) -> Found<&'a [u8]> {
     const TPKT: usize = 4;
     const X224: usize = 7;
     let prefix = b"Cookie:";
-    if bytes.len() <= TPKT + X224 {
+    if bytes.len() <= TPKT + X224 + prefix.len() {
         return Found::NotYet;
     }
     if bytes[0] != 3 {
@@ -189,6 +230,50 @@ mod tests {
             Found::Never
         );
         assert_eq!(ssl_version(b"", Dialect::V1_4), Found::NotYet);
+        let hello = |record: u8, ciphers: u8, session: u8, challenge: u8, sent: usize| {
+            let lengths = [0x80, record, 1, 0, 2, 0, ciphers, 0, session, 0, challenge];
+            let mut bytes = lengths.to_vec();
+            bytes.resize(sent, b'c');
+            ssl_version(&bytes, Dialect::V1_8)
+        };
+        assert_eq!(hello(28, 3, 0, 16, 30), Found::Value(2));
+        assert_eq!(hello(44, 3, 16, 16, 60), Found::Value(2));
+        assert_eq!(hello(28, 3, 0, 16, 29), Found::NotYet);
+        assert_eq!(hello(30, 3, 0, 16, 32), Found::Never);
+        assert_eq!(hello(29, 4, 0, 16, 31), Found::Never);
+        assert_eq!(hello(33, 3, 5, 16, 35), Found::Never);
+        assert_eq!(hello(27, 3, 0, 15, 29), Found::Never);
+    }
+
+    #[test]
+    fn first_bytes_seen_as_http() {
+        for (bytes, of_1_4, of_1_8) in [
+            (
+                "GET /\r\n",
+                Some("GET / HTTP/1.0\r\n\r\n"),
+                Some("GET / HTTP/1.0\r\n\r\n"),
+            ),
+            (
+                "GET /\n",
+                Some("GET / HTTP/1.0\r\n\n"),
+                Some("GET / HTTP/1.0\r\n\n"),
+            ),
+            ("POST /\r\n", Some("POST / HTTP/1.0\r\n\r\n"), None),
+            (
+                "\r\nGET / HTTP/1.1\r\n\r\nx",
+                Some("GET / HTTP/1.1\r\n\r\nx"),
+                Some("GET / HTTP/1.1\r\n\r\nx"),
+            ),
+            ("GET / HTTP/1.1\r\n\r\n", None, None),
+            ("GET / HTTP/1.1\r\n", None, None),
+            ("no", None, None),
+        ] {
+            for (dialect, expected) in [(Dialect::V1_4, of_1_4), (Dialect::V1_8, of_1_8)] {
+                let seen = seen_as_http(bytes.as_bytes(), dialect);
+                let seen = seen.map(|b| String::from_utf8_lossy(&b).into_owned());
+                assert_eq!(seen.as_deref(), expected, "{dialect:?} {bytes:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use haproxy_cfg_grammar::Dialect;
 
-use crate::http1::Head;
+use crate::http1::{Head, Method, Version};
 use crate::plan::{ProxyId, ServerId, UserlistId};
 
 /// A message head, and the bytes that it was scanned from.
@@ -25,6 +25,15 @@ pub struct Content<'a> {
     pub may_grow: bool,
 }
 
+/// What is remembered of a request that has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its method.
+    pub method: Method,
+    /// Its version.
+    pub version: Version,
+}
+
 /// What a rule can look at.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -34,6 +43,8 @@ pub struct Facts<'a> {
     pub dialect: Dialect,
     /// The request.
     pub request: Option<Message<'a>>,
+    /// What is left of the request when there is a response.
+    pub sent: Option<Sent>,
     /// The response.
     pub response: Option<Message<'a>>,
     /// The bytes of the client.

@@ -7,8 +7,8 @@ use haproxy_cfg_grammar::Dialect;
 use super::content::{self, Found};
 use super::facts::ProxyFact;
 use super::value::{header_integer, leading_address, leading_integer};
-use super::{Facts, Message, Value, http};
-use crate::http1::uri;
+use super::{Facts, Message, Sent, Value, http};
+use crate::http1::{Version, uri};
 use crate::plan::{Fetch, ProxyRef};
 
 /// Whether another look, once more bytes have come, could find something else.
@@ -88,6 +88,10 @@ pub fn fetch(
             }
             if let Some(request) = facts.request {
                 of_request(fetch, request, facts, visit);
+            } else if let Some(sent) = facts.sent {
+                of_sent(fetch, sent, facts.dialect, visit);
+            } else if facts.dialect != Dialect::V1_4 && fetch.is_of_request() {
+                return of_first_bytes(fetch, facts, visit);
             }
         }
     }
@@ -102,11 +106,20 @@ fn first_bytes(
     let content = facts.content;
     let (found, certain) = match fetch {
         Fetch::RequestLength => {
-            visit(Value::Integer(content.bytes.len() as i64));
+            visit(Value::Integer(request_length(facts)));
             return changing(content.may_grow);
         }
-        Fetch::RequestIsHttp if facts.request.is_some() => (Found::Value(Value::Bool(true)), true),
-        Fetch::RequestIsHttp => (mapped(content::is_http(content), Value::Bool), false),
+        Fetch::RequestIsHttp if facts.request.is_some() || facts.sent.is_some() => {
+            (Found::Value(Value::Bool(true)), true)
+        }
+        Fetch::RequestIsHttp => (
+            match content::request(content, facts.dialect) {
+                Found::Value(_) => Found::Value(Value::Bool(true)),
+                Found::Never => Found::Value(Value::Bool(false)),
+                Found::NotYet => Found::NotYet,
+            },
+            false,
+        ),
         Fetch::RequestSslVersion => (
             mapped(
                 content::ssl_version(content.bytes, facts.dialect),
@@ -136,6 +149,18 @@ fn first_bytes(
         Found::NotYet if !certain => changing(content.may_grow),
         Found::NotYet | Found::Never => Certainty::Final,
     }
+}
+
+/// What has come, with the head as the rules so far have left it.
+fn request_length(facts: &Facts<'_>) -> i64 {
+    let received = facts.content.bytes.len();
+    let length = match facts.request {
+        Some(Message { head, bytes }) if head.received_len() <= received => {
+            received - head.received_len() + head.written_len(bytes)
+        }
+        _ => received,
+    };
+    length as i64
 }
 
 fn mapped<'a, T>(found: Found<T>, make: impl Fn(T) -> Value<'a>) -> Found<Value<'a>> {
@@ -214,12 +239,14 @@ fn of_request(
             visit(Value::Text(head.second_word(bytes)));
         }
         Fetch::UrlAddress => {
-            let (address, _) = http::url_authority(head.second_word(bytes), facts.dialect);
-            visit(Value::Address(address));
+            if let Some((address, _)) = http::url_authority(head.second_word(bytes), facts.dialect)
+            {
+                visit(Value::Address(address));
+            }
         }
         Fetch::UrlPort => {
-            let (_, port) = http::url_authority(head.second_word(bytes), facts.dialect);
-            visit(Value::Integer(i64::from(port)));
+            let authority = http::url_authority(head.second_word(bytes), facts.dialect);
+            integer(authority.map(|(_, port)| i64::from(port)), visit);
         }
         Fetch::UrlParameter { name } => {
             if let Some(value) = http::url_parameter(head.second_word(bytes), name) {
@@ -254,16 +281,10 @@ fn of_request(
             visit(Value::Integer(count(request, name)));
         }
         Fetch::RequestCookie { name } => {
-            for (found, value) in http::cookies(request, b"Cookie") {
-                if (name.is_empty() || found == name.as_bytes()) && visit(Value::Text(value)) {
-                    break;
-                }
-            }
+            named_cookies(request, name).any(|value| visit(Value::Text(value)));
         }
         Fetch::RequestCookieCount { name } => {
-            let count = http::cookies(request, b"Cookie")
-                .filter(|(found, _)| name.is_empty() || *found == name.as_bytes())
-                .count();
+            let count = named_cookies(request, name).count();
             visit(Value::Integer(count as i64));
         }
         Fetch::HttpAuth { userlist } => {
@@ -277,6 +298,54 @@ fn of_request(
         }
         _ => {}
     }
+}
+
+/// Since 1.5 the bytes of a TCP connection are read as a request when a rule asks about one.
+fn of_first_bytes(
+    fetch: &Fetch,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> Certainty {
+    match content::request(facts.content, facts.dialect) {
+        Found::Value((head, bytes)) => {
+            let request = Message {
+                head: &head,
+                bytes: &bytes,
+            };
+            of_request(fetch, request, facts, visit);
+            Certainty::Final
+        }
+        Found::Never => Certainty::Final,
+        Found::NotYet => changing(facts.content.may_grow),
+    }
+}
+
+/// What rules over responses find out about the request: its method, and with 1.4 its version.
+fn of_sent(fetch: &Fetch, sent: Sent, dialect: Dialect, visit: &mut dyn FnMut(Value<'_>) -> bool) {
+    match fetch {
+        Fetch::Method => {
+            if let Some(name) = sent.method.name() {
+                visit(Value::Text(name));
+            }
+        }
+        Fetch::RequestVersion if dialect == Dialect::V1_4 => {
+            let version: &[u8] = match sent.version {
+                Version::Http09 => return,
+                Version::Http10 => b"1.0",
+                Version::Http11 => b"1.1",
+            };
+            visit(Value::Text(version));
+        }
+        _ => {}
+    }
+}
+
+/// The values of the cookies of a name; one without a value is as good as none. An empty name
+/// stands for all of them.
+fn named_cookies<'a>(request: Message<'a>, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    http::cookies(request, b"Cookie")
+        .filter(move |(found, value)| name.is_empty() || (*found == name && !value.is_empty()))
+        .map(|(_, value)| value)
 }
 
 fn header(

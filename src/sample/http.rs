@@ -111,9 +111,10 @@ pub fn url_parameter<'a>(url: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// The address and port in an absolute URL that names an address; zeros otherwise.
-pub fn url_authority(url: &[u8], dialect: Dialect) -> (std::net::Ipv4Addr, u16) {
-    let nothing = (std::net::Ipv4Addr::UNSPECIFIED, 0);
+/// The address and port in an absolute URL that names an address. 1.4 has zeros for other URLs.
+/// 1.8.0 leaves what stood in memory before, and later releases say, as we do, that there is none.
+pub fn url_authority(url: &[u8], dialect: Dialect) -> Option<(std::net::Ipv4Addr, u16)> {
+    let nothing = (dialect == Dialect::V1_4).then_some((std::net::Ipv4Addr::UNSPECIFIED, 0));
     let Some(start) = url.windows(3).position(|w| w == b"://") else {
         return nothing;
     };
@@ -135,7 +136,7 @@ pub fn url_authority(url: &[u8], dialect: Dialect) -> (std::net::Ipv4Addr, u16) 
         _ if https => 443,
         _ => 80,
     };
-    (address, port)
+    Some((address, port))
 }
 
 /// Name and password of a `Basic` authorization; `scratch` keeps them. A proxy is told in another
@@ -204,8 +205,17 @@ mod tests {
     fn parameters() {
         assert_eq!(url_parameter(b"/a?x=1&yy=2;z=3", b"yy"), Some(&b"2"[..]));
         assert_eq!(url_parameter(b"/a?x=1", b"y"), None);
-        assert_eq!(url_authority(b"http://10.0.0.1:81/", Dialect::V1_4).1, 81);
-        assert_eq!(url_authority(b"http://10.0.0.1/", Dialect::V1_4).1, 80);
-        assert_eq!(url_authority(b"/a", Dialect::V1_4).1, 0);
+        assert_eq!(
+            url_authority(b"http://10.0.0.1:81/", Dialect::V1_4)
+                .unwrap()
+                .1,
+            81
+        );
+        assert_eq!(
+            url_authority(b"http://10.0.0.1/", Dialect::V1_4).unwrap().1,
+            80
+        );
+        assert_eq!(url_authority(b"/a", Dialect::V1_4).unwrap().1, 0);
+        assert_eq!(url_authority(b"/a", Dialect::V1_8), None);
     }
 }

@@ -47,6 +47,8 @@ pub struct PatternFile {
     pub name: Word,
     /// `-i` stands before it. A file is read when its name is seen: later flags are not for it.
     pub ignore_case: bool,
+    /// `-M` stands before it: it is a map, and its keys are the patterns.
+    pub is_map: bool,
 }
 
 /// `if` or `unless`.
@@ -107,6 +109,14 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             "an ACL needs a criterion",
         ));
     };
+    if dialect == Dialect::V1_4 && expression::is_unclosed(&first.bytes) {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            first.span,
+            format!("'{}' has no closing parenthesis", first.shown()),
+        )
+        .help("write the criterion and its argument without blanks: hdr(host)"));
+    }
     let (call, converters) = if dialect == Dialect::V1_4 {
         (expression::parse_v1_4(&first.bytes), Vec::new())
     } else {
@@ -166,6 +176,8 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         span: first.span,
     };
     let mut rest = rest;
+    let mut look_up_names = true;
+    let mut is_map = false;
     while let Some((word, after)) = rest.split_first() {
         match word.text() {
             "--" => {
@@ -187,6 +199,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 syntax.files.push(PatternFile {
                     name: file.clone(),
                     ignore_case: syntax.ignore_case,
+                    is_map,
                 });
                 rest = after;
             }
@@ -198,9 +211,29 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                         after.first().map_or(word.span, |w| w.span),
                         "'-m' needs a match method",
                     )
-                    .help("one of: found, bool, int, ip, len, str, beg, end, sub, dir, dom, reg"));
+                    .help(
+                        "one of: found, bool, int, ip, bin, len, str, beg, end, sub, dir, dom, reg",
+                    ));
                 };
+                if !can_compare(criterion, method) {
+                    return Err(Diagnostic::new(
+                        Code::BadAcl,
+                        word.span,
+                        format!(
+                            "'{}' has no values that '-m' could compare so",
+                            criterion.name
+                        ),
+                    ));
+                }
                 syntax.method = method;
+                rest = after;
+            }
+            "-M" if dialect != Dialect::V1_4 => {
+                is_map = true;
+                rest = after;
+            }
+            "-n" if dialect != Dialect::V1_4 => {
+                look_up_names = false;
                 rest = after;
             }
             "-u" if dialect != Dialect::V1_4 => {
@@ -215,8 +248,6 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                 syntax.number = Some(number);
                 rest = after;
             }
-            // The file of `-f` is a map: of no matter here.
-            "-n" | "-M" if dialect != Dialect::V1_4 => rest = after,
             text if dialect == Dialect::V1_8 && text.starts_with('-') => {
                 return Err(Diagnostic::new(
                     Code::BadAcl,
@@ -244,7 +275,17 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             .help("delete the blank, or write -- before the pattern"),
         );
     }
-    match pattern::parse_all(syntax.method, rest, dialect) {
+    let parsed =
+        pattern::parse_all(syntax.method, rest, dialect).and_then(|patterns| {
+            match patterns
+                .iter()
+                .position(|p| !look_up_names && p.pattern.is_name())
+            {
+                Some(at) => Err(rest.get(at).unwrap_or(first)),
+                None => Ok(patterns),
+            }
+        });
+    match parsed {
         Ok(patterns) => {
             for found in patterns {
                 syntax.pattern_spans.push(found.span);
@@ -266,6 +307,13 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         }
     }
     let empty = syntax.patterns.is_empty() && syntax.files.is_empty();
+    if empty && criterion.method == MatchMethod::Group {
+        return Err(Diagnostic::new(
+            Code::MissingArgument,
+            first.span,
+            format!("'{}' needs the names of groups", criterion.name),
+        ));
+    }
     let needs_patterns = !matches!(syntax.method, MatchMethod::Bool | MatchMethod::Found);
     if empty
         && words.len() == 1
@@ -289,8 +337,23 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
     Ok(syntax)
 }
 
+/// Whether the values of a criterion can be compared that way: a method is a name, a truth is no
+/// address, and groups are compared as groups.
+fn can_compare(criterion: &Criterion, method: MatchMethod) -> bool {
+    match criterion.method {
+        MatchMethod::Group => false,
+        MatchMethod::Bool => !matches!(method, MatchMethod::Address | MatchMethod::Binary),
+        _ if criterion.fetch == "method" => !matches!(
+            method,
+            MatchMethod::Integer | MatchMethod::Address | MatchMethod::Bool
+        ),
+        _ => true,
+    }
+}
+
 fn expected(method: MatchMethod) -> &'static str {
     match method {
+        MatchMethod::Binary => "bytes as pairs of hexadecimal digits",
         MatchMethod::Integer | MatchMethod::Length => {
             "integers, ranges as 10:20, and the operators eq, ge, gt, le, lt"
         }
@@ -307,6 +370,7 @@ fn method_of(name: &str) -> Option<MatchMethod> {
         "int" => MatchMethod::Integer,
         "ip" => MatchMethod::Address,
         "len" => MatchMethod::Length,
+        "bin" => MatchMethod::Binary,
         "str" => MatchMethod::Exact,
         "beg" => MatchMethod::Prefix,
         "end" => MatchMethod::Suffix,

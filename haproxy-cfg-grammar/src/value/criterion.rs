@@ -362,23 +362,41 @@ pub const CRITERIA: &[Criterion] = &[
         row("url_param", "url_param", UrlParameter, Exact, Request),
         version::V1_5,
     ),
-    later(
-        row("url_param_reg", "url_param", UrlParameter, Regex, Request),
-        version::V1_5,
-    ),
-    later(
-        row(
-            "url_param_sub",
-            "url_param",
-            UrlParameter,
-            Substring,
-            Request,
-        ),
-        version::V1_5,
-    ),
     row("url_port", "url_port", NONE, Integer, Request),
     row("url_reg", "url", NONE, Regex, Request),
     row("url_sub", "url", NONE, Substring, Request),
+    later(
+        row("urlp", "url_param", UrlParameter, Exact, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_beg", "url_param", UrlParameter, Prefix, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_dir", "url_param", UrlParameter, Directory, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_dom", "url_param", UrlParameter, Domain, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_end", "url_param", UrlParameter, Suffix, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_len", "url_param", UrlParameter, Length, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_reg", "url_param", UrlParameter, Regex, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_sub", "url_param", UrlParameter, Substring, Request),
+        version::V1_5,
+    ),
     row("wait_end", "wait_end", NONE, Bool, Remembered),
 ];
 

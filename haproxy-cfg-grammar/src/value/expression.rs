@@ -64,6 +64,11 @@ pub fn parse(bytes: &[u8]) -> Option<Expression> {
     })
 }
 
+/// Whether a word has a parenthesis that nothing closes: 1.4 refuses such a criterion.
+pub fn is_unclosed(bytes: &[u8]) -> bool {
+    memchr::memchr(b'(', bytes).is_some_and(|at| !bytes[at..].contains(&b')'))
+}
+
 /// The word as 1.4 reads an ACL criterion: the name goes up to the first parenthesis, the
 /// argument up to the next closing one; what follows is not looked at.
 pub fn parse_v1_4(bytes: &[u8]) -> Call {
@@ -96,5 +101,6 @@ mod tests {
         assert_eq!(parse(b"src,"), None);
         assert_eq!(parse(b"hdr(x"), None);
         assert_eq!(parse_v1_4(b"hdr(x").argument.as_deref(), Some(&b"x"[..]));
+        assert!(is_unclosed(b"hdr(x") && !is_unclosed(b"hdr(x)y") && !is_unclosed(b"hdr"));
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::Dialect;
-use crate::value::address::{self, Network, NetworkV6};
+use crate::value::address::{self, Host, Network, NetworkV6};
 use crate::value::number;
 use crate::{Span, Word};
 
@@ -21,6 +21,8 @@ pub enum MatchMethod {
     Length,
     /// Equal strings.
     Exact,
+    /// Equal bytes, written in hexadecimal digits (`-m bin`).
+    Binary,
     /// The string begins so.
     Prefix,
     /// The string ends so.
@@ -59,6 +61,13 @@ pub enum PatternSyntax {
     Network(Network),
     /// An IPv6 network (since 1.5).
     NetworkV6(NetworkV6),
+}
+
+impl PatternSyntax {
+    /// Whether it is a host name, which has to be looked up.
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::Network(network) if matches!(network.host, Host::Name(_)))
+    }
 }
 
 /// How the integers that follow an operator are meant.
@@ -122,7 +131,11 @@ pub fn parse(
                 whole_integer(operator, bytes).or_else(|| integer(operator, bytes))?
             }
         },
-        MatchMethod::Version => version(operator, bytes)?,
+        MatchMethod::Version => match dialect {
+            Dialect::V1_4 => version_of_1_4(operator, bytes)?,
+            Dialect::V1_8 | Dialect::Hapax => version(operator, bytes)?,
+        },
+        MatchMethod::Binary => PatternSyntax::Text(hexadecimal(bytes)?),
         MatchMethod::Regex => PatternSyntax::Regex(bytes.into()),
         MatchMethod::Address if dialect != Dialect::V1_4 && bytes.contains(&b':') => {
             PatternSyntax::NetworkV6(address::network_v6(bytes)?)
@@ -231,43 +244,155 @@ fn integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
     })
 }
 
-/// The same without anything that is no digit; `:high` is allowed.
+/// The same since 1.5: nothing but digits, and `-` is as good as `:`, so that `-5` is everything up
+/// to 5. An operator does not matter to a range.
 fn whole_integer(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
-    let one = |bytes: &[u8]| match number::atol(bytes) {
-        (value, true) => Some(value),
-        (_, false) => None,
-    };
-    let Some(at) = memchr::memchr(b':', bytes) else {
+    let one = |bytes: &[u8]| number::digits(bytes).and_then(|n| i64::try_from(n).ok());
+    let Some(at) = bytes.iter().position(|b| matches!(b, b':' | b'-')) else {
         return Some(operator.range(one(bytes)?));
     };
+    let (low, high) = (&bytes[..at], &bytes[at + 1..]);
+    range_between(low, high, one)
+}
+
+/// A range with at least one end, and none that is the wrong way round.
+fn range_between(
+    low: &[u8],
+    high: &[u8],
+    one: impl Fn(&[u8]) -> Option<i64>,
+) -> Option<PatternSyntax> {
     let side = |bytes: &[u8]| match bytes {
         [] => Some(None),
         bytes => one(bytes).map(Some),
     };
-    Some(PatternSyntax::Range {
-        min: side(&bytes[..at])?,
-        max: side(&bytes[at + 1..])?,
+    let (min, max) = (side(low)?, side(high)?);
+    match (min, max) {
+        (None, None) => None,
+        (Some(min), Some(max)) if min > max => None,
+        _ => Some(PatternSyntax::Range { min, max }),
+    }
+}
+
+/// `major[.minor]`, and ranges of them, where the operator does not matter.
+fn version(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+    let one = |bytes: &[u8]| {
+        let (major, minor) = match memchr::memchr(b'.', bytes) {
+            Some(at) => (&bytes[..at], &bytes[at + 1..]),
+            None => (bytes, &b"0"[..]),
+        };
+        let number = |bytes: &[u8]| u16::try_from(number::digits(bytes)?).ok().map(i64::from);
+        Some((number(major)? << 16) + number(minor)?)
+    };
+    match memchr::memchr(b':', bytes) {
+        None => Some(operator.range(one(bytes)?)),
+        Some(at) => range_between(&bytes[..at], &bytes[at + 1..], one),
+    }
+}
+
+/// The same as 1.4 reads it: of each part the digits that it begins with.
+fn version_of_1_4(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
+    let one = |bytes: &[u8]| {
+        let mut parts = bytes.splitn(3, |b| *b == b'.');
+        let major = number::atol(parts.next().unwrap_or_default()).0;
+        let minor = number::atol(parts.next().unwrap_or_default()).0;
+        (major < 1 << 16 && parts.next().is_none()).then(|| (major << 16).saturating_add(minor))
+    };
+    if !bytes.first()?.is_ascii_digit() {
+        return None;
+    }
+    let Some(at) = memchr::memchr(b':', bytes) else {
+        return Some(operator.range(one(bytes)?));
+    };
+    (operator == Operator::Equal).then_some(PatternSyntax::Range {
+        min: Some(one(&bytes[..at])?),
+        max: Some(one(&bytes[at + 1..])?),
     })
 }
 
-/// `major[.minor]`, and ranges of them.
-fn version(operator: Operator, bytes: &[u8]) -> Option<PatternSyntax> {
-    let one = |text: &str| -> Option<i64> {
-        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
-        let number = |t: &str| -> Option<i64> { t.parse::<u16>().ok().map(i64::from) };
-        Some((number(major)? << 16) + number(minor)?)
-    };
-    let text = std::str::from_utf8(bytes).ok()?;
-    let Some((low, high)) = text.split_once(':') else {
-        return Some(operator.range(one(text)?));
-    };
-    let max = if high.is_empty() {
-        None
-    } else {
-        Some(one(high)?)
-    };
-    Some(PatternSyntax::Range {
-        min: Some(one(low)?),
-        max,
-    })
+/// Bytes from pairs of hexadecimal digits.
+fn hexadecimal(bytes: &[u8]) -> Option<Box<[u8]>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|n| n as u8);
+    bytes
+        .chunks(2)
+        .map(|pair| match *pair {
+            [high, low] => Some(digit(high)? << 4 | digit(low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(min: Option<i64>, max: Option<i64>) -> Option<PatternSyntax> {
+        Some(PatternSyntax::Range { min, max })
+    }
+
+    #[test]
+    fn integers_by_version() {
+        use Operator::{Equal, Greater, GreaterOrEqual};
+        for (operator, text, of_1_4, of_1_8) in [
+            (Equal, "5", range(Some(5), Some(5)), range(Some(5), Some(5))),
+            (Equal, "5:", range(Some(5), Some(0)), range(Some(5), None)),
+            (Equal, ":5", None, range(None, Some(5))),
+            (Equal, "-5", None, range(None, Some(5))),
+            (
+                Equal,
+                "5-6",
+                range(Some(5), Some(5)),
+                range(Some(5), Some(6)),
+            ),
+            (Equal, "6:5", range(Some(6), Some(5)), None),
+            (Equal, "5a", range(Some(5), Some(5)), None),
+            (Equal, "+5", None, None),
+            (Equal, ":", None, None),
+            (Greater, "5", range(Some(6), None), range(Some(6), None)),
+            (GreaterOrEqual, "5:7", None, range(Some(5), Some(7))),
+            (
+                Equal,
+                "9223372036854775808",
+                range(Some(i64::MAX), Some(i64::MAX)),
+                None,
+            ),
+        ] {
+            let read = |dialect| parse(MatchMethod::Integer, operator, text.as_bytes(), dialect);
+            assert_eq!(read(Dialect::V1_4), of_1_4, "1.4 {text}");
+            assert_eq!(read(Dialect::V1_8), of_1_8, "1.8 {text}");
+        }
+    }
+
+    #[test]
+    fn versions_by_version() {
+        let v = |major: i64, minor: i64| Some((major << 16) + minor);
+        for (text, of_1_4, of_1_8) in [
+            ("3.1", range(v(3, 1), v(3, 1)), range(v(3, 1), v(3, 1))),
+            ("3", range(v(3, 0), v(3, 0)), range(v(3, 0), v(3, 0))),
+            ("3.", range(v(3, 0), v(3, 0)), None),
+            ("3.0:3.2", range(v(3, 0), v(3, 2)), range(v(3, 0), v(3, 2))),
+            (":3", None, range(None, v(3, 0))),
+            ("3.1:3.0", range(v(3, 1), v(3, 0)), None),
+            ("65536.1", None, None),
+            ("1.1.1", None, None),
+            ("x", None, None),
+        ] {
+            let read = |dialect| {
+                parse(
+                    MatchMethod::Version,
+                    Operator::Equal,
+                    text.as_bytes(),
+                    dialect,
+                )
+            };
+            assert_eq!(read(Dialect::V1_4), of_1_4, "1.4 {text}");
+            assert_eq!(read(Dialect::V1_8), of_1_8, "1.8 {text}");
+        }
+    }
+
+    #[test]
+    fn bytes_in_hexadecimal() {
+        assert_eq!(hexadecimal(b"2d2D").as_deref(), Some(&b"--"[..]));
+        assert_eq!(hexadecimal(b"2"), None);
+        assert_eq!(hexadecimal(b"zz"), None);
+    }
 }

@@ -82,6 +82,7 @@ fn with_facts<R>(request: &str, ask: impl FnOnce(&Facts<'_>) -> R) -> R {
             head: &head,
             bytes: &bytes,
         }),
+        sent: None,
         response: None,
         content: Content {
             bytes: &[],

@@ -255,6 +255,7 @@ fn kind(used: &Use<'_>, dialect: Dialect) -> &'static str {
         MatchMethod::Integer | MatchMethod::Version => "int",
         MatchMethod::Length => "len",
         MatchMethod::Exact => "str",
+        MatchMethod::Binary => "bin",
         MatchMethod::Prefix => "beg",
         MatchMethod::Suffix => "end",
         MatchMethod::Substring => "sub",

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::check::{Answer, Probe, Program, Report, Status};
 use crate::engine::socket::Socket;
 use crate::engine::source::{self, Origin};
-use crate::engine::target::Target;
+use crate::engine::target::{StartError, Target};
 use crate::plan::{ProxyHeader, Source};
 use crate::proxy_header;
 
@@ -26,6 +26,11 @@ pub(super) struct Limits {
     /// `timeout check`: how long an answer may take from then on, whatever `whole` says.
     pub(super) answer: Option<Duration>,
 }
+
+/// What a check that finds no port says.
+pub(super) const NO_PORT: &[u8] = b"Out of local source ports on the system";
+/// What one says that does not find its address.
+pub(super) const NO_SOURCE: &[u8] = b"Can't bind to source address";
 
 /// A check that is to be made.
 #[derive(Debug)]
@@ -134,24 +139,16 @@ impl Conversation<'_> {
         };
         let unix = target.internet().is_none();
         let mut socket = self.start(target).map_err(|error| match error {
-            // The port that it could come from is on its way there already.
-            StartError::Connect(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
-                ) =>
-            {
+            error if error.lacks_port() && (!self.v1_4 || self.has_range()) => {
                 if self.v1_4 {
                     // There the next check is waited for.
                     return Report::new(Status::Initializing);
                 }
-                Report::new(Status::L4Refused).saying(b"Out of local source ports on the system")
+                Report::new(Status::L4Refused).saying(NO_PORT)
             }
             // 1.4 has no words for that.
             StartError::Source(_) if self.v1_4 => Report::new(Status::SocketError),
-            StartError::Source(_) => {
-                Report::new(Status::L4Refused).saying(b"Can't bind to source address")
-            }
+            StartError::Source(_) => Report::new(Status::L4Refused).saying(NO_SOURCE),
             StartError::Connect(error) if self.v1_4 => refused(error),
             StartError::Connect(error) => {
                 let said = format!("General socket error ({})", words(&error));
@@ -179,20 +176,15 @@ impl Conversation<'_> {
         }
     }
 
+    /// Whether it may come from one of several ports.
+    fn has_range(&self) -> bool {
+        let ports = self.source.as_ref().and_then(|source| source.ports);
+        ports.is_some_and(|(low, high)| low != high)
+    }
+
     fn start(&self, target: &Target) -> Result<Socket, StartError> {
         start(target, self.source.as_ref(), self.program.is_connect())
     }
-}
-
-/// Why a connection has not even begun.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    /// It cannot come from where it should.
-    #[error(transparent)]
-    Source(io::Error),
-    /// It cannot go where it should.
-    #[error(transparent)]
-    Connect(#[from] io::Error),
 }
 
 /// Begins to connect. `unseen` keeps the last step of the handshake back.
@@ -221,7 +213,7 @@ fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socke
 pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec<u8> {
     let mut said = Vec::new();
     let conversation = async {
-        let mut socket = start(target, None, false).map_err(io::Error::other)?;
+        let mut socket = start(target, None, false).map_err(io::Error::from)?;
         poll_fn(|cx| socket.poll_writable(cx)).await?;
         socket.take_error()?;
         let mut rest = question;

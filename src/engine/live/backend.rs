@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::queue::{Queue, Ticket, Turn, Waiter};
 use super::{Counters, Gate, Peak, Server};
+use crate::balance::weight::SCALE;
 use crate::balance::{Balancer, Candidate};
 use haproxy_cfg_grammar::Dialect;
 
@@ -564,7 +565,12 @@ impl Backend {
         let now = Instant::now();
         let full = state.balancer.effective(server.weights().0, 1, 0);
         let effective = state.warmed(index, now);
-        let percent = (effective * 100).checked_div(full).unwrap_or(100);
+        // Rounded as HAProxy does, who counts in steps of the weight.
+        let percent = if effective < full {
+            (effective * 100 + SCALE - 1) / full
+        } else {
+            100
+        };
         (state.balancer.shown(effective), percent)
     }
 }

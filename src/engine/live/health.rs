@@ -99,6 +99,18 @@ impl Backend {
         });
     }
 
+    /// Says that there was no port for a connection to come from.
+    pub(crate) fn tell_of_no_port(&self) {
+        let line = self.with_plan(|_, proxy| log::no_port(&proxy.name));
+        self.tell(log::ERR, &line.unwrap_or_default());
+    }
+
+    /// Says that the address that connections come from is none of this machine.
+    pub(crate) fn tell_of_no_source(&self) {
+        let line = self.with_plan(|plan, proxy| log::no_source(&proxy.name, plan.dialect));
+        self.tell(EMERGENCY, &line.unwrap_or_default());
+    }
+
     /// Calls with what the plan in service says of the proxy.
     fn with_plan<T>(&self, look: impl FnOnce(&Plan, &Proxy) -> T) -> Option<T> {
         let plan = self.plan.load();
@@ -193,6 +205,17 @@ impl Backend {
     /// A server has come up, or gone down: everything that follows, for it and for those that track
     /// it.
     fn turn(self: &Arc<Self>, server: &Arc<Server>, news: News, reason: Reason<'_>) {
+        self.turn_as_seen(server, news, reason, 0);
+    }
+
+    /// The same; so many of its sessions are as good as gone.
+    fn turn_as_seen(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        news: News,
+        reason: Reason<'_>,
+        leaving: u32,
+    ) {
         let now = Instant::now();
         let (was_up, up) = server.refresh();
         if was_up != up {
@@ -201,7 +224,16 @@ impl Backend {
             record.note_change(up, now);
             record.slowstart = if up { slowstart } else { 0 };
         }
-        let effects = self.update(server, now);
+        // For 1.4 one that is down goes down once more when it is taken out.
+        let again = !was_up
+            && !up
+            && matches!(news, News::Maintenance { .. })
+            && self.dialect() == Dialect::V1_4;
+        if again {
+            server.record.lock().note_change(false, now);
+        }
+        let mut effects = self.update(server, now);
+        effects.left.sessions = effects.left.sessions.saturating_sub(leaving);
         self.tell_change(server, news, reason, effects);
         if was_up && !up && server.settings().shutdown_sessions {
             server.end_sessions(Cause::Down);
@@ -215,14 +247,15 @@ impl Backend {
         let name = self
             .with_plan(|_, proxy| proxy.name.clone())
             .unwrap_or_default();
-        for (backend, follower) in followers {
+        // Who has begun to track it last is told first.
+        for (backend, follower) in followers.into_iter().rev() {
             let (Some(backend), Some(follower)) = (backend.upgrade(), follower.upgrade()) else {
                 continue;
             };
             let before = (follower.is_up(), follower.took_clients());
             follower.refresh();
             let after = (follower.is_up(), follower.takes_clients());
-            if before == after || follower.is_in_maintenance() {
+            if before == after && !again || follower.is_in_maintenance() {
                 continue;
             }
             // Undone, so that the change is seen where it is told.
@@ -232,7 +265,7 @@ impl Backend {
                 (true, true) => News::Up,
                 (true, false) => News::Stopping,
                 (false, _) => News::Down {
-                    was_stopping: !before.1,
+                    was_stopping: !before.1 && !again,
                 },
             };
             backend.turn(&follower, news, Reason::Tracked(&name, &server.name));
@@ -285,18 +318,19 @@ impl Backend {
             change,
             was_stopping,
             moved.then_some(&health),
-            &report,
+            (&report, 0),
         );
     }
 
-    /// What follows from a verdict. `moved` is the health after one that has moved it.
+    /// What follows from a verdict. `moved` is the health after one that has moved it; so many
+    /// sessions are on their way out because of it.
     fn follow_up(
         self: &Arc<Self>,
         server: &Arc<Server>,
         change: Change,
         was_stopping: bool,
         moved: Option<&crate::check::Health>,
-        report: &Report,
+        (report, leaving): (&Report, u32),
     ) {
         let logs = self
             .with_plan(|_, proxy| proxy.options.log_health_checks)
@@ -324,7 +358,7 @@ impl Backend {
         } else {
             Reason::Check(report)
         };
-        self.turn(server, news, reason);
+        self.turn_as_seen(server, news, reason, leaving);
     }
 
     /// Traffic has shown something of a server. Costs nothing to speak of unless it is observed.
@@ -354,7 +388,11 @@ impl Backend {
             sign.words()
         );
         let report = Report::new(Status::Observed).saying(words.as_bytes());
-        let forgiving = forgiving(self.dialect());
+        let dialect = self.dialect();
+        let v1_4 = dialect == Dialect::V1_4;
+        let forgiving = forgiving(dialect);
+        // Later versions look when the session has left the server, 1.4 where it was broken off.
+        let leaving = u32::from(!v1_4 || sign == Sign::Broken);
         let (change, moved, health, was_stopping) = {
             let mut record = server.record.lock();
             let before = record.health;
@@ -368,6 +406,10 @@ impl Backend {
                 }
                 OnError::MarkDown => record.health.kill(),
             };
+            let lost = v1_4 && change == Change::Down;
+            if observed.on_error != OnError::Fastinter && before.is_up() && !lost {
+                record.failed_checks += 1;
+            }
             if observed.on_error != OnError::Fastinter {
                 record.report = report.clone();
             }
@@ -383,7 +425,7 @@ impl Backend {
             change,
             was_stopping,
             moved.then_some(&health),
-            &report,
+            (&report, leaving),
         );
         if let Some(fast) = settings.check.as_ref().and_then(|check| check.fastinter) {
             server.hurry(Instant::now() + fast);
@@ -501,8 +543,9 @@ impl Backend {
             (Admin::Maintenance, true, _) | (Admin::Ready, false, false) => return,
             (Admin::Drain, false, true) => return,
             (Admin::Maintenance, false, _) if !v1_4 && !was_running => News::MaintenanceWhileDown,
+            // 1.4 is alarmed by one that is down, too, but not by one that gets no new clients.
             (Admin::Maintenance, false, _) => News::Maintenance {
-                was_up: took_clients,
+                was_up: took_clients || !was_running,
             },
             (Admin::Ready, true, false) if was_down => return,
             (Admin::Ready, true, _) if !was_down => News::Ready { drained: false },
@@ -510,7 +553,19 @@ impl Backend {
             (Admin::Drain, true, _) => News::Ready { drained: true },
             (Admin::Drain, false, false) => News::Drain { up: was_running },
         };
-        self.turn(server, news, by);
+        let follows = server.record.lock().follows.clone();
+        let held_down = follows.filter(|(_, followed)| v1_4 && !followed.is_up());
+        match held_down.filter(|_| matches!(news, News::Ready { .. })) {
+            // It does not come back: the one that it tracks is down.
+            Some((backend, followed)) => {
+                let reason = Reason::Tracked(&backend, &followed.name);
+                let news = News::Down {
+                    was_stopping: false,
+                };
+                self.turn(server, news, reason);
+            }
+            None => self.turn(server, news, by),
+        }
         if news == (News::Ready { drained: true }) {
             self.tell_change(
                 server,
@@ -558,12 +613,13 @@ impl Backend {
         }
     }
 
-    /// Lets servers that came up a while ago have more of their weight. Answers whether any is
-    /// still warming up.
-    pub(crate) fn warm_up(self: &Arc<Self>) -> bool {
+    /// Lets servers that came up a while ago have more of their weight. Answers how long it is until
+    /// one of them gets some more: that comes with every second after it came up.
+    pub(crate) fn warm_up(self: &Arc<Self>) -> Option<Duration> {
+        const STEP: Duration = Duration::from_secs(1);
         let now = Instant::now();
         let mut state = self.state.lock();
-        let mut more = false;
+        let mut next: Option<Duration> = None;
         let mut woken: Woken = Vec::new();
         for index in 0..state.members.len() {
             let since = {
@@ -576,18 +632,19 @@ impl Backend {
                     record.slowstart = 0;
                     None
                 } else {
+                    let left = STEP - Duration::from_nanos(since.subsec_nanos().into());
+                    next = Some(next.map_or(left, |next| next.min(left)));
                     Some(since.as_secs() * 100 / record.slowstart)
                 }
             };
             state.members[index].share = since.map_or(100, |percent| percent.max(1) as u32);
-            more |= since.is_some();
             let weight = state.effective(index, now);
             state.balancer.set_weight(index, weight);
             woken.extend(self.serve(&mut state, index));
         }
         drop(state);
         wake(woken);
-        more
+        next
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Session, millis};
 use crate::engine::live::Server;
+use crate::engine::target::StartError;
 use crate::log::{Cause, Counts, HttpPart, Record, Termination, Timers};
 use crate::plan::{LogFormat, Mode, Severity};
 use crate::regular_expression;
@@ -183,6 +184,16 @@ impl Session {
         self.worker
             .log
             .send_with(&proxy.log_targets, global, severity, compose, fields);
+    }
+
+    /// A connection to a server that has no own end is worth a line: it is the machine that lacks it.
+    pub(crate) fn report_no_start(&self, error: &StartError) {
+        let backend = &self.backend_handles().backend;
+        match error {
+            StartError::Source(_) => backend.tell_of_no_source(),
+            error if error.lacks_port() => backend.tell_of_no_port(),
+            StartError::Connect(_) => {}
+        }
     }
 
     /// The line of a connection that has not begun as it must.

@@ -8,7 +8,7 @@ use crate::acl::Verdict;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
 use crate::plan::TcpAction;
-use crate::sample::Content;
+use crate::sample::{Content, content};
 
 impl Transaction {
     /// Waits until the rules can decide. Answers whether the connection is accepted.
@@ -45,6 +45,23 @@ impl Transaction {
             }
         })
         .await
+    }
+
+    /// Leaves the bytes of a TCP connection as HAProxy does when rules have looked at them as HTTP.
+    pub(crate) fn settle_first_bytes(&mut self, session: &Session) {
+        if !session.frontend_handles().sees_http {
+            return;
+        }
+        let dialect = session.generation.plan.dialect;
+        let Some(bytes) = content::seen_as_http(self.up.buffer.bytes(), dialect) else {
+            return;
+        };
+        self.up.buffer.consume(self.up.buffer.len());
+        let limit = session.generation.plan.global.tune.bufsize as usize;
+        let room = self.up.buffer.room(&session.worker.pool, limit);
+        let fits = bytes.len().min(room.len());
+        room[..fits].copy_from_slice(&bytes[..fits]);
+        self.up.buffer.filled(fits);
     }
 
     /// Whether the client has left already and said nothing, as whoever only looks whether the port is

@@ -191,7 +191,8 @@ impl Transaction {
         let mut message = b"HTTP/1.1 302 Found\r\nCache-Control: no-cache\r\nContent-length: 0\r\n\
             Location: "
             .to_vec();
-        message.extend_from_slice(&prefix.unwrap_or_default());
+        // A lone slash is no prefix: the client is to ask here again.
+        message.extend_from_slice(prefix.as_deref().filter(|p| p != b"/").unwrap_or_default());
         message.extend_from_slice(&self.path);
         message.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
         self.reply(session, message, 302, false).await;

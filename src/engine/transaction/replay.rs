@@ -48,6 +48,6 @@ impl Transaction {
         self.replayed = true;
         connect::connect(session, self)
             .await
-            .map_err(|failure| End::new(failure.termination, Some(failure.status)))
+            .map_err(|failure| End::new(failure.termination, failure.status))
     }
 }

@@ -115,7 +115,10 @@ impl Transaction {
         self.down.read = read + message.len() as u64;
         self.status = status;
         if session.client.broken {
-            self.down.read = read;
+            // What is said to a client that goes while there is no server counts as if it were sent.
+            if !self.connecting || self.timing.connected.is_some() {
+                self.down.read = read;
+            }
             return;
         }
         let timeout = session.proxy().timeouts.client;

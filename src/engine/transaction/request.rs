@@ -14,7 +14,7 @@ use crate::engine::session::Session;
 use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::framing;
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, Method, Policy, Scan, Tolerance};
+use crate::http1::{Body, Framing, FramingError, Intent, Method, Policy, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, LogFormat, Tune};
 use crate::rewrite::forwarded_for;
@@ -174,14 +174,17 @@ impl Transaction {
         let plan = &session.generation.plan;
         self.upgrade_http09(session)?;
         let bytes = self.up.buffer.bytes();
-        let framing = Framing::of_request(&self.request, bytes, self.version, plan.dialect)
-            .map_err(|_| {
-                let (at, body) = framing::wrong_length(&self.request, bytes);
-                session.capture_request(bytes.to_vec(), at, body);
-                end(Cause::Proxy, ErrorStatus::S400)
-            })?;
-        // 1.4 leaves both to the server, which may believe the other one.
-        if framing == Framing::Chunked {
+        let (version, dialect) = (self.version, plan.dialect);
+        let framing = match Framing::of_request(&self.request, bytes, version, dialect) {
+            // Whether there is harm in it is known when it is about to leave.
+            Err(FramingError::TransferEncoding) if dialect != Dialect::Hapax => {
+                self.is_doubtful = true;
+                Framing::of_request_unguarded(&self.request, bytes, version, dialect)
+            }
+            framing => framing,
+        };
+        let framing = framing.map_err(|_| self.refuse_length(session))?;
+        if framing == Framing::Chunked && dialect != Dialect::V1_4 {
             self.request.remove_all(bytes, b"Content-Length");
         }
         self.length_known = framing != Framing::UntilClose;
@@ -191,6 +194,35 @@ impl Transaction {
         let _ = missing.advance(&bytes[self.request.received_len()..]);
         if missing.is_awaited() && session.delays_acknowledgements() {
             session.client.socket.acknowledge();
+        }
+        Ok(())
+    }
+
+    fn refuse_length(&self, session: &Session) -> End {
+        let bytes = self.up.buffer.bytes();
+        let (at, body) = framing::wrong_length(&self.request, bytes);
+        session.capture_request(bytes.to_vec(), at, body);
+        end(Cause::Proxy, ErrorStatus::S400)
+    }
+
+    /// Lets no request leave whose end a server may find elsewhere, when that could make another
+    /// request of what follows: one that no rule has seen. It cannot where nothing follows on the
+    /// connection, nor in a tunnel, where rules see the first request only.
+    fn guard_length(&mut self, session: &Session) -> Result<(), End> {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        if self.intent == Intent::Tunnel && (v1_4 || !self.policy.is_passive_close()) {
+            return Ok(());
+        }
+        let ends = matches!(self.intent, Intent::ServerClose | Intent::Close);
+        if self.is_doubtful && !(ends && self.body.is_done()) {
+            self.incident = Some(Incident::BadRequest);
+            self.timing.received = None;
+            return Err(self.refuse_length(session));
+        }
+        // 1.4 leaves both to the server, which may believe the other one.
+        if v1_4 && matches!(self.body, Body::Chunked(_)) {
+            let bytes = self.up.buffer.bytes();
+            self.request.remove_all(bytes, b"Content-Length");
         }
         Ok(())
     }
@@ -229,7 +261,8 @@ impl Transaction {
         self.intent = self
             .connection
             .finish(&mut self.request, bytes, self.policy, facts);
-
+        self.guard_length(session)?;
+        let (backend, bytes) = (session.backend(), self.up.buffer.bytes());
         let named = backend.send_name_header.as_ref();
         if let Some(name) = named {
             self.request.remove_all(bytes, name);

@@ -13,7 +13,7 @@ use crate::plan::{ErrorStatus, ProxyId};
 use crate::rule::{
     Between, Effects, Moment, PAGE_REALM, ResponseVerdict, Statistics, Verdict, with_request,
 };
-use crate::sample::{Content, Facts, Message, http};
+use crate::sample::{Content, Facts, Message, Sent, http};
 use crate::userlist;
 
 /// The look at the `Connection` header that comes between the rules of a proxy.
@@ -43,6 +43,7 @@ impl Transaction {
             proxy,
             dialect: session.generation.plan.dialect,
             request: None,
+            sent: None,
             response: None,
             content,
             source: session.peer,
@@ -176,8 +177,14 @@ impl Transaction {
             if !handles.rules.acts_on_responses() {
                 continue;
             }
-            // The request is gone by now: what looks at it has no value.
-            let base = self.facts(session, id, whole(&[]));
+            // The request is gone by now: what looks at its lines has no value.
+            let base = Facts {
+                sent: Some(Sent {
+                    method: self.method,
+                    version: self.version,
+                }),
+                ..self.facts(session, id, whole(&[]))
+            };
             let verdict = handles.rules.response(
                 &session.generation.proxy(id).http_rules,
                 &handles.acls,
