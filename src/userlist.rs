@@ -25,13 +25,23 @@ pub fn fits(password: &Password, given: &[u8]) -> bool {
 }
 
 /// Whether a password has that hash, in one of the forms of crypt(3): DES, `_` BSDi's DES, `$1$` MD5,
-/// `$2a$`, `$2b$` and `$2y$` bcrypt, `$5$` SHA-256, `$6$` SHA-512, `$sha1$`, `$y$` yescrypt. In any
+/// `$2a$`, `$2b$` and `$2y$` bcrypt (`$2x$` for passwords in ASCII), `$5$` SHA-256, `$6$` SHA-512, `$sha1$`, `$y$` yescrypt. In any
 /// other form nothing has.
 fn fits_hash(expected: &str, given: &[u8]) -> bool {
     if expected.starts_with("$y$") {
         return Yescrypt::default().verify_password(given, expected).is_ok();
     }
+    if let Some(rest) = expected.strip_prefix("$2x$") {
+        // An old mistake with bytes above 127, and right for all other passwords.
+        return given.is_ascii() && pwhash::unix::verify(given, &format!("$2b${rest}"));
+    }
     pwhash::unix::verify(given, expected)
+}
+
+/// Whether it takes a while to compare with: there is a hash, of a form that can be made slow.
+pub fn is_slow(password: &Password) -> bool {
+    matches!(password, Password::Crypt(hash)
+        if matches!(**hash, [b'_', ..] | [b'$', ..]) && !hash.starts_with(b"$1$"))
 }
 
 /// Whether a hash is in one of the forms that [`fits`] knows.
@@ -42,7 +52,7 @@ pub fn is_known_form(hash: &[u8]) -> bool {
             rest.contains(&b'$')
                 && matches!(
                     form,
-                    b"1" | b"2a" | b"2b" | b"2y" | b"5" | b"6" | b"sha1" | b"y"
+                    b"1" | b"2a" | b"2b" | b"2x" | b"2y" | b"5" | b"6" | b"sha1" | b"y"
                 )
         }
         [b'_', ..] => hash.len() == 20,
@@ -83,6 +93,8 @@ mod tests {
             (Password::Crypt("$9$nothing".into()), "secret", false),
             (Password::Crypt(BCRYPT.into()), "open-sesame", true),
             (Password::Crypt(BCRYPT.into()), "open-sesamf", false),
+            (Password::Crypt(OLD_BCRYPT.into()), "open-sesame", true),
+            (Password::Crypt(OLD_BCRYPT.into()), "open-sesamf", false),
             (Password::Crypt(YESCRYPT.into()), "open-sesame", true),
             (Password::Crypt(YESCRYPT.into()), "open-sesamf", false),
             (
@@ -111,6 +123,7 @@ mod tests {
     }
 
     const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO";
+    const OLD_BCRYPT: &str = "$2x$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO";
     const YESCRYPT: &str = "$y$j9T$abcdefghijklmnop$6S9Q1k6fvwNqMXok6b6Grr6htOkfOdZhxJhjBsKUuBB";
     const LONG: &str =
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";

@@ -27,6 +27,11 @@ pub fn placement() -> PathBuf {
     here().join("corpus/placement")
 }
 
+/// The file with passwords, their hashes, and which HAProxy takes.
+pub fn passwords() -> PathBuf {
+    here().join("corpus/passwords.txt")
+}
+
 /// The folder with the configurations and their verdicts.
 pub fn config() -> PathBuf {
     here().join("corpus/config")

@@ -69,9 +69,9 @@ fn runtimes_are_built_in_one_place() {
     let mut builders: Vec<PathBuf> = rust_files(&root().join("src"))
         .into_iter()
         .filter(|file| {
-            production_lines(file)
-                .iter()
-                .any(|line| line.contains("runtime::Builder"))
+            production_lines(file).iter().any(|line| {
+                line.contains("Builder::new_current_thread") || line.contains("Builder::new_multi")
+            })
         })
         .filter_map(|file| Some(file.strip_prefix(root()).ok()?.to_owned()))
         .collect();

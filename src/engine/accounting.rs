@@ -166,10 +166,9 @@ impl Session {
             (Cause::ClientAbort, Stage::Data | Stage::Headers | Stage::Last) => {
                 Counter::ClientAborts
             }
-            (Cause::ServerAbort, Stage::Data) => Counter::ServerAborts,
-            (Cause::ServerTimeout, Stage::Data) if self.proxy().mode == Mode::Http => {
-                Counter::ServerAborts
-            }
+            // Whoever keeps the other waiting in the middle of a transfer has broken it off, too.
+            (Cause::ClientTimeout, Stage::Data | Stage::Connect) => Counter::ClientAborts,
+            (Cause::ServerAbort | Cause::ServerTimeout, Stage::Data) => Counter::ServerAborts,
             _ => return,
         };
         self.count_back(server, what, 1);

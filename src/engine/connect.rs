@@ -22,7 +22,7 @@ use super::target::{StartError, Target};
 use super::transaction::Transaction;
 use super::worker::Worker;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{self, Balance, ErrorStatus, HttpReuse, ServerAddress, ServerPort};
+use crate::plan::{self, Balance, ErrorStatus, HttpReuse, Mode, ServerAddress, ServerPort};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -179,11 +179,22 @@ pub(crate) async fn connect(
         // 1.4 waits even before it turns to another server.
         if !(timed_out || at_once || elsewhere && easy) {
             let until = session.worker.now() + turn_around(session);
-            let rested = poll_fn(|cx| match client_gives_up(session, transaction, cx) {
-                Ok(()) => session.deadline.poll(cx, Some(until)).map(Ok),
-                Err(error) => Poll::Ready(Err(error)),
+            // A client of TCP that resets its connection has nobody else to be told apart from.
+            let tcp = session.proxy().mode == Mode::Tcp;
+            let rested = poll_fn(|cx| {
+                if tcp && client_left(session, cx) && session.client.broken {
+                    return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+                }
+                match client_gives_up(session, transaction, cx) {
+                    Ok(()) => session.deadline.poll(cx, Some(until)).map(Ok),
+                    Err(error) => Poll::Ready(Err(error)),
+                }
             })
             .await;
+            if tcp && session.client.broken {
+                session.count_retry(&server, false);
+                return Err(Failure::new(Cause::ClientAbort, Stage::Data));
+            }
             if let Some(failure) = rested.err().as_ref().and_then(Failure::of_client) {
                 return Err(failure);
             }
@@ -256,12 +267,23 @@ fn go_along(session: &mut Session, transaction: &mut Transaction, slot: Option<S
 /// There was no attempt left.
 fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> Failure {
     session.count_connect_error(server);
-    let cause = if timed_out {
+    let cause = if is_impatient(session) {
+        Cause::ClientTimeout
+    } else if timed_out {
         Cause::ServerTimeout
     } else {
         Cause::ServerAbort
     };
     Failure::new(cause, Stage::Connect)
+}
+
+/// Whether 1.4 says of a client of TCP that it was silent for too long, where there was nobody yet who
+/// would have listened.
+fn is_impatient(session: &Session) -> bool {
+    let patience = session.proxy().timeouts.client;
+    session.generation.plan.dialect == Dialect::V1_4
+        && session.proxy().mode == Mode::Tcp
+        && patience.is_some_and(|limit| session.worker.now() >= session.client.active + limit)
 }
 
 /// An address as one of servers.
@@ -401,6 +423,7 @@ async fn obtain(
     let since = transaction.timing.received.unwrap_or(session.started);
     let mut left: Option<Arc<Server>> = None;
     let mut full: Option<Arc<Server>> = None;
+    let mut waited = false;
     loop {
         let choice = backend.choose(Ask {
             only: only.as_deref(),
@@ -431,14 +454,19 @@ async fn obtain(
                 return Err(Failure::new(Cause::ServerAbort, Stage::Queue));
             }
             Choice::Wait(ticket) => match wait(session, transaction, ticket).await? {
-                Turn::Served(slot) => slot,
+                Turn::Served(slot) => {
+                    waited = true;
+                    slot
+                }
                 Turn::Elsewhere => {
                     left = only.take();
                     continue;
                 }
             },
         };
+        // What comes out of a queue was not balanced.
         let balanced = only.is_none()
+            && !waited
             && !preferred
                 .as_ref()
                 .is_some_and(|server| Arc::ptr_eq(server, &slot.server));

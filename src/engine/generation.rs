@@ -12,9 +12,11 @@ use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
 use crate::plan::{
     self, AppSession, ByteString, Fetch, KeyType, Mode, Plan, Proxy, ProxyId, TransparentSource,
+    UserlistId,
 };
 use crate::rule::HttpRules;
 use crate::stick_table::{Destination, StickTable};
+use crate::userlist::is_slow;
 
 /// A plan in service.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub(crate) struct Handles {
     pub(crate) switching: LiveIndex,
     /// Its ACLs.
     pub(crate) acls: AclSet,
+    /// The user lists with slow hashes that its ACLs ask.
+    pub(crate) userlists: Vec<UserlistId>,
     /// It is in mode tcp, and a rule of its looks at the first bytes as HTTP.
     pub(crate) sees_http: bool,
     /// Its rules over requests and responses.
@@ -70,6 +74,23 @@ fn source_header(proxy: &Proxy) -> Option<(ByteString, i32)> {
         Some(TransparentSource::Header { name, occurrence }) => Some((name.clone(), *occurrence)),
         _ => None,
     })
+}
+
+/// The user lists with slow hashes that the ACLs of a proxy ask.
+fn userlists(proxy: &Proxy, plan: &Plan) -> Vec<UserlistId> {
+    let mut found = Vec::new();
+    for acl in &proxy.acls {
+        let (Fetch::HttpAuth { userlist } | Fetch::HttpAuthGroup { userlist }) = acl.sample.fetch
+        else {
+            continue;
+        };
+        let list = plan.userlists.get(userlist.0 as usize);
+        let slow = list.is_some_and(|list| list.users.iter().any(|u| is_slow(&u.password)));
+        if slow && !found.contains(&userlist) {
+            found.push(userlist);
+        }
+    }
+    found
 }
 
 /// Whether a rule over TCP connections asks about a request.
@@ -173,6 +194,7 @@ impl Generation {
                         proxy.switching.iter().map(|rule| rule.condition.as_ref()),
                         &proxy.acls,
                     ),
+                    userlists: userlists(proxy, &plan),
                     sees_http: sees_http(proxy, plan.dialect),
                     acls,
                     rules,

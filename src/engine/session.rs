@@ -81,13 +81,15 @@ pub(crate) struct Link {
     pub(crate) spare: Option<SocketAddr>,
 }
 
-/// A password that was verified.
+/// A password that was compared with the hash of a user.
 #[derive(Debug)]
 pub(crate) struct ShownPassword {
     /// The address of the user list and the place of the user in it.
     pub(crate) user: (usize, usize),
     /// The password.
     pub(crate) password: Vec<u8>,
+    /// Whether it is the user's.
+    pub(crate) fits: bool,
 }
 
 /// A session.

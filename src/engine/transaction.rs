@@ -7,6 +7,7 @@ mod body;
 mod cookies;
 mod dress;
 mod inspect;
+mod password;
 mod placement;
 mod record;
 mod replay;

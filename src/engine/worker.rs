@@ -367,6 +367,8 @@ fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        // For hashes of passwords.
+        .max_blocking_threads(2)
         .build_local(LocalOptions::default())
 }
 

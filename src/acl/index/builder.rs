@@ -15,8 +15,10 @@ use crate::acl::text::{DIRECTORY, DOMAIN, word};
 use crate::acl::words::WordMap;
 use crate::plan::{Acl, Condition, Conjunction, Fetch, MatchMethod, Pattern, Polarity, Term};
 
-/// From how many rules on an index is worth its memory, for a family and for each class of it.
+/// From how many rules on an index is worth its memory.
 const WORTHWHILE: usize = 4;
+/// From how many rules on a class is cheaper to look up than its rules to walk.
+const WORTH_A_LOOK: usize = 2;
 /// How many rules may share a pattern before they are told apart by another one.
 const CROWDED: usize = 8;
 
@@ -173,7 +175,7 @@ impl Builder<'_> {
             users[*class] += 1;
         }
         for (class, users) in users.iter().enumerate() {
-            worth[class] = *users >= WORTHWHILE;
+            worth[class] = *users >= WORTH_A_LOOK;
         }
         if worth.contains(&false) {
             chosen = self.choose(rules, &mut classes, &shared, &worth);

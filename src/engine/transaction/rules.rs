@@ -79,6 +79,9 @@ impl Transaction {
             Look::Frontend => session.frontend,
             Look::Joint => session.backend,
         };
+        if !session.generation.handles(id).userlists.is_empty() {
+            Box::pin(self.compare_password(session, id)).await;
+        }
         let plan = std::sync::Arc::clone(&session.generation.plan);
         let proxy = plan.proxy(id);
         let frontend = plan.proxy(session.frontend);
@@ -146,7 +149,7 @@ impl Transaction {
             }
             Verdict::Invalid => Err(refused(ErrorStatus::S400)),
             Verdict::Tarpit => {
-                let left = self.tarpit(session).await;
+                self.tarpit(session).await;
                 // The log of a held request does not say when it was complete.
                 self.timing.held = self.timing.received.take();
                 self.incident = Some(Incident::Tarpit(look));
@@ -154,7 +157,7 @@ impl Transaction {
                 self.status = status as i32;
                 Err(End::new(
                     Termination::new(Cause::Proxy, Stage::Tarpit),
-                    (!left).then_some(status),
+                    (!session.client.broken).then_some(status),
                 ))
             }
             Verdict::Authenticate(realm) => {

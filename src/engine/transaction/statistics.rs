@@ -41,12 +41,11 @@ impl Transaction {
             let suffix = target.get(page.uri.as_bytes().len()..).unwrap_or(&[]);
             Asked::read(&String::from_utf8_lossy(suffix))
         };
-        // The page shows itself already.
-        session
-            .frontend_handles()
-            .frontend
-            .counters
-            .count(session.worker.index, Counter::Intercepted);
+        // The page shows itself already. What a backend answers is not intercepted.
+        if session.backend == session.frontend {
+            let counters = &session.frontend_handles().frontend.counters;
+            counters.count(session.worker.index, Counter::Intercepted);
+        }
         session
             .backend_handles()
             .backend

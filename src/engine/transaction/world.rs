@@ -106,13 +106,14 @@ impl World for Session {
             && known.user == key
             && known.password == password
         {
-            return true;
+            return known.fits;
         }
         let fits = userlist::fits(&user.password, password);
         if fits {
             *shown = Some(ShownPassword {
                 user: key,
                 password: password.to_vec(),
+                fits,
             });
         }
         fits
