@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::deadline::{after, earlier};
-use super::session::{Line, Moment, Session};
+use super::session::{Line, Session, Written};
 use super::side::Side;
 use super::splice::Splicing;
 use super::transaction::Transaction;
@@ -488,7 +488,7 @@ pub(crate) async fn relay(session: &mut Session) {
     session.count_tcp_end(&transaction, termination);
     // With `option logasap` the line of a session that has got to a server is there already.
     if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
-        log_relay(session, &transaction, termination, Moment::End);
+        log_relay(session, &transaction, termination, Written::End);
     }
     let broken = session.client.broken;
     session.close_server(broken);
@@ -501,7 +501,7 @@ fn log_relay(
     session: &Session,
     transaction: &Transaction,
     termination: Termination,
-    moment: Moment,
+    moment: Written,
 ) {
     session.log(&Line {
         server: transaction.server_name(),
@@ -553,7 +553,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
     }
     transaction.remember_server(session, false);
     if session.proxy().options.logasap {
-        log_relay(session, transaction, Termination::default(), Moment::Early);
+        log_relay(session, transaction, Termination::default(), Written::Early);
     }
     let exchange = Exchange {
         tunnel: true,

@@ -32,7 +32,7 @@ use crate::log::{Cause, Termination, Timers};
 use crate::plan::{CheckMethod, Mode, Proxy, ProxyId};
 use crate::sample::fetch::v4;
 
-pub(crate) use record::{Line, Moment};
+pub(crate) use record::{Line, Written};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ async fn health(session: &mut Session) {
             },
             bytes: sent as u64,
             termination: Termination::default(),
-            counts: session.counts(Moment::End, None),
+            counts: session.counts(Written::End, None),
             retries: 0,
             redispatched: false,
             http: None,

@@ -31,7 +31,7 @@ use super::connect;
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
-use super::session::{Moment, Session};
+use super::session::{Session, Written};
 use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
@@ -77,8 +77,6 @@ pub(crate) struct Transaction {
     pub(crate) bad_request_body: bool,
     /// A server may find another end of the request.
     is_doubtful: bool,
-    /// The client has closed before the body that was waited for was whole.
-    body_cut: bool,
     /// The body of the response breaks its own framing.
     pub(crate) bad_response_body: bool,
     request: Head,
@@ -159,7 +157,6 @@ impl Default for Transaction {
             server: None,
             bad_request_body: false,
             is_doubtful: false,
-            body_cut: false,
             bad_response_body: false,
             request: Head::new(Kind::Request),
             response: Head::new(Kind::Response),
@@ -256,7 +253,7 @@ impl End {
             transaction.account(session, self.termination);
         }
         if self.logged {
-            transaction.log(session, self.termination, Moment::End);
+            transaction.log(session, self.termination, Written::End);
         }
         Next::Close
     }
@@ -278,7 +275,6 @@ impl Transaction {
         self.server = None;
         self.bad_request_body = false;
         self.is_doubtful = false;
-        self.body_cut = false;
         self.bad_response_body = false;
         self.request.reset(Kind::Request);
         self.response.reset(Kind::Response);
@@ -356,16 +352,43 @@ impl Transaction {
         self.request_cookies(session);
         self.stick(session, true);
         self.await_body_to_balance(session).await?;
+        if session.client.read_closed && !self.serves_who_left(session) {
+            let left = Termination::new(Cause::ClientAbort, Stage::Headers);
+            return Err(End::new(left, None));
+        }
         self.hash_request(session);
         self.aim(session);
         self.prepare_request(session)?;
-        if let Err(failure) = connect::connect(session, self).await {
-            if failure.redirect {
-                return self.redirect_to_server(session).await;
-            }
-            return Err(End::new(failure.termination, failure.status));
+        let connected = connect::connect(session, self).await;
+        if connected.is_err() && self.is_client_late(session) {
+            session.marked = Some(Termination::new(Cause::ClientTimeout, Stage::Connect));
         }
-        self.exchange(session).await
+        match connected {
+            Ok(()) => self.exchange(session).await,
+            Err(failure) if failure.redirect => self.redirect_to_server(session).await,
+            Err(failure) => {
+                let termination = match session.marked {
+                    Some(late) if failure.termination.stage == Stage::Connect => late,
+                    _ => failure.termination,
+                };
+                Err(End::new(termination, failure.status))
+            }
+        }
+    }
+
+    /// Whether a client that is read from while a server is connected to has said nothing for longer
+    /// than it may. It gets what it has asked for all the same.
+    fn is_client_late(&self, session: &Session) -> bool {
+        let is_read = self.watches_client(session) || self.body != Body::Done;
+        let timeout = session.proxy().timeouts.client;
+        let until = super::deadline::after(session.client.active, timeout);
+        is_read && until.is_some_and(|until| until <= session.worker.now())
+    }
+
+    /// Whether a client that has sent its whole request is still read from.
+    fn watches_client(&self, session: &Session) -> bool {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        (!v1_4 && self.intent.keeps_client()) || session.backend().options.abortonclose
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
@@ -377,8 +400,7 @@ impl Transaction {
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
                 no_half_close: !v1_4,
-                watches_client: (!v1_4 && self.intent.keeps_client())
-                    || session.backend().options.abortonclose,
+                watches_client: self.watches_client(session),
                 tells_server: v1_4 && session.backend().options.abortonclose,
                 response,
                 noted: None,
@@ -403,7 +425,7 @@ impl Transaction {
                 Outcome::Closed(termination) => {
                     self.parts_gently = v1_4;
                     self.account(session, termination);
-                    self.log(session, termination, Moment::End);
+                    self.log(session, termination, Written::End);
                     return Ok(Next::Close);
                 }
                 Outcome::Complete if !tunnel && self.becomes_tunnel(session) => {
@@ -475,11 +497,11 @@ impl Transaction {
     }
 
     /// What of the session goes on after a complete response, for the log.
-    fn moment(&self, session: &Session) -> Moment {
+    fn moment(&self, session: &Session) -> Written {
         if !self.keeps_client() {
-            return Moment::End;
+            return Written::End;
         }
-        Moment::Between {
+        Written::Between {
             server_stays: self.intent == Intent::KeepAlive
                 && !self.is_unfinished()
                 && session

@@ -37,7 +37,7 @@ pub(crate) struct Line<'a> {
 
 /// When a line is written, which decides where the session still counts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum Written {
     /// While the response passes: `option logasap`.
     Early,
     /// Between two transactions of a client.
@@ -49,7 +49,7 @@ pub(crate) enum Moment {
     End,
 }
 
-impl Moment {
+impl Written {
     /// After an answer of the proxy's own, which no server has a part in.
     pub(crate) fn after_own_answer(client_stays: bool) -> Self {
         if client_stays {
@@ -77,13 +77,13 @@ impl Session {
 
     /// The counters that a log line shows: what others have of each place, and this session where it
     /// counts itself at that moment, whether or not it has left already.
-    pub(crate) fn counts(&self, moment: Moment, server: Option<&Server>) -> Counts {
+    pub(crate) fn counts(&self, moment: Written, server: Option<&Server>) -> Counts {
         let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
         let (client, backend, own_server) = match moment {
-            Moment::Early => (true, true, true),
+            Written::Early => (true, true, true),
             // 1.4 parts with the server after the line is written.
-            Moment::Between { server_stays } => (true, false, v1_4 || server_stays),
-            Moment::End => (!v1_4, false, false),
+            Written::Between { server_stays } => (true, false, v1_4 || server_stays),
+            Written::End => (!v1_4, false, false),
         };
         let count = |now: u32, is_in: bool, shows: bool| {
             now.saturating_sub(u32::from(is_in)) + u32::from(shows)
@@ -145,8 +145,9 @@ impl Session {
         if self.card.is_ended() {
             termination.cause = Cause::Killed;
         }
-        let abnormal = !termination.is_normal()
-            || line.retries > 0
+        // What the proxy answers by itself is no error.
+        let abnormal = !matches!(termination.cause, Cause::Normal | Cause::Local)
+            || (termination.is_normal() && line.retries > 0)
             || line.redispatched
             || line.http.is_some_and(|http| http.status >= 500);
         if proxy.options.dontlog_normal && !abnormal {

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::{End, Transaction};
@@ -38,7 +39,7 @@ pub(super) struct Patience {
 
 impl Transaction {
     /// Waits until what has come of the body is `enough`. A client that asks first is told to send it
-    /// (RFC 9110, section 10.1.1), and the server is not asked any more.
+    /// (RFC 9110, section 10.1.1); since 1.5 the server is not asked any more.
     pub(super) async fn await_body(
         &mut self,
         session: &mut Session,
@@ -56,7 +57,9 @@ impl Transaction {
         if self.expects_continue() {
             let told = say(session, b"HTTP/1.1 100 Continue\r\n\r\n").await;
             self.down.read += told as u64;
-            self.request.remove_all(self.up.buffer.bytes(), b"Expect");
+            if session.generation.plan.dialect != Dialect::V1_4 {
+                self.request.remove_all(self.up.buffer.bytes(), b"Expect");
+            }
         }
         poll_fn(|cx| {
             loop {
@@ -125,8 +128,7 @@ impl Transaction {
                 self.timing.received = None;
                 return Err(self.too_late());
             }
-            Came::Short => self.body_cut = true,
-            Came::Enough => {}
+            Came::Enough | Came::Short => {}
         }
         self.timing.received = Some(session.worker.now());
         let come = self.up.buffer.bytes().get(self.request.received_len()..);
@@ -138,11 +140,6 @@ impl Transaction {
         }
         Ok(())
     }
-}
-
-/// A client whose body ends early is not served: no server is asked, and nobody is answered.
-pub(super) fn left() -> End {
-    End::new(Termination::new(Cause::ClientAbort, Stage::Headers), None)
 }
 
 /// The content of the first chunk, as far as it has come, and whether that is all of it. `None` when

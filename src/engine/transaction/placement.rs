@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
 
-use super::body::{Came, Patience, first_chunk, left};
+use super::body::{Came, Patience, first_chunk};
 use super::rules::whole;
 use super::{End, Next, Transaction};
 use crate::balance::{hash, key};
 use crate::engine::deadline::after;
 use crate::engine::live::Server;
-use crate::engine::session::{Moment, Session};
+use crate::engine::session::{Session, Written};
 use crate::http1::{Body, Method, uri};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Balance, HashType, Proxy};
@@ -120,9 +120,6 @@ impl Transaction {
 
     /// `balance url_param ... check_post`: waits for as much of the body as may hold the parameter.
     pub(super) async fn await_body_to_balance(&mut self, session: &mut Session) -> Result<(), End> {
-        if self.body_cut {
-            return Err(left());
-        }
         let Balance::UrlParam {
             name,
             check_post: Some(wanted),
@@ -150,13 +147,22 @@ impl Transaction {
             silence: None,
         };
         match self.await_body(session, patience, enough).await {
-            Came::Enough => {
+            Came::Enough | Came::Short => {
                 self.timing.received = Some(session.worker.now());
                 Ok(())
             }
-            Came::Short => Err(left()),
             Came::Late => Err(self.too_late()),
         }
+    }
+
+    /// Whether a client that has closed before a server is asked is served all the same: with its
+    /// whole request at hand, unless the server is chosen by a parameter.
+    pub(super) fn serves_who_left(&self, session: &Session) -> bool {
+        let bytes = self.up.buffer.bytes();
+        let come = bytes.get(self.request.received_len()..).unwrap_or_default();
+        let mut body = self.body;
+        let whole = body.advance(come).is_err() || body.is_done();
+        whole && !matches!(session.backend().balance, Balance::UrlParam { .. })
     }
 
     /// Notes the path of a request that may be sent elsewhere by the server that is chosen.
@@ -198,7 +204,7 @@ impl Transaction {
         };
         let termination = Termination::new(cause, Stage::Connect);
         self.account(session, termination);
-        self.log(session, termination, Moment::End);
+        self.log(session, termination, Written::End);
         Ok(Next::Close)
     }
 }

@@ -4,7 +4,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::Transaction;
-use crate::engine::session::{Line, Moment, Session, millis};
+use crate::engine::session::{Line, Session, Written, millis};
 use crate::log::line::HttpCaptures;
 use crate::log::{Counts, HttpPart, Termination, Timers};
 use crate::plan::LogFormat;
@@ -72,16 +72,16 @@ impl Transaction {
         if self.logged || self.status < 200 {
             return;
         }
-        self.log_bytes(session, Termination::default(), Moment::Early, head);
+        self.log_bytes(session, Termination::default(), Written::Early, head);
         self.logged = true;
     }
 
     /// The line of a transaction that has ended, unless it was written early.
-    pub(super) fn log(&self, session: &Session, termination: Termination, moment: Moment) {
+    pub(super) fn log(&self, session: &Session, termination: Termination, moment: Written) {
         self.log_bytes(session, termination, moment, self.down.read);
     }
 
-    fn log_bytes(&self, session: &Session, termination: Termination, moment: Moment, bytes: u64) {
+    fn log_bytes(&self, session: &Session, termination: Termination, moment: Written, bytes: u64) {
         let wants = &session.proxy().log_format;
         if *wants == LogFormat::Default || self.logged {
             return;

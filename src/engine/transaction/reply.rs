@@ -7,7 +7,7 @@ use haproxy_cfg_grammar::Dialect;
 
 use super::{End, Next, Transaction};
 use crate::engine::deadline::after;
-use crate::engine::session::{Moment, Session};
+use crate::engine::session::{Session, Written};
 use crate::http1::head::Version;
 use crate::http1::{Body, response};
 use crate::log::{Cause, Stage, Termination};
@@ -31,7 +31,7 @@ impl Transaction {
         self.reply(session, message, status, false).await;
         let termination = Termination::new(Cause::Proxy, Stage::Request);
         self.account(session, termination);
-        self.log(session, termination, Moment::End);
+        self.log(session, termination, Written::End);
         Next::Close
     }
 
@@ -76,7 +76,7 @@ impl Transaction {
         }
         let termination = Termination::new(cause, Stage::Request);
         self.account(session, termination);
-        self.log(session, termination, Moment::after_own_answer(keeps));
+        self.log(session, termination, Written::after_own_answer(keeps));
         Ok(if keeps && !session.client.write_closed {
             Next::Request
         } else {

@@ -145,7 +145,8 @@ impl Transaction {
         let bytes = self.down.buffer.bytes();
         let status = self.response.status(bytes);
         self.status = i32::from(status);
-        if status >= 200 && !self.response_cookies(session, status) {
+        let interim = status < 200 && (status != 101 || dialect == Dialect::V1_4);
+        if !interim && !self.response_cookies(session, status) {
             self.refuse_response();
             return Err(());
         }

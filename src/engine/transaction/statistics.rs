@@ -8,7 +8,7 @@ use super::{End, Next, Transaction};
 use crate::admin;
 use crate::engine::deadline::after;
 use crate::engine::live::Counter;
-use crate::engine::session::{Moment, Session};
+use crate::engine::session::{Session, Written};
 use crate::engine::statistics;
 use crate::http1::head::Version;
 use crate::http1::{Body, Method};
@@ -266,7 +266,7 @@ impl Transaction {
         self.log(
             session,
             termination,
-            Moment::after_own_answer(message.keeps),
+            Written::after_own_answer(message.keeps),
         );
         Ok(if message.keeps && !session.client.write_closed {
             Next::Request
