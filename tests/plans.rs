@@ -185,6 +185,16 @@ proptest! {
     }
 }
 
+/// `option tcplog` after `option httplog`: in 1.4 the longer line stays.
+#[test]
+fn formats_of_the_log() {
+    let text = "defaults\n    mode http\n    option httplog\nlisten a :80\n    option tcplog\n    \
+                server s :8000\n";
+    let format = |dialect| read(text, dialect).plan.expect("it is valid").proxies[0].log_format;
+    assert_eq!(format(Dialect::V1_4), hapax::plan::LogFormat::Http);
+    assert_eq!(format(Dialect::Hapax), hapax::plan::LogFormat::Tcp);
+}
+
 /// Who has a statistics page: a `frontend` too, although 1.4 says otherwise, and in 1.4 no `backend`
 /// by inheritance.
 #[test]

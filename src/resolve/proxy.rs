@@ -502,7 +502,11 @@ fn apply_option(
             return Ok(());
         }
         OptionStatement::TcpLog => {
-            draft.proxy.log_format = LogFormat::Tcp;
+            // In 1.4 it adds to what is logged, and takes nothing away.
+            let http = matches!(draft.proxy.log_format, LogFormat::Http | LogFormat::Clf);
+            if dialect != Dialect::V1_4 || !http {
+                draft.proxy.log_format = LogFormat::Tcp;
+            }
             "log format"
         }
         OptionStatement::HttpLog { clf } => {
