@@ -10,6 +10,7 @@ use std::time::Duration;
 use haproxy_cfg_grammar::Dialect;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags, SocketType};
+use tokio::time::Instant;
 
 use super::deadline::after;
 use super::idle::Wanted;
@@ -146,6 +147,7 @@ pub(crate) async fn connect(
         let server = Arc::clone(&slot.server);
         let address = target(session, &slot.server);
         held = Some(slot);
+        let began = session.worker.now();
         let error = match attempt(session, transaction, address, &mut held).await {
             Ok(()) => {
                 transaction.timing.connected = Some(session.worker.now());
@@ -165,7 +167,12 @@ pub(crate) async fn connect(
             return Err(failure);
         }
         if transaction.retries >= attempts {
-            return Err(unreachable(session, Some(&server), timed_out));
+            return Err(unreachable(
+                session,
+                transaction,
+                Some(&server),
+                Attempt { began, timed_out },
+            ));
         }
         transaction.retries += 1;
         let easy = !v1_4 && is_easily_replaced(session, transaction);
@@ -231,6 +238,7 @@ async fn connect_directly(
     session.close_server(true);
     loop {
         let target = Target::Internet(address);
+        let began = session.worker.now();
         let Err(error) = attempt(session, transaction, Some(target), &mut None).await else {
             transaction.timing.connected = Some(session.worker.now());
             return Ok(());
@@ -241,7 +249,12 @@ async fn connect_directly(
         }
         let timed_out = error.kind() == ErrorKind::TimedOut;
         if transaction.retries >= session.backend().retries {
-            return Err(unreachable(session, None, timed_out));
+            return Err(unreachable(
+                session,
+                transaction,
+                None,
+                Attempt { began, timed_out },
+            ));
         }
         transaction.retries += 1;
         if !(timed_out || at_once) {
@@ -264,10 +277,32 @@ fn go_along(session: &mut Session, transaction: &mut Transaction, slot: Option<S
     transaction.timing.connected = Some(now);
 }
 
+/// How the last attempt went.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    began: Instant,
+    timed_out: bool,
+}
+
+/// Timers that run out so close to each other run out together.
+const TOGETHER: Duration = Duration::from_millis(5);
+
 /// There was no attempt left.
-fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> Failure {
+fn unreachable(
+    session: &Session,
+    transaction: &Transaction,
+    server: Option<&Server>,
+    last: Attempt,
+) -> Failure {
     session.count_connect_error(server);
-    let cause = if is_impatient(session) {
+    let timed_out = last.timed_out;
+    let timeout = session.backend().timeouts.connect.filter(|_| timed_out);
+    // When both run out together, it is the server that is late.
+    let ended = timeout.map_or_else(
+        || session.worker.now(),
+        |timeout| last.began + timeout.saturating_sub(TOGETHER),
+    );
+    let cause = if is_impatient(session, transaction, ended) {
         Cause::ClientTimeout
     } else if timed_out {
         Cause::ServerTimeout
@@ -277,13 +312,16 @@ fn unreachable(session: &Session, server: Option<&Server>, timed_out: bool) -> F
     Failure::new(cause, Stage::Connect)
 }
 
-/// Whether 1.4 says of a client of TCP that it was silent for too long, where there was nobody yet who
-/// would have listened.
-fn is_impatient(session: &Session) -> bool {
+/// Whether a client that is read from while there is no server was silent for longer than it may, by
+/// the time that the last attempt ended. What HTTP clients have asked for they get all the same.
+fn is_impatient(session: &Session, transaction: &Transaction, ended: Instant) -> bool {
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    let is_read = match session.proxy().mode {
+        Mode::Http => transaction.is_client_read(session),
+        _ => v1_4,
+    };
     let patience = session.proxy().timeouts.client;
-    session.generation.plan.dialect == Dialect::V1_4
-        && session.proxy().mode == Mode::Tcp
-        && patience.is_some_and(|limit| session.worker.now() >= session.client.active + limit)
+    is_read && patience.is_some_and(|limit| session.client.active + limit <= ended)
 }
 
 /// An address as one of servers.

@@ -359,30 +359,16 @@ impl Transaction {
         self.hash_request(session);
         self.aim(session);
         self.prepare_request(session)?;
-        let connected = connect::connect(session, self).await;
-        if connected.is_err() && self.is_client_late(session) {
-            session.marked = Some(Termination::new(Cause::ClientTimeout, Stage::Connect));
-        }
-        match connected {
+        match connect::connect(session, self).await {
             Ok(()) => self.exchange(session).await,
             Err(failure) if failure.redirect => self.redirect_to_server(session).await,
-            Err(failure) => {
-                let termination = match session.marked {
-                    Some(late) if failure.termination.stage == Stage::Connect => late,
-                    _ => failure.termination,
-                };
-                Err(End::new(termination, failure.status))
-            }
+            Err(failure) => Err(End::new(failure.termination, failure.status)),
         }
     }
 
-    /// Whether a client that is read from while a server is connected to has said nothing for longer
-    /// than it may. It gets what it has asked for all the same.
-    fn is_client_late(&self, session: &Session) -> bool {
-        let is_read = self.watches_client(session) || self.body != Body::Done;
-        let timeout = session.proxy().timeouts.client;
-        let until = super::deadline::after(session.client.active, timeout);
-        is_read && until.is_some_and(|until| until <= session.worker.now())
+    /// Whether the client is read from while a server is connected to.
+    pub(crate) fn is_client_read(&self, session: &Session) -> bool {
+        self.watches_client(session) || self.body != Body::Done
     }
 
     /// Whether a client that has sent its whole request is still read from.
