@@ -3,9 +3,7 @@
 mod announced;
 mod record;
 
-use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -26,7 +24,7 @@ use super::live::{Entered, Place, Server, Slot};
 use super::roster::Card;
 use super::side::{Farewell, Side};
 use super::socket::Socket;
-use super::transaction::{self, Next};
+use super::transaction::{self, Next, ShownPasswords};
 use super::worker::Worker;
 use crate::log::{Cause, Termination, Timers};
 use crate::plan::{CheckMethod, Mode, Proxy, ProxyId};
@@ -81,17 +79,6 @@ pub(crate) struct Link {
     pub(crate) spare: Option<SocketAddr>,
 }
 
-/// A password that was compared with the hash of a user.
-#[derive(Debug)]
-pub(crate) struct ShownPassword {
-    /// The address of the user list and the place of the user in it.
-    pub(crate) user: (usize, usize),
-    /// The password.
-    pub(crate) password: Vec<u8>,
-    /// Whether it is the user's.
-    pub(crate) fits: bool,
-}
-
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -107,8 +94,8 @@ pub(crate) struct Session {
     pub(crate) listener: usize,
     /// What log lines say from now on when nothing goes wrong.
     pub(crate) marked: Option<Termination>,
-    /// A password that the client has shown, with the user whose it is.
-    pub(crate) shown: RefCell<Option<ShownPassword>>,
+    /// Passwords that the client has shown.
+    pub(crate) shown: ShownPasswords,
     /// Its backend; the frontend until another is chosen.
     pub(crate) backend: ProxyId,
     /// The client.
@@ -155,7 +142,7 @@ pub(crate) fn run(
         frontend: accepted.proxy,
         listener: accepted.listener,
         marked: None,
-        shown: RefCell::default(),
+        shown: ShownPasswords::default(),
         backend: accepted.proxy,
         client: Side::new(accepted.socket, now),
         peer: accepted.peer,
@@ -229,11 +216,8 @@ async fn health(session: &mut Session) {
         session.log(&Line {
             server: None,
             timers: Timers {
-                request: -1,
-                queue: -1,
-                connect: -1,
-                response: -1,
                 total: session.elapsed(session.worker.now()),
+                ..Timers::default()
             },
             bytes: sent as u64,
             termination: Termination::default(),
@@ -446,6 +430,3 @@ const LENT_FOR: Duration = Duration::from_secs(60);
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
-
-/// What a connection attempt may fail with, as an error of the operating system.
-pub(crate) type ConnectError = io::Error;

@@ -147,16 +147,8 @@ impl Side {
         pipe: &mut Pipe,
         worker: &Worker,
     ) -> Poll<usize> {
-        match ready!(self.socket.poll_splice_out(cx, pipe)) {
-            Ok(n) => {
-                self.active = worker.now();
-                Poll::Ready(n)
-            }
-            Err(_) => {
-                self.break_off();
-                Poll::Ready(0)
-            }
-        }
+        let sent = ready!(self.socket.poll_splice_out(cx, pipe));
+        Poll::Ready(self.sent(sent, worker))
     }
 
     /// Sends. An error is noted and answers 0. `more` says that more follows: bytes, or
@@ -171,16 +163,18 @@ impl Side {
     ) -> Poll<usize> {
         // What is held back for a FIN would be lost where a RST comes in its place.
         let more = more && matches!(self.farewell, Farewell::Fin | Farewell::FinThenReset);
-        match ready!(self.socket.poll_send(cx, first, second, more)) {
-            Ok(n) => {
-                self.active = worker.now();
-                Poll::Ready(n)
-            }
-            Err(_) => {
-                self.break_off();
-                Poll::Ready(0)
-            }
+        let sent = ready!(self.socket.poll_send(cx, first, second, more));
+        Poll::Ready(self.sent(sent, worker))
+    }
+
+    /// Notes what has come of sending.
+    fn sent<E>(&mut self, sent: Result<usize, E>, worker: &Worker) -> usize {
+        if let Ok(n) = sent {
+            self.active = worker.now();
+            return n;
         }
+        self.break_off();
+        0
     }
 
     /// Looks after a peer that is not read from: notes that it has left, or that the connection is

@@ -21,6 +21,8 @@ mod switching;
 mod tarpit;
 mod world;
 
+pub(crate) use password::ShownPasswords;
+
 use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;

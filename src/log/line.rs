@@ -27,6 +27,19 @@ pub struct Timers {
     pub total: i64,
 }
 
+impl Default for Timers {
+    /// No step was reached.
+    fn default() -> Self {
+        Self {
+            request: -1,
+            queue: -1,
+            connect: -1,
+            response: -1,
+            total: 0,
+        }
+    }
+}
+
 /// Concurrent sessions when the line was written, and retries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -131,13 +144,7 @@ impl<'a> Record<'a> {
             frontend,
             backend: frontend,
             server: None,
-            timers: Timers {
-                request: -1,
-                queue: -1,
-                connect: -1,
-                response: -1,
-                total: 0,
-            },
+            timers: Timers::default(),
             bytes: 0,
             termination: Termination::default(),
             counts: Counts::default(),

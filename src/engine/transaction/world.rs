@@ -1,7 +1,7 @@
 //! What rules can ask about the rest of the process.
 
 use crate::engine::live::Pace;
-use crate::engine::session::{Session, ShownPassword};
+use crate::engine::session::Session;
 use crate::plan::{ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
@@ -84,12 +84,12 @@ impl World for Session {
 
     fn admits(
         &self,
-        list: UserlistId,
+        id: UserlistId,
         name: &[u8],
         password: &[u8],
         groups: Option<&dyn Fn(&str) -> bool>,
     ) -> bool {
-        let Some(list) = self.generation.plan.userlists.get(list.0 as usize) else {
+        let Some(list) = self.generation.plan.userlists.get(id.0 as usize) else {
             return false;
         };
         let Some((index, user)) = userlist::find(list, name) else {
@@ -99,23 +99,11 @@ impl World for Session {
         if groups.is_some_and(|wanted| !userlist::in_group(list, user, wanted)) {
             return false;
         }
-        // What this connection has shown once it need not show again.
-        let key = (std::ptr::from_ref(list) as usize, index);
-        let mut shown = self.shown.borrow_mut();
-        if let Some(known) = shown.as_ref()
-            && known.user == key
-            && known.password == password
-        {
-            return known.fits;
+        if let Some(fits) = self.shown.known((id, index), password) {
+            return fits;
         }
         let fits = userlist::fits(&user.password, password);
-        if fits {
-            *shown = Some(ShownPassword {
-                user: key,
-                password: password.to_vec(),
-                fits,
-            });
-        }
+        self.shown.note((id, index), password.to_vec(), fits);
         fits
     }
 }
