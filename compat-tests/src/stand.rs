@@ -47,5 +47,27 @@ pub async fn serve(folder: &Path, args: &[&str], text: &str, ports: &[u16]) -> P
     proxy
 }
 
+/// Whether a test may do what it is about, said aloud where it may not. With `HAPAX_REQUIRE_ROOT` in
+/// the environment that is a failure.
+///
+/// # Panics
+/// In that case.
+#[expect(clippy::print_stderr, reason = "what could not be tested is said")]
+pub fn may(what: &str, can: bool) -> bool {
+    assert!(
+        can || std::env::var_os("HAPAX_REQUIRE_ROOT").is_none(),
+        "{what} is not possible here, and HAPAX_REQUIRE_ROOT asks for it"
+    );
+    if !can {
+        eprintln!("{what} is not possible here: not tested");
+    }
+    can
+}
+
+/// The same for what takes the rights of root.
+pub fn is_root() -> bool {
+    may("what only root may", nix::unistd::geteuid().is_root())
+}
+
 /// The name of the file.
 pub const FILE: &str = "proxy.cfg";

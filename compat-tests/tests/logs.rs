@@ -1,5 +1,4 @@
 //! Lines to standard output, as objects, into a chroot; and targets that take nothing.
-#![allow(clippy::print_stderr, reason = "what could not be tested is said")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use compat_tests::hapax;
 use compat_tests::ports::free_port;
+use compat_tests::stand;
 use serde_json::Value;
 
 /// A request, a session and a connection are each an object, and every member of it is in the
@@ -134,8 +134,7 @@ fn targets_that_take_nothing_cost_lines_and_no_time() {
 /// `chroot` and `log /dev/log`: the socket is the one within, also after its daemon has come back.
 #[test]
 fn lines_go_to_the_socket_in_the_chroot() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("chroot needs root: not tested");
+    if !stand::is_root() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -124,12 +124,8 @@ impl Stand {
 fn may_look() -> bool {
     let own = Pid::from_raw(i32::try_from(std::process::id()).expect("a number"));
     let own = pidfd_open(own.expect("not zero"), PidfdFlags::empty());
-    own.is_ok_and(|own| pidfd_getfd(&own, 0, PidfdGetfdFlags::empty()).is_ok())
-}
-
-/// Whether addresses and devices may be chosen freely.
-fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+    let can = own.is_ok_and(|own| pidfd_getfd(&own, 0, PidfdGetfdFlags::empty()).is_ok());
+    stand::may("a look at the sockets of another process", can)
 }
 
 #[test]
@@ -259,7 +255,8 @@ const SOURCES: &[(&str, &str, [u8; 4])] = &[
 
 #[test]
 fn servers_see_the_address_that_source_says() {
-    let root = is_root();
+    // Addresses and devices that are chosen freely.
+    let root = stand::is_root();
     run(async {
         for &(dialect, source, expected) in SOURCES {
             if !root && (source.contains("usesrc") || source.contains("interface")) {
