@@ -22,5 +22,5 @@ mod ssl_hello;
 pub use health::{Change, Health};
 pub use http::{Expectation, ServerState, server_state};
 pub use probe::{Answer, Probe, Program};
-pub use report::{Report, Status};
+pub use report::{Obstacle, Report, Status};
 pub use script::{Script, Step};

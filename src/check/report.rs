@@ -100,12 +100,41 @@ pub struct Report {
     pub said: Vec<u8>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// Why it has not even begun.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What may keep a check from connecting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No local port is left that it could come from.
+    Port,
+    /// The address that it should come from is not there.
+    Source,
+}
+
+impl Obstacle {
+    /// What the report says of it, since 1.5.
+    pub fn words(self) -> &'static [u8] {
+        match self {
+            Self::Port => b"Out of local source ports on the system",
+            Self::Source => b"Can't bind to source address",
+        }
+    }
 }
 
 /// Longest text of a server that is kept.
 const LONGEST: usize = 127;
 
 impl Report {
+    /// The report of a check that has not even begun.
+    pub fn not_begun(obstacle: Obstacle) -> Self {
+        Self {
+            obstacle: Some(obstacle),
+            ..Self::new(Status::L4Refused).saying(obstacle.words())
+        }
+    }
+
     /// A report without words.
     pub fn new(status: Status) -> Self {
         Self {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::generation::Generation;
 use super::live::{Backend, Place, Server};
 use super::target::Target;
-use crate::check::{Program, Report, ServerState, Status, agent, pace, server_state};
+use crate::check::{Obstacle, Program, Report, ServerState, agent, pace, server_state};
 use crate::plan::{Agent, Plan, Proxy, ProxyId, ServerCheck, Source};
 
 mod conversation;
@@ -219,14 +219,13 @@ impl Checked {
         let now = now.map_or(0, |since| since.as_secs() as u32);
         let is_up = self.server.checked_health().is_up();
         let mut report = conversation.run(&state, now, is_up).await;
-        if report.status == Status::Initializing {
-            return None;
-        }
-        // Since 1.5 checks connect as sessions do, who say so.
-        match &report.said[..] {
-            conversation::NO_PORT => self.backend.tell_of_no_port(),
-            conversation::NO_SOURCE => self.backend.tell_of_no_source(),
-            _ => {}
+        match report.obstacle {
+            // There the next check is waited for.
+            Some(Obstacle::Port) if self.plan.dialect == Dialect::V1_4 => return None,
+            // Since 1.5 checks connect as sessions do, who say so.
+            Some(Obstacle::Port) => self.backend.tell_of_no_port(),
+            Some(Obstacle::Source) => self.backend.tell_of_no_source(),
+            None => {}
         }
         let took = Instant::now().saturating_duration_since(started);
         report.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

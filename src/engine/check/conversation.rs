@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{self, SocketFlags, SocketType};
 use tokio::time::{Instant, timeout_at};
 
-use crate::check::{Answer, Probe, Program, Report, Status};
+use crate::check::{Answer, Obstacle, Probe, Program, Report, Status};
 use crate::engine::socket::Socket;
 use crate::engine::source::{self, Origin};
 use crate::engine::target::{StartError, Target};
@@ -26,11 +26,6 @@ pub(super) struct Limits {
     /// `timeout check`: how long an answer may take from then on, whatever `whole` says.
     pub(super) answer: Option<Duration>,
 }
-
-/// What a check that finds no port says.
-pub(super) const NO_PORT: &[u8] = b"Out of local source ports on the system";
-/// What one says that does not find its address.
-pub(super) const NO_SOURCE: &[u8] = b"Can't bind to source address";
 
 /// A check that is to be made.
 #[derive(Debug)]
@@ -140,15 +135,11 @@ impl Conversation<'_> {
         let unix = target.internet().is_none();
         let mut socket = self.start(target).map_err(|error| match error {
             error if error.lacks_port() && (!self.v1_4 || self.has_range()) => {
-                if self.v1_4 {
-                    // There the next check is waited for.
-                    return Report::new(Status::Initializing);
-                }
-                Report::new(Status::L4Refused).saying(NO_PORT)
+                Report::not_begun(Obstacle::Port)
             }
             // 1.4 has no words for that.
             StartError::Source(_) if self.v1_4 => Report::new(Status::SocketError),
-            StartError::Source(_) => Report::new(Status::L4Refused).saying(NO_SOURCE),
+            StartError::Source(_) => Report::not_begun(Obstacle::Source),
             StartError::Connect(error) if self.v1_4 => refused(error),
             StartError::Connect(error) => {
                 let said = format!("General socket error ({})", words(&error));
