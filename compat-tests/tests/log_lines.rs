@@ -122,6 +122,15 @@ const CASES: &[Case] = &[
         logged: Some("b/s 200 ---- 0/0/0/0/0"),
     },
     Case {
+        name: "since 1.5 it is waited for in any case, and all of the body",
+        dialect: "1.8",
+        setting: "balance url_param id",
+        steps: &[Send(LENGTH), Send("id=3"), Rest, Send("456789")],
+        answer: "HTTP/1.1 200 ",
+        served: Some("id=3456789"),
+        logged: Some("b/s 200 ---- 1/1/0/0/0"),
+    },
+    Case {
         name: "no parameter comes",
         dialect: "1.4",
         setting: CHECK_POST,

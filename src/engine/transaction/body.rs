@@ -101,38 +101,50 @@ impl Transaction {
             })
     }
 
-    /// `option http-buffer-request` of a proxy: of a chunked body the first chunk is waited for.
+    /// `option http-buffer-request` of a proxy.
     pub(super) async fn buffer_request(
         &mut self,
         session: &mut Session,
         id: ProxyId,
     ) -> Result<(), End> {
         let proxy = session.generation.proxy(id);
-        if !proxy.options.http_buffer_request || self.body.is_done() {
+        if !proxy.options.http_buffer_request {
             return Ok(());
         }
-        let whole = proxy.timeouts.http_request;
+        let timeout = proxy.timeouts.http_request;
+        let result = self.await_content(session, timeout, usize::MAX).await;
+        if result.is_err() {
+            // The log does not say when the request was complete.
+            self.timing.received = None;
+        }
+        result
+    }
+
+    /// Waits until so much of the body has come, or all of it; of a chunked one the first chunk.
+    pub(super) async fn await_content(
+        &mut self,
+        session: &mut Session,
+        timeout: Option<Duration>,
+        wanted: usize,
+    ) -> Result<(), End> {
         let body = self.body;
-        let enough = |come: &[u8]| match body {
-            Body::Chunked(_) => first_chunk(come).is_none_or(|(_, whole)| whole),
-            Body::Length(left) => come.len() as u64 >= left,
-            _ => true,
+        if body.is_done() {
+            return Ok(());
+        }
+        let enough = |come: &[u8]| {
+            first_content(body, come)
+                .is_none_or(|(content, whole)| whole || content.len() >= wanted)
         };
         let patience = Patience {
-            whole: after(session.worker.now(), whole),
+            whole: after(session.worker.now(), timeout),
             silence: session.proxy().timeouts.client,
         };
-        match self.await_body(session, patience, enough).await {
-            Came::Late => {
-                // The log does not say when the request was complete.
-                self.timing.received = None;
-                return Err(self.too_late());
-            }
-            Came::Enough | Came::Short => {}
+        if self.await_body(session, patience, enough).await == Came::Late {
+            return Err(self.too_late());
         }
         self.timing.received = Some(session.worker.now());
         let come = self.up.buffer.bytes().get(self.request.received_len()..);
-        if matches!(body, Body::Chunked(_)) && first_chunk(come.unwrap_or_default()).is_none() {
+        if first_content(body, come.unwrap_or_default()).is_none() {
             self.timing.received = None;
             self.incident = Some(Incident::BadRequest);
             let wrong = Termination::new(Cause::Proxy, Stage::Request);
@@ -142,9 +154,22 @@ impl Transaction {
     }
 }
 
+/// What has come of the content of a body, of a chunked one that of its first chunk, and whether that
+/// is all of it. `None` when no chunk begins like that.
+pub(super) fn first_content(body: Body, come: &[u8]) -> Option<(&[u8], bool)> {
+    match body {
+        Body::Chunked(_) => first_chunk(come),
+        Body::Length(left) => {
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            Some((&come[..come.len().min(left)], come.len() >= left))
+        }
+        _ => Some((come, true)),
+    }
+}
+
 /// The content of the first chunk, as far as it has come, and whether that is all of it. `None` when
 /// no chunk begins like that.
-pub(super) fn first_chunk(body: &[u8]) -> Option<(&[u8], bool)> {
+fn first_chunk(body: &[u8]) -> Option<(&[u8], bool)> {
     let Some(end) = memchr::memchr(b'\n', body) else {
         return body
             .first()

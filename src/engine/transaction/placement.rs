@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
 
-use super::body::{Came, Patience, first_chunk};
+use super::body::first_content;
 use super::rules::whole;
 use super::{End, Next, Transaction};
 use crate::balance::{hash, key};
-use crate::engine::deadline::after;
 use crate::engine::live::Server;
 use crate::engine::session::{Session, Written};
-use crate::http1::{Body, Method, uri};
+use crate::http1::{Method, uri};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{Balance, HashType, Proxy};
 use crate::sample::content::{self, Found};
@@ -34,8 +33,8 @@ impl Transaction {
             Balance::Uri { len, depth, whole } => {
                 Some(number(hash, key::uri(target, *len, *depth, *whole)))
             }
-            Balance::UrlParam { name, check_post } => key::url_parameter(target, name)
-                .or_else(|| self.posted_parameter(name, *check_post))
+            Balance::UrlParam { name, .. } => key::url_parameter(target, name)
+                .or_else(|| self.posted_parameter(name))
                 .map(|value| number(hash, value)),
             Balance::Header { name, domain_only } => self
                 .request
@@ -97,62 +96,32 @@ impl Transaction {
     }
 
     /// The value of a parameter in the body of a POST, as far as that has come.
-    fn posted_parameter(&self, name: &[u8], check_post: Option<u32>) -> Option<&[u8]> {
-        check_post?;
+    fn posted_parameter(&self, name: &[u8]) -> Option<&[u8]> {
         if self.method != Method::Post {
             return None;
         }
-        key::parameter(self.first_of_body(), name)
-    }
-
-    /// What has come of the body: of a chunked one the first chunk.
-    fn first_of_body(&self) -> &[u8] {
         let bytes = self.up.buffer.bytes();
-        let body = bytes.get(self.request.received_len()..).unwrap_or_default();
-        match self.body {
-            Body::Chunked(_) => first_chunk(body).map_or(&[], |(content, _)| content),
-            Body::Length(left) => {
-                &body[..body.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
-            }
-            _ => body,
-        }
+        let come = bytes.get(self.request.received_len()..)?;
+        let (content, _) = first_content(self.body, come)?;
+        key::parameter(content, name)
     }
 
-    /// `balance url_param ... check_post`: waits for as much of the body as may hold the parameter.
+    /// `balance url_param`: waits for as much of the body of a POST as may hold the parameter, even when
+    /// the URL has it. Since 1.5 that is all of it, whatever `check_post` says.
     pub(super) async fn await_body_to_balance(&mut self, session: &mut Session) -> Result<(), End> {
-        let Balance::UrlParam {
-            name,
-            check_post: Some(wanted),
-        } = &session.backend().balance
-        else {
+        let Balance::UrlParam { check_post, .. } = session.backend().balance else {
             return Ok(());
         };
-        let in_url = {
-            let target = self.request.second_word(self.up.buffer.bytes());
-            key::url_parameter(target, name).is_some()
-        };
-        if self.method != Method::Post || in_url || self.sticky.is_some() {
+        if self.method != Method::Post || self.sticky.is_some() {
             return Ok(());
         }
-        let (wanted, body) = (*wanted as usize, self.body);
-        let enough = |come: &[u8]| {
-            let mut body = body;
-            body.advance(come).is_err() || body.is_done() || come.len() >= wanted
+        let wanted = match (session.generation.plan.dialect, check_post) {
+            (Dialect::V1_4, None) => return Ok(()),
+            (Dialect::V1_4, Some(wanted)) => wanted as usize,
+            _ => usize::MAX,
         };
-        let patience = Patience {
-            whole: after(
-                session.worker.now(),
-                session.backend().timeouts.http_request,
-            ),
-            silence: None,
-        };
-        match self.await_body(session, patience, enough).await {
-            Came::Enough | Came::Short => {
-                self.timing.received = Some(session.worker.now());
-                Ok(())
-            }
-            Came::Late => Err(self.too_late()),
-        }
+        let timeout = session.backend().timeouts.http_request;
+        self.await_content(session, timeout, wanted).await
     }
 
     /// Whether a client that has closed before a server is asked is served all the same: with its
