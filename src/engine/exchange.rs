@@ -160,7 +160,10 @@ impl Exchange {
         } else if up.is_pending() {
             // The head of a request does not wait for its body.
             let more = delays && up.sent > 0 && up.body.is_awaited();
-            moved |= up.poll_send(cx, server, &session.worker, more).is_ready();
+            let sent = up.poll_send(cx, server, &session.worker, more).is_ready();
+            // When all of a request has left there is nothing to be done in this direction.
+            let over = up.body.is_done() && !up.is_pending() && !self.tells_server;
+            moved |= sent && !over;
         } else {
             let client = &session.client;
             let closed = self.tunnel && !self.no_half_close && client.read_closed;

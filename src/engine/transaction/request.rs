@@ -15,7 +15,7 @@ use crate::engine::trace::Step;
 use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::framing;
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, FramingError, Intent, Method, Policy, Scan, Tolerance};
+use crate::http1::{Body, Framing, FramingError, Intent, Method, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, LogFormat, Tune};
 use crate::rewrite::forwarded_for;
@@ -256,8 +256,8 @@ impl Transaction {
                 session.destination().filter(SocketAddr::is_ipv4),
             );
         }
-        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect)
-            .as_proxy(self.as_proxy);
+        let policy = session.generation.policy(session.frontend, session.backend);
+        self.policy = policy.as_proxy(self.as_proxy);
         let facts = RequestFacts {
             version: self.version,
             length_known: self.length_known,
