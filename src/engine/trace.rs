@@ -162,7 +162,8 @@ impl Session {
             }
             .step("srvcls"),
             Step::Closed { tried } => {
-                let server = server.or(tried.then_some(-1).filter(|_| later));
+                let gone = (tried && later).then_some(-1);
+                let server = server.or(gone);
                 let prefix = Prefix {
                     client: End::Closed(client),
                     server: server.map_or(End::None, End::Closed),
