@@ -659,8 +659,10 @@ impl Server {
 fn shown(record: &Record, dialect: Dialect) -> Check {
     let report = &record.report;
     let mut status = report.status.name().to_owned();
+    let mut said = String::from_utf8_lossy(&report.said).into_owned();
     if record.checking && dialect != Dialect::V1_4 {
         status.insert_str(0, "* ");
+        said.clear();
     }
     Check {
         status: status.into(),
@@ -668,7 +670,7 @@ fn shown(record: &Record, dialect: Dialect) -> Check {
         duration: (report.status != Status::Initializing && report.status != Status::Observed)
             .then(|| Duration::from_millis(report.duration_ms)),
         description: report.status.words().into(),
-        said: String::from_utf8_lossy(&report.said).into_owned(),
+        said,
     }
 }
 
