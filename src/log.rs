@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod line;
 pub mod syslog;
 pub mod termination;
+pub mod trace;
 
 pub use line::{Counts, HttpPart, Record, Timers};
 pub use termination::{Cause, Stage, Termination};

@@ -506,6 +506,7 @@ pub(crate) async fn relay(session: &mut Session) {
     if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
         log_relay(session, &transaction, termination, Written::End);
     }
+    transaction.trace_end(session);
     let broken = session.client.broken;
     session.close_server(broken);
     let worker: &Worker = &session.worker;

@@ -34,6 +34,7 @@ use super::roster::{Card, Roster, Whom};
 use super::spare::Spares;
 use super::splice::{Pipe, Pipes};
 use super::syslog;
+use super::trace::Trace;
 use super::transaction::Transaction;
 use crate::admin::clients::Clients;
 use crate::stats::SessionReport;
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) control: Control,
     /// What is known about reloads.
     pub(crate) reloads: Reloads,
+    /// Debug mode.
+    pub(crate) trace: Option<Trace>,
     /// Where the workers take their orders.
     pub(crate) orders: OnceLock<Vec<UnboundedSender<Command>>>,
 }

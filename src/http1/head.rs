@@ -67,6 +67,11 @@ impl Head {
         self.edited = false;
     }
 
+    /// Which kind of message it is the head of.
+    pub fn kind(&self) -> Kind {
+        self.scanner.kind()
+    }
+
     /// Scans on; see [`Scanner::scan`].
     pub fn scan(&mut self, bytes: &mut [u8], tolerance: Tolerance) -> Scan {
         let known = self.lines.len();

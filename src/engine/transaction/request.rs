@@ -11,6 +11,7 @@ use super::{End, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
+use crate::engine::trace::Step;
 use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::framing;
 use crate::http1::head::Version;
@@ -120,6 +121,12 @@ impl Transaction {
             return Err(end);
         }
         session.count_request();
+        // 1.4 shows as much of an invalid one as it has understood.
+        let understood =
+            v1_4 && wrong.is_some_and(|at| at < limit) && self.request.has_start_line();
+        if result.is_ok() || understood {
+            session.trace(Step::Head(&self.request, self.up.buffer.bytes()));
+        }
         if let Some(at) = wrong {
             session.capture_request(self.up.buffer.bytes().to_vec(), at, 0);
         }
