@@ -13,12 +13,15 @@ pub mod connection_header;
 pub mod framing;
 pub mod head;
 pub mod method;
+mod names;
+pub mod policy;
 pub mod response;
 pub mod scan;
 pub mod uri;
 
-pub use connection_header::{Intent, Policy, RequestFacts};
+pub use connection_header::RequestFacts;
 pub use framing::{BadChunk, Body, Framing, FramingError};
 pub use head::{Head, Version};
 pub use method::Method;
+pub use policy::{Intent, Policies, Policy};
 pub use scan::{Kind, Scan, Scanner, Tolerance};

@@ -196,11 +196,9 @@ impl Scanner {
                         Kind::Response => VERSION,
                     };
                     let rtsp = tolerance.rtsp && self.kind == Kind::Response;
-                    while i < len
-                        && (CLASS[bytes[i] as usize] & class != 0
-                            || (rtsp && matches!(bytes[i], b'R' | b'S')))
-                    {
-                        i += 1;
+                    i = after_class(bytes, i, class);
+                    while rtsp && i < len && matches!(bytes[i], b'R' | b'S') {
+                        i = after_class(bytes, i + 1, class);
                     }
                     if i >= len {
                         pause!();
@@ -249,13 +247,12 @@ impl Scanner {
                     };
                     let lax = (tolerance.accept_invalid || tolerance.wide_uri)
                         && self.kind == Kind::Request;
-                    while i < len
-                        && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= 128))
-                    {
-                        if lax && bytes[i] >= 128 && !tolerance.wide_uri {
+                    i = after_class(bytes, i, class);
+                    while lax && i < len && bytes[i] >= 128 {
+                        if !tolerance.wide_uri {
                             self.tolerated.get_or_insert(i);
                         }
-                        i += 1;
+                        i = after_class(bytes, i + 1, class);
                     }
                     if i >= len {
                         pause!();
@@ -292,11 +289,9 @@ impl Scanner {
                 State::Third => {
                     match self.kind {
                         Kind::Request => {
-                            while i < len
-                                && (is_version(bytes[i])
-                                    || (tolerance.rtsp && matches!(bytes[i], b'R' | b'S')))
-                            {
-                                i += 1;
+                            i = after_class(bytes, i, VERSION);
+                            while tolerance.rtsp && i < len && matches!(bytes[i], b'R' | b'S') {
+                                i = after_class(bytes, i + 1, VERSION);
                             }
                         }
                         Kind::Response => i = end_of_value(bytes, i),
@@ -334,15 +329,19 @@ impl Scanner {
                         self.state = State::LastLf;
                     }
                     b'\n' => self.state = State::LastLf,
-                    _ => {
-                        self.current.start = i as u32;
-                        self.state = State::Name;
-                    }
+                    _ => match plain_line(bytes, i) {
+                        Some(line) => {
+                            i = line.end as usize;
+                            lines.push(line);
+                        }
+                        None => {
+                            self.current.start = i as u32;
+                            self.state = State::Name;
+                        }
+                    },
                 },
                 State::Name => {
-                    while i < len && CLASS[bytes[i] as usize] & TOKEN != 0 {
-                        i += 1;
-                    }
+                    i = after_class(bytes, i, TOKEN);
                     if i >= len {
                         pause!();
                     }
@@ -440,6 +439,33 @@ impl Scanner {
     }
 }
 
+/// A header line that lies there whole, with a value, and with the byte behind it, which does not
+/// continue it: what nearly all lines are. The states say the same of such a line, a byte at a
+/// time, and know what to do about all others.
+#[inline]
+fn plain_line(bytes: &[u8], start: usize) -> Option<HeaderLine> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let colon = after_class(bytes, start, TOKEN);
+    if *bytes.get(colon)? != b':' {
+        return None;
+    }
+    let blanks = bytes[colon + 1..].iter().position(|byte| !is_blank(byte))?;
+    let value_start = colon + 1 + blanks;
+    let value_end = end_of_value(bytes, value_start);
+    let lf = value_end + usize::from(*bytes.get(value_end)? == b'\r');
+    let end = lf + 1;
+    if value_end == value_start || bytes.get(lf) != Some(&b'\n') || is_blank(bytes.get(end)?) {
+        return None;
+    }
+    Some(HeaderLine {
+        start: start as u32,
+        colon: colon as u32,
+        value_start: value_start as u32,
+        value_end: value_end as u32,
+        end: end as u32,
+    })
+}
+
 /// Writes spaces over a line end, as RFC 9112 section 5.2 allows for folded lines.
 fn unfold(bytes: &mut [u8], from: u32, to: usize) {
     for byte in &mut bytes[from as usize..to] {
@@ -447,8 +473,46 @@ fn unfold(bytes: &mut [u8], from: u32, to: usize) {
     }
 }
 
+/// Where the next byte is that is not of a class; the end of the bytes when there is none.
+#[inline]
+fn after_class(bytes: &[u8], from: usize, class: u8) -> usize {
+    let mut rest = bytes[from..].iter();
+    let is_other = |byte: &u8| CLASS[*byte as usize] & class == 0;
+    rest.position(is_other).map_or(bytes.len(), |n| from + n)
+}
+
+/// Where the next CR or LF is; the end of the bytes when there is none.
+#[inline]
 fn end_of_value(bytes: &[u8], from: usize) -> usize {
-    memchr2(b'\r', b'\n', &bytes[from..]).map_or(bytes.len(), |n| from + n)
+    let mut at = from;
+    // Most values are short, so that getting ready for a vectored search would be most of it.
+    while at < from + SHORT
+        && let Some(word) = bytes.get(at..at + 8)
+    {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        match first_below_14(word) {
+            None => at += 8,
+            Some(n) if matches!(bytes[at + n], b'\r' | b'\n') => return at + n,
+            Some(n) => {
+                at += n + 1;
+                break;
+            }
+        }
+    }
+    memchr2(b'\r', b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
+}
+
+/// What is looked at eight bytes at a time before the search over vectors.
+const SHORT: usize = 48;
+
+/// The first byte of a little-endian word that is less than 14: CR, LF, a tab or another control
+/// character.
+#[inline]
+fn first_below_14(word: u64) -> Option<usize> {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    // A borrow can only come from a byte that is less, so that the first one found is right.
+    let below = word.wrapping_sub(EACH * 14) & !word & (EACH * 0x80);
+    (below != 0).then(|| below.trailing_zeros() as usize / 8)
 }
 
 const TOKEN: u8 = 1;
@@ -589,6 +653,39 @@ mod tests {
             proptest::prop_assert_eq!(result, whole);
             proptest::prop_assert_eq!(found, lines);
             proptest::prop_assert_eq!(pieces, bytes);
+        }
+
+        /// A whole line at once is judged as its bytes are one by one.
+        #[test]
+        fn plain_lines_are_what_the_states_say(
+            lines in proptest::collection::vec(
+                ("[A-Za-z \t(-]{0,12}", "[ \t]{0,2}", "[a-z\t\u{1}\u{e9} ]{0,60}", "\r?\n|\r"), 0..5),
+            accept_invalid: bool,
+        ) {
+            let mut text = String::from("GET / HTTP/1.1\r\n");
+            for (name, blanks, value, end) in &lines {
+                text.push_str(&format!("{name}:{blanks}{value}{end}"));
+            }
+            text.push_str("\r\n");
+            let tolerance = Tolerance { accept_invalid, ..Tolerance::default() };
+            let mut whole = text.clone().into_bytes();
+            let mut found = Vec::new();
+            let mut scanner = Scanner::new(Kind::Request);
+            let result = scanner.scan(&mut whole, tolerance, &mut found);
+            let mut pieces = text.into_bytes();
+            let mut pieced = Vec::new();
+            let mut stepping = Scanner::new(Kind::Request);
+            let mut last = Scan::Partial;
+            for len in 0..=pieces.len() {
+                last = stepping.scan(&mut pieces[..len], tolerance, &mut pieced);
+                if last != Scan::Partial {
+                    break;
+                }
+            }
+            proptest::prop_assert_eq!(result, last);
+            proptest::prop_assert_eq!(found, pieced);
+            proptest::prop_assert_eq!(scanner.tolerated, stepping.tolerated);
+            proptest::prop_assert_eq!(whole, pieces);
         }
 
         #[test]

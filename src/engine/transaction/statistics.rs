@@ -10,6 +10,7 @@ use crate::engine::deadline::after;
 use crate::engine::live::Counter;
 use crate::engine::session::{Session, Written};
 use crate::engine::statistics;
+use crate::engine::trace::Step;
 use crate::http1::head::Version;
 use crate::http1::{Body, Method};
 use crate::log::{Cause, Stage, Termination};
@@ -251,8 +252,12 @@ impl Transaction {
         if !v1_4 {
             session.close_server(true);
         }
+        if !v1_4 {
+            session.trace(Step::OwnAnswer(&message.bytes));
+        }
         self.reply(session, message.bytes, status, message.keeps)
             .await;
+        session.trace(Step::ServerClosed);
         if !v1_4 {
             // It counts as a server that has answered at once.
             let now = session.worker.now();
