@@ -118,7 +118,7 @@ mod tests {
     fn answers() {
         let greeting = [b"\x30\0\0\0\n10.1.0\0", &[b'x'; 40][..]].concat();
         let denied = b"\x09\0\0\x02\xff\x15\x04denied";
-        let blocked = b"\x13\0\0\0\xffi\x04Host is blocked";
+        let blocked = b"\x12\0\0\0\xffi\x04Host is blocked";
         let fine = b"\x07\0\0\x02\0\0\0\x02\0\0\0";
         let status = |bytes: &[u8], user| match answer(bytes, false, user) {
             Answer::Done(report) => Some((report.status, report.said)),

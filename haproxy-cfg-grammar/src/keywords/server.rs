@@ -520,7 +520,7 @@ fn later_option(
         "send-proxy-v2" => s.send_proxy = Some(ProxyHeader::V2),
         // 0 leaves it to the system.
         "tcp-ut" => {
-            let value = value(arguments);
+            let value = arguments.require("a time after 'tcp-ut'")?.clone();
             let time = arguments.time_of(&value, Unit::Millisecond)?;
             s.tcp_ut = Some(time).filter(|time| time.0 != 0);
         }
