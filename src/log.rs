@@ -7,6 +7,7 @@ pub mod escape;
 pub mod json;
 pub mod lifecycle;
 pub mod line;
+mod pen;
 pub mod syslog;
 pub mod termination;
 pub mod trace;

@@ -170,6 +170,23 @@ pub(super) fn poll_ready(
     }
 }
 
+/// Has the task woken again when more can be received, as if it had asked: it has before, and the
+/// last receive took all there was. `false`, and nothing happens, when that is not so.
+pub(super) fn goes_on_waiting(cx: &Context<'_>, watch: Watch) -> bool {
+    let known = POLLER.try_with(|cell| {
+        let mut entries = cell.get()?.entries.borrow_mut();
+        let entry = entries.get_mut(watch.0 as usize)?;
+        let waits = entry.ready & (READ | ENDED) == 0
+            && entry.watched & READ != 0
+            && entry.waker.as_ref()?.will_wake(cx.waker());
+        if waits {
+            entry.wanted |= READ;
+        }
+        Some(waits)
+    });
+    matches!(known, Ok(Some(true)))
+}
+
 /// What is known of a descriptor in one direction.
 enum Known {
     /// A call is worth a try.

@@ -146,6 +146,14 @@ impl Socket {
         }
     }
 
+    /// Has the task woken when more comes, without a look whether there is any: the last receive
+    /// took all there was. `false` when that is not known, and [`Socket::poll_to_recv`] has to be
+    /// asked.
+    pub(crate) fn goes_on_waiting(&self, cx: &Context<'_>) -> bool {
+        self.watch
+            .is_some_and(|watch| poller::goes_on_waiting(cx, watch))
+    }
+
     /// Sends from two slices, in order. `more` says that more will follow at once.
     pub(crate) fn poll_send(
         &mut self,

@@ -6,6 +6,7 @@
 
 use super::names::Names;
 use super::scan::{HeaderLine, Kind, Scan, Scanner, StartLine, Tolerance};
+use crate::letters;
 
 /// The version of a message as far as it changes what the proxy does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -243,17 +244,11 @@ impl Head {
 
     fn search(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
         let first = from.map_or(0, |i| i + 1);
-        let last = name.last().map(u8::to_ascii_lowercase);
         (first..self.line_count()).find(|&i| {
             let line = &self.lines[i];
-            if line.start == REMOVED || (line.colon - line.start) as usize != name.len() {
-                return false;
-            }
-            // Names of one length begin alike more often than they end alike, and most are written
-            // as they are asked for.
-            let found = self.text(bytes, line.start, line.colon);
-            found.last().map(u8::to_ascii_lowercase) == last
-                && (found == name || found.eq_ignore_ascii_case(name))
+            line.start != REMOVED
+                && (line.colon - line.start) as usize == name.len()
+                && letters::same(self.text(bytes, line.start, line.colon), name)
         })
     }
 

@@ -8,7 +8,7 @@
 //!
 //! RFC 9112, sections 2 to 5.
 
-use memchr::memchr2;
+use super::class::{CODE, TOKEN, URI, VERSION, after_class, end_of_value, is_token, is_version};
 
 /// Which start line is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -471,106 +471,6 @@ fn unfold(bytes: &mut [u8], from: u32, to: usize) {
     for byte in &mut bytes[from as usize..to] {
         *byte = b' ';
     }
-}
-
-/// Where the next byte is that is not of a class; the end of the bytes when there is none.
-#[inline]
-fn after_class(bytes: &[u8], from: usize, class: u8) -> usize {
-    let mut rest = bytes[from..].iter();
-    let is_other = |byte: &u8| CLASS[*byte as usize] & class == 0;
-    rest.position(is_other).map_or(bytes.len(), |n| from + n)
-}
-
-/// Where the next CR or LF is; the end of the bytes when there is none.
-#[inline]
-fn end_of_value(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    // Most values are short, so that getting ready for a vectored search would be most of it.
-    while at < from + SHORT
-        && let Some(word) = bytes.get(at..at + 8)
-    {
-        let word = word.try_into().map_or(0, u64::from_le_bytes);
-        match first_below_14(word) {
-            None => at += 8,
-            Some(n) if matches!(bytes[at + n], b'\r' | b'\n') => return at + n,
-            Some(n) => {
-                at += n + 1;
-                break;
-            }
-        }
-    }
-    memchr2(b'\r', b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
-}
-
-/// What is looked at eight bytes at a time before the search over vectors.
-const SHORT: usize = 48;
-
-/// The first byte of a little-endian word that is less than 14: CR, LF, a tab or another control
-/// character.
-#[inline]
-fn first_below_14(word: u64) -> Option<usize> {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    // A borrow can only come from a byte that is less, so that the first one found is right.
-    let below = word.wrapping_sub(EACH * 14) & !word & (EACH * 0x80);
-    (below != 0).then(|| below.trailing_zeros() as usize / 8)
-}
-
-const TOKEN: u8 = 1;
-const VERSION: u8 = 2;
-const URI: u8 = 4;
-/// HAProxy takes any word for a status code.
-const CODE: u8 = 8;
-
-const CLASS: [u8; 256] = classes();
-
-const fn classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let byte = i as u8;
-        let separator = matches!(
-            byte,
-            b'(' | b')'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b','
-                | b';'
-                | b':'
-                | b'\\'
-                | b'"'
-                | b'/'
-                | b'['
-                | b']'
-                | b'?'
-                | b'='
-                | b'{'
-                | b'}'
-        );
-        if byte > 32 && byte < 127 {
-            table[i] |= URI;
-            if !separator {
-                table[i] |= TOKEN;
-            }
-        }
-        if byte > 32 && byte < 127 {
-            table[i] |= CODE;
-        }
-        if byte.is_ascii_digit() || matches!(byte, b'H' | b'T' | b'P' | b'/' | b'.') {
-            table[i] |= VERSION;
-        }
-        i += 1;
-    }
-    table
-}
-
-/// Whether a byte may be part of a token. RFC 9110, section 5.6.2.
-pub fn is_token(byte: u8) -> bool {
-    CLASS[byte as usize] & TOKEN != 0
-}
-
-fn is_version(byte: u8) -> bool {
-    CLASS[byte as usize] & VERSION != 0
 }
 
 #[cfg(test)]

@@ -27,6 +27,17 @@ pub(super) struct Limits {
     pub(super) answer: Option<Duration>,
 }
 
+/// How a server goes on.
+#[derive(Debug)]
+enum Received {
+    /// With bytes.
+    More,
+    /// Not at all.
+    End,
+    /// With a reset, after bytes that have come before it.
+    Reset(Report),
+}
+
 /// A check that is to be made.
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
@@ -43,8 +54,13 @@ pub(super) struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Makes it. `state`, `now` and `is_up` are for [`Program::begin`].
-    pub(super) async fn run(&self, state: &[u8], now: u32, is_up: bool) -> Report {
+    /// Makes it. `state`, `now` and `is_up` are for [`Program::begin`]. What was `read` of an answer
+    /// is left there; 1.4 takes what was there before for the beginning of the answer.
+    pub(super) async fn run(
+        &self,
+        (state, now, is_up): (&[u8], u32, bool),
+        read: &mut Vec<u8>,
+    ) -> Report {
         let mut socket = match self.connect(&self.target, self.limits.connect).await {
             Ok(socket) => socket,
             Err(report) => return report,
@@ -60,17 +76,24 @@ impl Conversation<'_> {
         let (mut probe, mut answer) = self.program.begin(state, now, is_up);
         if let Some(form) = self.send_proxy {
             let mut header = Vec::new();
-            proxy_header::write(form, None, &mut header);
+            // The text form can only tell of a connection by its ends; the other one has a word for
+            // those of the proxy itself.
+            let ends = match form {
+                ProxyHeader::V1 => socket.local_addr().zip(self.target.internet()),
+                ProxyHeader::V2 => None,
+            };
+            proxy_header::write(form, ends, &mut header);
             if let Err(report) = self.send(&mut socket, &header, until).await {
                 return report;
             }
         }
-        let mut read: Vec<u8> = Vec::new();
         loop {
             answer = match answer {
                 Answer::Done(report) => return report,
                 Answer::Send(bytes) => {
-                    read.clear();
+                    if !self.v1_4 {
+                        read.clear();
+                    }
                     match self.send(&mut socket, &bytes, until).await {
                         Ok(()) => probe.read(&[], false),
                         Err(report) => return self.located(report, &probe),
@@ -89,20 +112,25 @@ impl Conversation<'_> {
                     probe.connected()
                 }
                 Answer::Wait => {
-                    let ended = match self.receive(&mut socket, &mut read, until).await {
-                        Ok(ended) => ended || read.len() >= self.room,
+                    let received = match self.receive(&mut socket, read, until).await {
+                        Ok(received) => received,
                         Err(report) => return self.located(report, &probe),
                     };
-                    match probe.read(&read, ended) {
+                    let more = matches!(received, Received::More);
+                    let ended = !more || read.len() >= self.room;
+                    match (probe.read(read, ended), received) {
+                        (Answer::Wait, Received::Reset(report)) if !self.v1_4 => return report,
                         // Nothing more will come, and still it is not enough.
-                        Answer::Wait if ended => {
+                        (Answer::Wait, _) if ended => {
                             if self.v1_4 {
                                 drop(socket);
                             }
+                            let silence = self.program.silence(read);
+                            read.clear();
                             tokio::time::sleep_until(until).await;
-                            return Report::new(self.program.silence());
+                            return Report::new(silence);
                         }
-                        answer => answer,
+                        (answer, _) => answer,
                     }
                 }
             };
@@ -257,30 +285,33 @@ impl Conversation<'_> {
             match timeout_at(until, sent).await {
                 Ok(Ok(n)) => rest = &rest[n..],
                 Ok(Err(error)) => return Err(self.broken(&error)),
-                Err(_) => return Err(Report::new(self.program.silence())),
+                Err(_) => return Err(Report::new(self.program.silence(&[]))),
             }
         }
         Ok(())
     }
 
-    /// Reads once. Answers whether that was the end.
+    /// Reads once.
     async fn receive(
         &self,
         socket: &mut Socket,
         read: &mut Vec<u8>,
         until: Instant,
-    ) -> Result<bool, Report> {
+    ) -> Result<Received, Report> {
         let mut room = [0; 4096];
         let most = room.len().min(self.room - read.len().min(self.room)).max(1);
         let received = poll_fn(|cx| socket.poll_recv(cx, &mut room[..most]));
         match timeout_at(until, received).await {
-            Ok(Ok(0)) => Ok(true),
+            Ok(Ok(0)) => Ok(Received::End),
             Ok(Ok(n)) => {
                 read.extend_from_slice(&room[..n]);
-                Ok(false)
+                Ok(Received::More)
+            }
+            Ok(Err(error)) if !read.is_empty() && self.program.ends_with_reset() => {
+                Ok(Received::Reset(self.broken(&error)))
             }
             Ok(Err(error)) => Err(self.broken(&error)),
-            Err(_) => Err(Report::new(self.program.silence())),
+            Err(_) => Err(Report::new(self.program.silence(read))),
         }
     }
 

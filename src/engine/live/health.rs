@@ -503,6 +503,15 @@ impl Backend {
         if effects.none_left {
             self.tell_none_left();
         }
+        if server.is_drained() && !server.is_in_maintenance() {
+            self.tell_still_drained(server);
+        }
+    }
+
+    /// That a server gets no new clients, whatever else has happened to it.
+    fn tell_still_drained(&self, server: &Server) {
+        let (by, effects) = (Reason::Administrator, Effects::default());
+        self.tell_change(server, News::StillDrained, by, effects);
     }
 
     fn tell_none_left(&self) {
@@ -569,12 +578,7 @@ impl Backend {
             None => self.turn(server, news, by),
         }
         if news == (News::Ready { drained: true }) {
-            self.tell_change(
-                server,
-                News::StillDrained,
-                Reason::Administrator,
-                Effects::default(),
-            );
+            self.tell_still_drained(server);
         }
         if was_out && wish != Admin::Maintenance && self.dialect() == Dialect::Hapax {
             // Those that it speaks like let the next check come when it is due.

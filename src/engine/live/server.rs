@@ -690,8 +690,10 @@ impl Server {
 /// A report as the statistics show it.
 fn shown(report: &Report, under_way: bool) -> Check {
     let mut status = report.status.name().to_owned();
+    let mut said = String::from_utf8_lossy(&report.said).into_owned();
     if under_way {
         status.insert_str(0, "* ");
+        said.clear();
     }
     Check {
         status: status.into(),
@@ -699,7 +701,7 @@ fn shown(report: &Report, under_way: bool) -> Check {
         duration: (report.status != Status::Initializing && report.status != Status::Observed)
             .then(|| Duration::from_millis(report.duration_ms)),
         description: report.status.words().into(),
-        said: String::from_utf8_lossy(&report.said).into_owned(),
+        said,
     }
 }
 

@@ -60,12 +60,12 @@ const COLUMNS: &[Column] = &[
     minor(column("Server", "Bck", Field::Bck, 30)),
     column("Server", "Chk", Field::Chkfail, 39),
     column("Server", "Dwn", Field::Chkdown, 39),
-    column("Server", "Dwntme", Field::Downtime, 52),
+    column("Server", "Dwntme", Field::Downtime, 58),
     column("Server", "Thrtle", Field::Throttle, 46),
 ];
 
 /// Together with all columns that leaves no window of 1440 pixels too narrow.
-const NAME_WIDTH: u32 = 136;
+const NAME_WIDTH: u32 = 130;
 const STATUS_WIDTH: u32 = 110;
 
 /// How wide a table with these columns is, in pixels.
