@@ -137,6 +137,11 @@ impl Transaction {
         if effects.at_statistics && plan.dialect != Dialect::V1_4 {
             self.server_word = Some(STATISTICS);
         }
+        // Since 1.5 the log shows the cookies of a request that is refused, too.
+        let is_refused = matches!(verdict, Verdict::Deny | Verdict::Refuse | Verdict::Tarpit);
+        if is_refused && plan.dialect != Dialect::V1_4 {
+            self.request_cookies(session);
+        }
         match verdict {
             Verdict::Pass => Ok(None),
             Verdict::Statistics => self.statistics(session, id).await.map(Some),
