@@ -53,6 +53,8 @@ pub struct Balancer {
     reason = "there is one for each backend, and the large one is the usual one"
 )]
 enum Method {
+    /// Requests go elsewhere, unless they ask for a server.
+    Nobody,
     /// Turns of the active and of the backup servers.
     RoundRobin([RoundRobin; 2]),
     LeastConn([LeastConn; 2]),
@@ -115,6 +117,24 @@ impl Balancer {
         }
     }
 
+    /// For a backend whose requests go elsewhere (`dispatch`) unless they ask for a server: nobody is
+    /// chosen and no server has a weight, yet all count as usable, in whatever state they are.
+    pub fn nobody(candidates: Vec<Candidate>) -> Self {
+        let mut usable = [0; 2];
+        for candidate in &candidates {
+            usable[usize::from(candidate.backup)] += 1;
+        }
+        Self {
+            weights: vec![0; candidates.len()],
+            candidates,
+            all_backups: false,
+            method: Method::Nobody,
+            divisor: 1,
+            capped: false,
+            usable,
+        }
+    }
+
     /// From now on no server gets more of a ring than its weight in the file gives it: 1.4 makes
     /// room for no more.
     pub fn cap(&mut self) {
@@ -124,6 +144,9 @@ impl Balancer {
     /// The same with all servers usable at the weights of the file, put in together: none has been
     /// chosen yet.
     pub fn start(&mut self, effective: &[u32]) {
+        if let Method::Nobody = self.method {
+            return;
+        }
         self.usable = [0; 2];
         for (candidate, weight) in self.candidates.iter().zip(effective) {
             self.usable[usize::from(candidate.backup)] += u32::from(*weight > 0);
@@ -151,23 +174,23 @@ impl Balancer {
                     LeastConn::new(of(true).map(|weight| (weight, 0))),
                 ];
             }
-            Method::First => {}
+            Method::First | Method::Nobody => {}
             Method::Map { stale, .. } | Method::Ring { stale, .. } => *stale = true,
         }
     }
 
     /// Whether weights can change while the algorithm runs: then `slowstart` has steps.
     pub fn is_dynamic(&self) -> bool {
-        !matches!(self.method, Method::Map { .. })
+        !matches!(self.method, Method::Map { .. } | Method::Nobody)
     }
 
     /// The effective weight of a server that is usable, of user weight `weight`, which came up
     /// `since_up` seconds ago.
     pub fn effective(&self, weight: u32, since_up: u64, slowstart: u64) -> u32 {
-        if self.is_dynamic() {
-            weight::dynamic(weight, since_up, slowstart)
-        } else {
-            weight / self.divisor
+        match self.method {
+            Method::Nobody => 0,
+            Method::Map { .. } => weight / self.divisor,
+            _ => weight::dynamic(weight, since_up, slowstart),
         }
     }
 
@@ -192,7 +215,7 @@ impl Balancer {
         match &mut self.method {
             Method::RoundRobin(turns) => turns[group].set_weight(index, weight),
             Method::LeastConn(lines) => lines[group].set_weight(index, weight),
-            Method::First => {}
+            Method::First | Method::Nobody => {}
             Method::Map { stale, .. } | Method::Ring { stale, .. } => *stale = true,
         }
     }
@@ -211,7 +234,7 @@ impl Balancer {
 
     /// Whether any server can be used.
     pub fn is_usable(&self) -> bool {
-        self.usable != [0; 2]
+        self.usable != [0; 2] && !matches!(self.method, Method::Nobody)
     }
 
     /// How many active, and how many backup servers can be used.
@@ -264,6 +287,7 @@ impl Balancer {
             Method::RoundRobin(turns) => turns[group].choose(avoid, room),
             Method::LeastConn(lines) => lines[group].choose(avoid, room),
             Method::First => first(&self.candidates, &self.weights, group, room),
+            Method::Nobody => None,
             Method::Map { map, .. } => map.in_turn(avoid, room),
             Method::Ring { rings, .. } => rings[group].in_turn(avoid, room),
         }

@@ -103,6 +103,8 @@ impl Run {
             maxconn: some(self.maxconn),
             proxy_maxconn: some(self.proxy_maxconn),
             no_splice: self.no_splice,
+            // Whoever leaves the terminal has nowhere to print.
+            debug: (self.daemon || self.debug).then_some(!self.daemon),
             memory_mb: some(self.memory_mb),
             metrics: self.metrics,
         }

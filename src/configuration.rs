@@ -54,6 +54,8 @@ pub struct Overrides {
     pub proxy_maxconn: Option<u32>,
     /// `-dS`.
     pub no_splice: bool,
+    /// `-d` turns debug mode on, `-D` off; `None` when neither is given.
+    pub debug: Option<bool>,
     /// `-m`; `None` when not given.
     pub memory_mb: Option<u32>,
     /// `--metrics`: one more address to those of the file.
@@ -154,6 +156,7 @@ fn resolve(
     let mut plan = resolved.plan.filter(|_| !resolve::has_errors(&diagnostics));
     if let Some(plan) = &mut plan {
         plan.global.nosplice |= overrides.no_splice;
+        plan.global.debug = overrides.debug.unwrap_or(plan.global.debug);
         let metrics = &mut plan.global.metrics;
         metrics.extend(overrides.metrics.filter(|own| !metrics.contains(own)));
     }

@@ -39,6 +39,7 @@ mod splice;
 pub(crate) mod statistics;
 mod syslog;
 mod target;
+pub(crate) mod trace;
 mod transaction;
 pub(crate) mod worker;
 
@@ -62,6 +63,7 @@ pub use listening::{ListenError, ListenerKey, Local, Opener, Sockets, nobody_lis
 use live::Registry;
 use oversight::Retired;
 pub use oversight::{GenerationState, Generations, Memory};
+use trace::Trace;
 use worker::{Aside, Command, Handle, Shared};
 
 /// Bytes that the streams of one worker may use beyond what `maxconn` accounts for.
@@ -146,6 +148,7 @@ impl Engine {
         opener: Box<dyn Opener>,
     ) -> Result<Self, EngineError> {
         let registry = Registry::new(listeners.workers());
+        let debug = plan.global.debug;
         let first = Generation::new(1, Arc::new(plan), &registry)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwap::from_pointee(first)),
@@ -154,6 +157,7 @@ impl Engine {
             clients: Arc::default(),
             control: Control::default(),
             reloads: Reloads::default(),
+            trace: debug.then(Trace::default),
             orders: OnceLock::new(),
         });
         let workers = (0..listeners.workers())

@@ -9,16 +9,20 @@
 //! [`connection_header`] (what a connection mode does to one message).
 
 pub mod base64;
+mod class;
 pub mod connection_header;
 pub mod framing;
 pub mod head;
 pub mod method;
+mod names;
+pub mod policy;
 pub mod response;
 pub mod scan;
 pub mod uri;
 
-pub use connection_header::{Intent, Policy, RequestFacts};
+pub use connection_header::RequestFacts;
 pub use framing::{BadChunk, Body, Framing, FramingError};
 pub use head::{Head, Version};
 pub use method::Method;
+pub use policy::{Intent, Policies, Policy};
 pub use scan::{Kind, Scan, Scanner, Tolerance};

@@ -22,6 +22,7 @@ pub mod engine;
 pub mod explain;
 pub mod http1;
 pub mod keyword_list;
+mod letters;
 pub mod log;
 pub mod not_built;
 pub mod plan;

@@ -7,8 +7,10 @@ pub mod escape;
 pub mod json;
 pub mod lifecycle;
 pub mod line;
+mod pen;
 pub mod syslog;
 pub mod termination;
+pub mod trace;
 
 pub use line::{Counts, HttpPart, Record, Timers};
 pub use termination::{Cause, Stage, Termination};

@@ -142,8 +142,12 @@ fn serve(origin: Origin, run: &Run, configuration: Configuration) -> ExitCode {
     let Some(plan) = configuration.plan else {
         return ExitCode::FAILURE;
     };
-    let daemon =
-        (run.daemon || plan.global.daemon) && !(run.foreground || run.debug || plan.global.debug);
+    let daemon = (run.daemon || plan.global.daemon) && !(run.foreground || plan.global.debug);
+    if run.verbose || plan.global.debug {
+        let [considered, used] = report::polling();
+        eprint!("{considered}");
+        print!("{used}");
+    }
     let pidfile = run.pidfile.as_ref().map(Into::into);
     let options = boot::Options {
         origin,

@@ -57,7 +57,7 @@ pub use persistence::{
     AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, KeyType, PersistRule, Persistence,
     StickRule, StickTable,
 };
-pub use proxy::{Mode, Proxy, ProxyId, Role};
+pub use proxy::{Mode, Proxy, ProxyId, Role, Way};
 pub use rule::Rule;
 pub use server::{ProxyHeader, Server, ServerAddress, ServerId, ServerPort};
 pub use source::{Source, TransparentSource};

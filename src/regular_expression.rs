@@ -6,6 +6,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::letters;
+
 /// Where the whole match and the groups 1 to 9 are.
 pub type Groups = [Option<(usize, usize)>; 10];
 /// A pattern that does not compile, in PCRE's words.
@@ -45,42 +47,54 @@ impl Regex {
     }
 
     /// Whether the pattern is found somewhere in the text.
+    #[inline]
     pub fn is_match(&self, text: &[u8]) -> bool {
-        self.may_match(text)
-            && match &self.engine {
-                Engine::Fast(regex) => regex.is_match(text),
-                Engine::Full(regex) => regex.is_match(text).unwrap_or_else(|error| {
-                    give_up(regex, &error);
-                    false
-                }),
-            }
+        self.may_match(text) && self.engine.is_match(text)
     }
 
+    #[inline]
     fn may_match(&self, text: &[u8]) -> bool {
-        let Some(start) = text.get(..self.start.len()) else {
-            return false;
-        };
-        if self.ignore_case {
-            start.eq_ignore_ascii_case(&self.start)
-        } else {
-            start == self.start
-        }
+        text.get(..self.start.len()).is_some_and(|start| {
+            if self.ignore_case {
+                letters::same(start, &self.start)
+            } else {
+                start == self.start
+            }
+        })
     }
 
     /// Where the whole match and the groups 1 to 9 are in the text; `None` when it does not match.
+    #[inline]
     pub fn captures(&self, text: &[u8]) -> Option<Groups> {
-        if !self.may_match(text) {
-            return None;
+        if self.may_match(text) {
+            self.engine.captures(text)
+        } else {
+            None
         }
+    }
+}
+
+impl Engine {
+    fn is_match(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Fast(regex) => regex.is_match(text),
+            Self::Full(regex) => regex.is_match(text).unwrap_or_else(|error| {
+                give_up(regex, &error);
+                false
+            }),
+        }
+    }
+
+    fn captures(&self, text: &[u8]) -> Option<Groups> {
         let mut groups = [None; 10];
-        match &self.engine {
-            Engine::Fast(regex) => {
+        match self {
+            Self::Fast(regex) => {
                 let found = regex.captures(text)?;
                 for (n, group) in groups.iter_mut().enumerate() {
                     *group = found.get(n).map(|m| (m.start(), m.end()));
                 }
             }
-            Engine::Full(regex) => {
+            Self::Full(regex) => {
                 let found = regex.captures(text).unwrap_or_else(|error| {
                     give_up(regex, &error);
                     None
@@ -92,9 +106,7 @@ impl Regex {
         }
         Some(groups)
     }
-}
 
-impl Engine {
     fn new(pattern: &[u8], ignore_case: bool) -> Result<Self, BadRegex> {
         if let Ok(text) = std::str::from_utf8(pattern) {
             let fast = regex::bytes::RegexBuilder::new(text)

@@ -26,6 +26,16 @@ pub fn unreadable((name, error): &Unreadable) -> String {
     format!("cannot read the configuration file '{name}': {error}")
 }
 
+/// How the process waits for sockets: what HAProxy prints with `-V` and `-d` to standard error, and
+/// to standard output. There is one way here.
+pub fn polling() -> [&'static str; 2] {
+    [
+        "Available polling systems :\n      epoll : pref=300,  test result OK\n\
+         Total: 1 (1 usable), will use epoll.\n",
+        "Using epoll() as the polling mechanism.\n",
+    ]
+}
+
 /// All of them in HAProxy's line format, and its closing lines when the configuration is refused.
 pub fn haproxy_lines(diagnostics: &[Diagnostic], sources: &SourceSet) -> String {
     let stamp = stamp();

@@ -138,6 +138,11 @@ impl HttpRules {
         self.redirects.rebuild(redirects, acls, changed);
     }
 
+    /// Whether there is any rule over requests.
+    pub fn acts_on_requests(&self) -> bool {
+        self.acts_on_requests
+    }
+
     /// Whether there is any rule over responses.
     pub fn acts_on_responses(&self) -> bool {
         self.acts_on_responses

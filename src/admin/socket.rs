@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,10 @@ use tokio::time::timeout;
 
 use super::command::{Answer, Client, Context, execute};
 use super::line;
-use crate::engine::live::{Counter, Pace};
+use crate::engine::live::{Counter, Pace, second};
+use crate::engine::trace;
 use crate::engine::worker::Shared;
-use crate::plan::{AccessLevel, ListenAddress, SocketFile, StatsSocket};
+use crate::plan::{AccessLevel, ListenAddress, Plan, SocketFile, StatsSocket};
 
 /// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -128,15 +129,21 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: StatsListener, socket: 
         }
     };
     let gate = Arc::clone(&shared.cli);
+    let listening = listener.as_raw_fd();
     loop {
         let limit = shared.current.load().plan.global.stats_maxconn;
         let entered = gate.enter(limit).await;
         match listener.accept().await {
-            Ok(stream) => {
+            Ok((stream, from)) => {
                 let shared = Arc::clone(&shared);
                 let socket = socket.clone();
                 tokio::task::spawn_local(async move {
                     // A client that is gone needs no answer.
+                    let plan = Arc::clone(&shared.current.load().plan);
+                    let _traced = shared.trace.as_ref().map(|trace| {
+                        let ends = (listening, stream.as_raw_fd());
+                        trace.greet(plan.dialect, ends, &socket_client(from, &plan, &socket))
+                    });
                     let _ = converse(&shared, stream, &socket).await;
                     drop(entered);
                 });
@@ -156,9 +163,9 @@ enum Door {
 }
 
 /// A client, however it has come.
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
+trait Stream: AsyncRead + AsyncWrite + AsRawFd + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + AsRawFd + Unpin> Stream for S {}
 
 impl Door {
     fn new(listener: StatsListener) -> io::Result<Self> {
@@ -168,12 +175,30 @@ impl Door {
         })
     }
 
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<SocketAddr>)> {
         Ok(match self {
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener) => (Box::new(listener.accept().await?.0), None),
+            Self::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                (Box::new(stream), Some(from))
+            }
         })
     }
+
+    fn as_raw_fd(&self) -> i32 {
+        match self {
+            Self::Unix(listener) => listener.as_raw_fd(),
+            Self::Tcp(listener) => listener.as_raw_fd(),
+        }
+    }
+}
+
+/// Who has come to a statistics socket, for the trace.
+fn socket_client(from: Option<SocketAddr>, plan: &Plan, socket: &StatsSocket) -> trace::From {
+    let sockets = &plan.global.stats_sockets;
+    let place = sockets.iter().position(|s| s.address == socket.address);
+    let number = u32::try_from(place.map_or(0, |place| place + 1)).unwrap_or(0);
+    from.map_or(trace::From::Unix(number), trace::From::Address)
 }
 
 /// How long accepting rests when the process has no descriptors left.
@@ -196,9 +221,9 @@ async fn converse(
     let _counted = if v1_4 {
         Some(registry.process.join())
     } else {
-        let now = tokio::time::Instant::now();
+        let (second, _) = second(tokio::time::Instant::now());
         registry.counters.count(outside, Counter::Sessions);
-        registry.counters.tick(outside, Pace::Sessions, now);
+        registry.counters.tick(outside, Pace::Sessions, second);
         None
     };
     let _present = shared.clients.enter();

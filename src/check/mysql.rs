@@ -34,35 +34,60 @@ fn packet(content: &[u8], number: u8, out: &mut Vec<u8>) {
 
 /// Reads the greeting, and with a user the answer to the login.
 pub(super) fn answer(bytes: &[u8], ended: bool, user: bool) -> Answer {
-    let invalid = || Answer::Done(Report::new(Status::L7Invalid).saying(bytes));
-    if bytes.len() < 5 {
-        return if ended { invalid() } else { Answer::Wait };
+    let Some(&kind) = bytes.get(4) else {
+        let said = if user { &[] } else { bytes };
+        return if ended { invalid(said) } else { Answer::Wait };
+    };
+    if user {
+        return login(bytes, ended);
     }
-    let refused = |text: &[u8]| Answer::Done(Report::new(Status::L7Wrong).saying(text));
-    let first = 4 + length(bytes);
-    if !user {
-        return match bytes[4] {
-            0xff => refused(trimmed(bytes.get(7..).unwrap_or_default())),
-            10 => version(bytes),
-            _ => invalid(),
+    match kind {
+        REFUSAL => refused(bytes),
+        // Its length is taken for all that it is.
+        _ if bytes.len() >= SHORTEST_GREETING => version(bytes),
+        _ if ended => invalid(bytes),
+        _ => Answer::Wait,
+    }
+}
+
+/// Reads greeting and answer: two packets and no more, or a first one that refuses. What HAProxy has
+/// no name for, it waits out.
+fn login(bytes: &[u8], ended: bool) -> Answer {
+    let greeting = 4 + length(bytes);
+    if bytes.len() < greeting {
+        return if ended {
+            invalid(&bytes[5..])
+        } else {
+            Answer::Wait
         };
     }
-    let second = bytes.get(first..).unwrap_or_default();
-    if second.is_empty() {
-        return match bytes[4] {
-            0xff => refused(trimmed(bytes.get(7..).unwrap_or_default())),
-            _ if ended => invalid(),
-            _ => Answer::Wait,
-        };
+    match &bytes[greeting..] {
+        [] if bytes[4] == REFUSAL => refused(bytes),
+        second if second.len() < 5 || second.len() != 4 + length(second) => Answer::Wait,
+        second if second[4] == REFUSAL => refused(second),
+        _ => version(bytes),
     }
-    // Two packets and no more are an answer; anything else is waited out.
-    if second.len() < 5 || second.len() != 4 + length(second) {
-        return Answer::Wait;
-    }
-    if second[4] == 0xff {
-        return refused(trimmed(second.get(7..).unwrap_or_default()));
-    }
-    version(bytes)
+}
+
+/// Whether the first packet is there, all of it.
+pub(super) fn is_greeted(bytes: &[u8]) -> bool {
+    bytes.len() >= 5 && bytes.len() >= 4 + length(bytes)
+}
+
+/// The first byte of a packet that refuses.
+const REFUSAL: u8 = 0xff;
+
+/// Fewer bytes are no greeting.
+const SHORTEST_GREETING: usize = 52;
+
+fn invalid(said: &[u8]) -> Answer {
+    Answer::Done(Report::new(Status::L7Invalid).quoting(said))
+}
+
+/// A packet that refuses: behind its error number it says why.
+fn refused(packet: &[u8]) -> Answer {
+    let words = trimmed(packet.get(7..).unwrap_or_default());
+    Answer::Done(Report::new(Status::L7Wrong).saying(words))
 }
 
 /// The greeting is a good one: its version is what is said of it.
@@ -91,26 +116,52 @@ mod tests {
 
     #[test]
     fn answers() {
-        let greeting = b"\x08\0\0\0\n10.1.0\0";
+        let greeting = [b"\x30\0\0\0\n10.1.0\0", &[b'x'; 40][..]].concat();
         let denied = b"\x09\0\0\x02\xff\x15\x04denied";
-        let blocked = b"\x13\0\0\0\xffi\x04Host is blocked";
+        let blocked = b"\x12\0\0\0\xffi\x04Host is blocked";
         let fine = b"\x07\0\0\x02\0\0\0\x02\0\0\0";
         let status = |bytes: &[u8], user| match answer(bytes, false, user) {
             Answer::Done(report) => Some((report.status, report.said)),
             _ => None,
         };
         let ok = Some((Status::L7Ok, b"10.1.0".to_vec()));
-        assert_eq!(status(greeting, false), ok);
-        assert_eq!(status(greeting, true), None);
+        assert_eq!(status(&greeting, false), ok);
+        assert_eq!(status(&greeting[..51], false), None);
+        assert_eq!(status(&greeting, true), None);
+        assert!(is_greeted(&greeting) && !is_greeted(&greeting[..51]));
         assert_eq!(status(&[&greeting[..], fine].concat(), true), ok);
         assert_eq!(
             status(&[&greeting[..], denied].concat(), true),
             Some((Status::L7Wrong, b"denied".to_vec()))
         );
-        assert_eq!(
-            status(blocked, false),
-            Some((Status::L7Wrong, b"Host is blocked".to_vec()))
-        );
+        for user in [false, true] {
+            let words = b"Host is blocked".to_vec();
+            assert_eq!(status(blocked, user), Some((Status::L7Wrong, words)));
+        }
         assert_eq!(status(b"\x4a\0", false), None);
+    }
+
+    /// What comes too short is quoted from its beginning, but after a login as if it were a version.
+    #[test]
+    fn fragments() {
+        let said = |bytes: &[u8], user| match answer(bytes, true, user) {
+            Answer::Done(report) => Some((report.status, report.said)),
+            _ => None,
+        };
+        let invalid = |words: &[u8]| Some((Status::L7Invalid, words.to_vec()));
+        for (bytes, alone, with_user) in [
+            (&b"abc"[..], &b"abc"[..], &b""[..]),
+            (
+                b"HTTP/1.0 200 OK\r\n",
+                b"HTTP/1.0 200 OK\r\n",
+                b"1.0 200 OK\r\n",
+            ),
+            (b"\x4a\0\0\0\x0a5.5.3\0", b"J", b"5.5.3"),
+        ] {
+            assert_eq!(said(bytes, false), invalid(alone));
+            assert_eq!(said(bytes, true), invalid(with_user));
+        }
+        // A greeting alone is no answer to a login.
+        assert_eq!(said(b"\x06\0\0\0\n10.1\0", true), None);
     }
 }

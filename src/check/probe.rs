@@ -110,30 +110,31 @@ impl Program {
         if self.send_state {
             bytes.extend_from_slice(state);
         }
-        // Since 1.5 a body that is looked at must have an end.
-        let looks = self
-            .expect
-            .as_ref()
-            .is_some_and(|expect| matches!(expect.kind, Expect::Text | Expect::Regex));
-        if !self.v1_4 && looks {
+        // Since 1.5 an answer of which something is expected must have an end.
+        if !self.v1_4 && self.expect.is_some() {
             bytes.extend_from_slice(b"Connection: close\r\n");
         }
         bytes.extend_from_slice(b"\r\n");
         bytes
     }
 
-    /// What it means when nothing more comes over a connection that stands.
-    pub fn silence(&self) -> Status {
+    /// What it means when nothing more comes over a connection that stands, but what was read.
+    pub fn silence(&self, read: &[u8]) -> Status {
         match &self.method {
             CheckMethod::Connect => Status::L4Timeout,
             CheckMethod::SslHello => Status::L6Timeout,
-            // 1.4 takes a login for a connection that does not stand yet.
-            CheckMethod::Mysql {
-                user: Some(_),
-                post_41: false,
-            } if self.v1_4 => Status::L4Timeout,
+            // 1.4 takes a login that is not answered for a connection that does not stand yet.
+            CheckMethod::Mysql { user: Some(_), .. } if self.v1_4 && mysql::is_greeted(read) => {
+                Status::L4Timeout
+            }
             _ => Status::L7Timeout,
         }
+    }
+
+    /// Whether a reset is the end of what the server says, as a FIN is, once it has said something.
+    /// Scripts take it for the failure that it is.
+    pub fn ends_with_reset(&self) -> bool {
+        self.method != CheckMethod::Tcp
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Status {
     L7Wrong,
     /// Traffic has shown too many errors (`observe`).
     Observed,
+    /// An agent has said nothing about up or down.
+    Unchanged,
 }
 
 impl Status {
@@ -52,6 +54,7 @@ impl Status {
             Self::L7Invalid => "L7RSP",
             Self::L7Wrong => "L7STS",
             Self::Observed => "HANA",
+            Self::Unchanged => "CHECKED",
         }
     }
 
@@ -72,6 +75,7 @@ impl Status {
             Self::L7Invalid => "Layer7 invalid response",
             Self::L7Wrong => "Layer7 wrong status",
             Self::Observed => "Health analyze",
+            Self::Unchanged => "No status change",
         }
     }
 
@@ -81,6 +85,11 @@ impl Status {
             self,
             Self::L4Ok | Self::L6Ok | Self::L7Ok | Self::L7Conditional
         )
+    }
+
+    /// Whether the server took too long.
+    pub fn is_timeout(self) -> bool {
+        matches!(self, Self::L4Timeout | Self::L6Timeout | Self::L7Timeout)
     }
 
     /// Whether a code belongs to it.
@@ -145,11 +154,13 @@ impl Report {
 
     /// With what the server has said, up to the end of the line.
     pub fn saying(mut self, text: &[u8]) -> Self {
-        let end = text
-            .iter()
-            .position(|byte| matches!(byte, b'\r' | b'\n' | 0))
-            .unwrap_or(text.len());
-        self.said = text[..end.min(LONGEST)].to_vec();
+        self.said = until(text, |byte| matches!(byte, b'\r' | b'\n' | 0));
+        self
+    }
+
+    /// With what the server has said, whatever it is.
+    pub fn quoting(mut self, text: &[u8]) -> Self {
+        self.said = until(text, |byte| byte == 0);
         self
     }
 
@@ -158,6 +169,12 @@ impl Report {
         self.code = code;
         self
     }
+}
+
+/// What stands before the first byte of a kind, as much of it as is kept.
+fn until(text: &[u8], end: impl Fn(u8) -> bool) -> Vec<u8> {
+    let bytes = text.iter().copied();
+    bytes.take_while(|byte| !end(*byte)).take(LONGEST).collect()
 }
 
 /// The text without spaces before it.

@@ -84,7 +84,7 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                     &generation,
                     (proxy, listener),
                     peer,
-                    socket.fd().as_raw_fd(),
+                    (socket.fd().as_raw_fd(), listening.fd.as_raw_fd()),
                     Instant::now(),
                 ));
                 let free = waited || admission::passes(&worker.shared.registry, &generation, proxy);

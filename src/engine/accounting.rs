@@ -51,13 +51,14 @@ impl Session {
 
     /// A client has connected.
     pub(crate) fn count_connection(&mut self) {
-        let now = self.worker.now();
+        let second = self.worker.second();
         let worker = self.worker.index;
         let process = &self.worker.shared.registry.counters;
         process.count(worker, Counter::Sessions);
-        process.tick(worker, Pace::Sessions, now);
+        process.tick(worker, Pace::Sessions, second);
         let handles = self.frontend_handles();
-        handles.frontend.counters.tick(worker, Pace::Sessions, now);
+        let counters = &handles.frontend.counters;
+        counters.tick(worker, Pace::Sessions, second);
         if self.counts_listener() && self.in_listener.is_none() {
             let listener = &handles.listeners[self.listener];
             self.in_listener = Some(listener.sessions.join());
@@ -74,12 +75,11 @@ impl Session {
     /// A request has come, or something that should have been one.
     pub(crate) fn count_request(&self) {
         let worker = self.worker.index;
-        let now = self.worker.now();
         let registry = &self.worker.shared.registry;
         registry.counters.count(worker, Counter::Requests);
         let counters = &self.frontend_handles().frontend.counters;
         counters.count(worker, Counter::Requests);
-        counters.tick(worker, Pace::Requests, now);
+        counters.tick(worker, Pace::Requests, self.worker.second());
     }
 
     /// Counts what has come and gone since the last time.
@@ -104,7 +104,7 @@ impl Session {
         server.counters.count(worker, Counter::Sessions);
         server
             .counters
-            .tick(worker, Pace::Sessions, self.worker.now());
+            .tick(worker, Pace::Sessions, self.worker.second());
     }
 
     /// A connection to a server is begun.
@@ -279,8 +279,8 @@ impl Transaction {
             (Phase::Total, begin, Some(now)),
         ] {
             let Some(to) = to else { continue };
-            let took = to.saturating_duration_since(from).as_millis();
-            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            let took = to.saturating_duration_since(from);
+            let took = took.as_secs() * 1000 + u64::from(took.subsec_millis());
             for counters in [session.back(), &server.counters] {
                 counters.measure(session.worker.index, phase, took);
             }

@@ -177,6 +177,12 @@ impl Buffer {
         }
     }
 
+    /// Whether less than `limit` bytes are held, and less than there is room for.
+    pub(crate) fn has_room(&self, limit: usize) -> bool {
+        let size = self.block.as_ref().map_or(limit, |block| block.len());
+        self.len() < limit.min(size)
+    }
+
     /// Room for more bytes so that at most `limit` are held; moves what is held to the front when
     /// that makes room. Empty when `limit` is reached.
     pub(crate) fn room(&mut self, pool: &Pool, limit: usize) -> &mut [u8] {
@@ -206,7 +212,7 @@ impl Buffer {
 
     /// Gives the block back when nothing is held.
     pub(crate) fn release(&mut self, pool: &Pool) {
-        if self.is_empty() {
+        if self.block.is_some() && self.is_empty() {
             self.clear(pool);
         }
     }

@@ -121,10 +121,17 @@ async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
             tokio::time::sleep(agent.inter).await;
             continue;
         }
-        let said = Box::pin(conversation::ask(&target, &agent.send, until)).await;
-        if let Some(saying) = agent::parse(&said) {
-            backend.agent_says(&server, &saying);
+        let began = Instant::now();
+        server.agent_begins();
+        let heard = Box::pin(conversation::ask(&target, &agent.send, until)).await;
+        let saying = heard.as_ref().ok().and_then(|said| agent::parse(said));
+        let report = heard.map(|said| agent::report(&said, saying.as_ref()));
+        let mut report = report.unwrap_or_else(|failure| failure);
+        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(saying) = saying {
+            backend.agent_says(&server, &saying, &report);
         }
+        server.agent_ends(report);
         tokio::time::sleep(agent.inter).await;
     }
 }
@@ -141,6 +148,7 @@ async fn warm_up(backend: Arc<Backend>) {
 /// Checks a server, again and again.
 async fn watch(checked: Checked) {
     let server = &checked.server;
+    let mut read = Vec::new();
     loop {
         let due = server.due().unwrap_or_else(Instant::now);
         tokio::select! {
@@ -151,7 +159,7 @@ async fn watch(checked: Checked) {
         // A server in maintenance is left alone.
         if !server.is_in_maintenance() && !server.checks_are_paused() {
             // A conversation is large, and rare.
-            if let Some(report) = Box::pin(checked.converse()).await {
+            if let Some(report) = Box::pin(checked.converse(&mut read)).await {
                 checked.backend.checked(server, report);
             }
         }
@@ -187,8 +195,9 @@ impl Checked {
         pace::interval(&self.check, &self.server.checked_health())
     }
 
-    /// Makes a check. Nothing may come of one that could not even begin.
-    async fn converse(&self) -> Option<Report> {
+    /// Makes a check. Nothing may come of one that could not even begin. What it has `read` is left
+    /// there for the next one, which HAProxy 1.4 reads on from when this one has waited in vain.
+    async fn converse(&self, read: &mut Vec<u8>) -> Option<Report> {
         let started = Instant::now();
         self.server.begin_check();
         let _under_way = UnderWay(&self.server);
@@ -218,7 +227,10 @@ impl Checked {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs() as u32);
         let is_up = self.server.checked_health().is_up();
-        let mut report = conversation.run(&state, now, is_up).await;
+        let mut report = conversation.run((&state, now, is_up), read).await;
+        if !(conversation.v1_4 && report.status.is_timeout()) {
+            *read = Vec::new();
+        }
         match report.obstacle {
             // There the next check is waited for.
             Some(Obstacle::Port) if self.plan.dialect == Dialect::V1_4 => return None,

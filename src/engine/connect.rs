@@ -20,7 +20,7 @@ use super::live::{Place, Server, Sign, Slot};
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{Balance, ErrorStatus, Mode, ServerAddress, ServerPort};
+use crate::plan::{Balance, ErrorStatus, Mode, ServerAddress, ServerPort, Way};
 
 use attempt::{Missed, attempt, resolve};
 use choice::{Wish, moved, obtain, preferred};
@@ -76,8 +76,9 @@ pub(crate) async fn connect(
     transaction: &mut Transaction,
 ) -> Result<(), Failure> {
     transaction.connecting = true;
-    if session.backend().goes_directly() && transaction.sticky.is_none() {
-        return connect_directly(session, transaction).await;
+    let way = session.backend().way();
+    if way != Way::Balanced && transaction.sticky.is_none() {
+        return connect_directly(session, transaction, way).await;
     }
     let attempts = session.backend().retries;
     let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
@@ -168,7 +169,7 @@ pub(crate) async fn connect(
         }
         // What is refused is given time to get better. 1.4 waits even before it turns to another server.
         if matches!(missed, Missed::Refused) && !(elsewhere && easy) {
-            rest(session, transaction, &server).await?;
+            rest(session, transaction, Some(&server)).await?;
         }
     }
 }
@@ -177,14 +178,16 @@ pub(crate) async fn connect(
 async fn rest(
     session: &mut Session,
     transaction: &mut Transaction,
-    server: &Server,
+    server: Option<&Server>,
 ) -> Result<(), Failure> {
     let until = session.worker.now() + turn_around(session);
     // A client of TCP that resets its connection has nobody else to be told apart from.
     let tcp = session.proxy().mode == Mode::Tcp;
     poll_fn(|cx| {
         if tcp && client_left(session, cx) && session.client.broken {
-            session.count_retry(server, false);
+            if let Some(server) = server {
+                session.count_retry(server, false);
+            }
             return Poll::Ready(Err(Failure::new(Cause::ClientAbort, Stage::Data)));
         }
         match client_gives_up(session, transaction, cx) {
@@ -195,22 +198,24 @@ async fn rest(
     .await
 }
 
-/// Connects where a backend says that does not balance: to the address in the URL (`option http_proxy`),
-/// to the one of `dispatch`, or to the one that the client wanted (`option transparent`).
+/// Connects where a backend says that does not balance.
 async fn connect_directly(
     session: &mut Session,
     transaction: &mut Transaction,
+    way: Way,
 ) -> Result<(), Failure> {
-    let backend = session.backend();
     let wanted = || session.destination();
-    let address = if backend.options.http_proxy {
-        transaction.url_address
-    } else if let Some(address) = backend.dispatch {
-        resolve(address, wanted)
-    } else if backend.options.transparent {
-        wanted()
-    } else {
-        None
+    let address = match way {
+        Way::Balanced => None,
+        // 1.4 asks for an address in the URL even where it does not use it.
+        Way::Dispatch(_)
+            if session.backend().options.http_proxy && transaction.url_address.is_none() =>
+        {
+            None
+        }
+        Way::Dispatch(address) => resolve(address, wanted),
+        Way::Url => transaction.url_address,
+        Way::Destination => wanted(),
     };
     let Some(address) = address else {
         session.count_connect_error(None);
@@ -238,8 +243,7 @@ async fn connect_directly(
         }
         transaction.retries += 1;
         if matches!(missed, Missed::Refused) {
-            let until = session.worker.now() + turn_around(session);
-            poll_fn(|cx| session.deadline.poll(cx, Some(until))).await;
+            rest(session, transaction, None).await?;
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -17,6 +17,8 @@ use super::roster::Card;
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer will wake.
+    sleeper: Option<Waker>,
     card: Option<Rc<Card>>,
 }
 
@@ -25,6 +27,7 @@ impl Deadline {
     pub(crate) fn new(card: Rc<Card>) -> Self {
         Self {
             sleep: None,
+            sleeper: None,
             card: Some(card),
         }
     }
@@ -46,6 +49,9 @@ impl Deadline {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if sleep.deadline() > at {
             sleep.as_mut().reset(at);
+        } else if !sleep.is_elapsed() && is_known(self.sleeper.as_ref(), cx) {
+            // It will fire by then, and be armed again should that be too soon.
+            return Poll::Pending;
         }
         while sleep.as_mut().poll(cx).is_ready() {
             if at <= Instant::now() {
@@ -53,8 +59,15 @@ impl Deadline {
             }
             sleep.as_mut().reset(at);
         }
+        if !is_known(self.sleeper.as_ref(), cx) {
+            self.sleeper = Some(cx.waker().clone());
+        }
         Poll::Pending
     }
+}
+
+fn is_known(sleeper: Option<&Waker>, cx: &Context<'_>) -> bool {
+    sleeper.is_some_and(|waker| waker.will_wake(cx.waker()))
 }
 
 /// `from` plus a timeout, if there is one.

@@ -10,6 +10,7 @@ use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
+use crate::http1::{Policies, Policy};
 use crate::plan::{
     self, AppSession, ByteString, Fetch, KeyType, Mode, Plan, Proxy, ProxyId, TransparentSource,
     UserlistId,
@@ -26,6 +27,7 @@ pub(crate) struct Generation {
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
+    policies: Policies,
     listeners: HashMap<ListenerKey, (ProxyId, usize)>,
     retired: AtomicBool,
 }
@@ -225,8 +227,10 @@ impl Generation {
             .into_iter()
             .map(|(key, (id, index))| (key, (ProxyId(id as u32), index)))
             .collect();
+        let modes = plan.proxies.iter().map(|proxy| proxy.mode_options);
         Ok(Self {
             number,
+            policies: Policies::new(modes, plan.dialect),
             plan,
             handles,
             listeners,
@@ -237,6 +241,11 @@ impl Generation {
     /// The proxy of that id.
     pub(crate) fn proxy(&self, id: ProxyId) -> &Proxy {
         self.plan.proxy(id)
+    }
+
+    /// What the mode options of a frontend and the backend that it switched to ask for.
+    pub(crate) fn policy(&self, frontend: ProxyId, backend: ProxyId) -> Policy {
+        self.policies.of(frontend.0 as usize, backend.0 as usize)
     }
 
     /// What a proxy has adopted.

@@ -15,7 +15,7 @@ mod server;
 
 pub(crate) use adjustable::Adjustable;
 pub(crate) use backend::{Ask, Backend, Choice, Slot};
-pub(crate) use counters::{Counter, Counters, Pace, Peak, Phase};
+pub(crate) use counters::{Counter, Counters, Pace, Peak, Phase, second};
 pub(crate) use frontend::{Frontend, Listener};
 pub(crate) use gate::{Entered, Gate, RateLimit};
 pub(crate) use health::Sign;

@@ -139,14 +139,14 @@ pub(super) fn poll_ready(
     watch: Watch,
     direction: Direction,
 ) -> Poll<io::Result<()>> {
-    let found = with(|poller| {
+    // Asked a dozen times for a request: what can fail stays out of the way.
+    let known = POLLER.try_with(|cell| {
+        let poller = cell.get()?;
         let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(watch.0 as usize) else {
-            return Err(io::ErrorKind::NotConnected.into());
-        };
+        let entry = entries.get_mut(watch.0 as usize)?;
         let bit = bit(direction);
         if entry.ready & bit != 0 {
-            return Ok(true);
+            return Some(Known::Ready);
         }
         entry.wanted |= bit;
         match &mut entry.waker {
@@ -155,16 +155,51 @@ pub(super) fn poll_ready(
         }
         if entry.watched & bit == 0 {
             entry.watched |= bit;
-            let data = EventData::new_u64(u64::from(watch.0));
-            epoll::modify(&poller.epoll, fd, data, flags(entry.watched))?;
+            return Some(Known::Unasked(entry.watched));
         }
-        Ok(false)
+        Some(Known::Waiting)
     });
-    match found {
-        Ok(true) => Poll::Ready(Ok(())),
-        Ok(false) => Poll::Pending,
-        Err(error) => Poll::Ready(Err(error)),
+    match known {
+        Ok(Some(Known::Ready)) => Poll::Ready(Ok(())),
+        Ok(Some(Known::Waiting)) => Poll::Pending,
+        Ok(Some(Known::Unasked(watched))) => match ask(fd, watch, watched) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        },
+        Ok(None) | Err(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
     }
+}
+
+/// Has the task woken again when more can be received, as if it had asked: it has before, and the
+/// last receive took all there was. `false`, and nothing happens, when that is not so.
+pub(super) fn goes_on_waiting(cx: &Context<'_>, watch: Watch) -> bool {
+    let known = POLLER.try_with(|cell| {
+        let mut entries = cell.get()?.entries.borrow_mut();
+        let entry = entries.get_mut(watch.0 as usize)?;
+        let waits = entry.ready & (READ | ENDED) == 0
+            && entry.watched & READ != 0
+            && entry.waker.as_ref()?.will_wake(cx.waker());
+        if waits {
+            entry.wanted |= READ;
+        }
+        Some(waits)
+    });
+    matches!(known, Ok(Some(true)))
+}
+
+/// What is known of a descriptor in one direction.
+enum Known {
+    /// A call is worth a try.
+    Ready,
+    /// The kernel will say so.
+    Waiting,
+    /// The kernel has not been asked yet for all that is to be reported from now on.
+    Unasked(u8),
+}
+
+fn ask(fd: impl AsFd, watch: Watch, watched: u8) -> io::Result<()> {
+    let data = EventData::new_u64(u64::from(watch.0));
+    with(|poller| Ok(epoll::modify(&poller.epoll, fd, data, flags(watched))?))
 }
 
 /// Says that a call would have blocked.

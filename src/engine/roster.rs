@@ -19,6 +19,15 @@ use super::live::Server;
 use crate::plan::{Mode, ProxyId};
 use crate::stats::{Named, Party, SessionReport};
 
+/// What the trace of debug mode says of a session.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    /// The listening socket that the session has come from.
+    pub(crate) listening: i32,
+    /// The number that it has in the trace.
+    pub(crate) number: Cell<u32>,
+}
+
 /// What a session shows of itself.
 #[derive(Debug)]
 pub(crate) struct Card {
@@ -37,6 +46,8 @@ pub(crate) struct Card {
     /// The client.
     pub(crate) peer: Cell<Option<SocketAddr>>,
     descriptor: i32,
+    /// What debug mode needs to know.
+    pub(crate) traced: Traced,
     since: Instant,
     accepted: SystemTime,
     calls: Cell<u64>,
@@ -52,7 +63,7 @@ impl Card {
         generation: &Arc<Generation>,
         (frontend, listener): (ProxyId, usize),
         peer: Option<SocketAddr>,
-        descriptor: i32,
+        (descriptor, listening): (i32, i32),
         now: Instant,
     ) -> Self {
         Self {
@@ -65,6 +76,10 @@ impl Card {
             listener,
             peer: Cell::new(peer),
             descriptor,
+            traced: Traced {
+                listening,
+                number: Cell::new(0),
+            },
             since: now,
             accepted: SystemTime::now(),
             calls: Cell::new(0),
@@ -72,6 +87,11 @@ impl Card {
             waker: RefCell::new(None),
             task: RefCell::new(None),
         }
+    }
+
+    /// The socket of the client.
+    pub(crate) fn descriptor(&self) -> i32 {
+        self.descriptor
     }
 
     /// Notes that the session was woken.

@@ -24,6 +24,7 @@ use super::live::{Entered, Place, Server, Slot};
 use super::roster::Card;
 use super::side::{Farewell, Side};
 use super::socket::Socket;
+use super::trace::Step;
 use super::transaction::{self, Next, ShownPasswords};
 use super::worker::Worker;
 use crate::log::{Cause, Termination, Timers};
@@ -165,15 +166,25 @@ pub(crate) fn run(
         if session.expects_header() && !monitored && !Box::pin(session.read_announcement()).await {
             return;
         }
+        // Since 1.5 what is answered without a session leaves no trace.
+        let answered = monitored || session.proxy().mode == Mode::Health;
+        let traced = !answered || session.generation.plan.dialect == Dialect::V1_4;
+        if traced {
+            session.trace(Step::Accepted);
+        }
         session.count_connection();
         session.log_connect();
         if monitored {
-            return Box::pin(monitor(&mut session)).await;
+            Box::pin(monitor(&mut session)).await;
+        } else {
+            match session.proxy().mode {
+                Mode::Http => return http(&mut session).await,
+                Mode::Tcp => return Box::pin(exchange::relay(&mut session)).await,
+                Mode::Health => Box::pin(health(&mut session)).await,
+            }
         }
-        match session.proxy().mode {
-            Mode::Http => http(&mut session).await,
-            Mode::Tcp => Box::pin(exchange::relay(&mut session)).await,
-            Mode::Health => Box::pin(health(&mut session)).await,
+        if traced {
+            session.trace(Step::Closed { tried: false });
         }
     }
 }
@@ -184,6 +195,7 @@ async fn http(session: &mut Session) {
     let mut first = true;
     loop {
         if buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
+            session.trace(Step::Closed { tried: false });
             break;
         }
         let mut transaction = session.worker.take_transaction();

@@ -89,33 +89,36 @@ impl Side {
         worker: &Worker,
         limit: usize,
     ) -> Poll<usize> {
-        let room = buffer.room(&worker.pool, limit);
-        if room.is_empty() {
+        if !buffer.has_room(limit) {
             return Poll::Pending;
         }
-        match self.socket.poll_recv(cx, room) {
-            Poll::Ready(Ok(0)) => {
-                self.read_closed = true;
-                buffer.release(&worker.pool);
-                Poll::Ready(0)
+        let received = loop {
+            match self.socket.poll_to_recv(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => break Err(error),
+                Poll::Pending => {
+                    buffer.release(&worker.pool);
+                    return Poll::Pending;
+                }
             }
-            Poll::Ready(Ok(n)) => {
+            let received = self.socket.try_recv(buffer.room(&worker.pool, limit));
+            if let Some(received) = received.transpose() {
+                break received;
+            }
+        };
+        match received {
+            Ok(0) => self.read_closed = true,
+            Ok(n) => {
                 buffer.filled(n);
                 self.taken += n as u64;
                 self.active = worker.now();
                 self.received = self.active;
-                Poll::Ready(n)
+                return Poll::Ready(n);
             }
-            Poll::Ready(Err(_)) => {
-                self.break_off();
-                buffer.release(&worker.pool);
-                Poll::Ready(0)
-            }
-            Poll::Pending => {
-                buffer.release(&worker.pool);
-                Poll::Pending
-            }
+            Err(_) => self.break_off(),
         }
+        buffer.release(&worker.pool);
+        Poll::Ready(0)
     }
 
     /// Moves bytes into a pipe, as [`Side::poll_fill`] does into a buffer.

@@ -73,15 +73,18 @@ impl Socket {
         self.patient = true;
     }
 
+    #[inline]
     fn watch(&mut self, direction: Direction) -> io::Result<Watch> {
         match self.watch {
             Some(watch) => Ok(watch),
-            None => {
-                let watch = poller::watch(self.fd.as_fd(), direction)?;
-                self.watch = Some(watch);
-                Ok(watch)
-            }
+            None => self.register(direction),
         }
+    }
+
+    fn register(&mut self, direction: Direction) -> io::Result<Watch> {
+        let watch = poller::watch(self.fd.as_fd(), direction)?;
+        self.watch = Some(watch);
+        Ok(watch)
     }
 
     /// Receives into `room`; 0 is the end of the stream. `room` must not be empty.
@@ -90,6 +93,17 @@ impl Socket {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_to_recv(cx))?;
+            if let Some(n) = self.try_recv(room)? {
+                return Poll::Ready(Ok(n));
+            }
+        }
+    }
+
+    /// Ready when a receive is worth a try. To be asked before room is made: most receives have to
+    /// wait first.
+    pub(crate) fn poll_to_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.watch.is_none() {
             if std::mem::take(&mut self.patient) {
                 if poller::later(cx) {
@@ -98,32 +112,46 @@ impl Socket {
                 self.drained = true;
             }
             if !self.drained {
-                match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
-                    Ok((_, n)) => {
-                        self.drained = n > 0 && n < room.len();
-                        return Poll::Ready(Ok(n));
-                    }
-                    Err(Errno::AGAIN) => {}
-                    Err(Errno::INTR) => return self.poll_recv(cx, room),
-                    Err(error) => return Poll::Ready(Err(error.into())),
-                }
+                return Poll::Ready(Ok(()));
             }
         }
         let watch = self.watch(Direction::Read)?;
+        poller::poll_ready(cx, &self.fd, watch, Direction::Read)
+    }
+
+    /// Receives what is there into `room`, which must not be empty; 0 is the end of the stream.
+    /// `None` when nothing is there: then [`Socket::poll_to_recv`] is to be asked again.
+    pub(crate) fn try_recv(&mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
-            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
             match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
                 Ok((_, n)) => {
-                    if n > 0 && n < room.len() {
-                        poller::drained(watch);
+                    let drained = n > 0 && n < room.len();
+                    match self.watch {
+                        Some(watch) if drained => poller::drained(watch),
+                        Some(_) => {}
+                        None => self.drained = drained,
                     }
-                    return Poll::Ready(Ok(n));
+                    return Ok(Some(n));
                 }
-                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::AGAIN) => {
+                    match self.watch {
+                        Some(watch) => poller::blocked(watch, Direction::Read),
+                        None => self.drained = true,
+                    }
+                    return Ok(None);
+                }
                 Err(Errno::INTR) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
+                Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Has the task woken when more comes, without a look whether there is any: the last receive
+    /// took all there was. `false` when that is not known, and [`Socket::poll_to_recv`] has to be
+    /// asked.
+    pub(crate) fn goes_on_waiting(&self, cx: &Context<'_>) -> bool {
+        self.watch
+            .is_some_and(|watch| poller::goes_on_waiting(cx, watch))
     }
 
     /// Sends from two slices, in order. `more` says that more will follow at once.

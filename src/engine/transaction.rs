@@ -34,6 +34,7 @@ use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
 use super::session::{Session, Written};
+use super::trace::Step;
 use super::worker::Worker;
 use crate::http1::connection_header::{RequestConnection, Stage as Look};
 use crate::http1::{Body, Head, Intent, Kind, Method, Policy, head::Version};
@@ -210,6 +211,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     };
     session.report_hopeless_pattern();
     if next == Next::Close {
+        transaction.trace_end(session);
         session.close_server(!transaction.parts_gently);
         session.close_client();
     } else if v1_4 {
@@ -217,6 +219,9 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     }
     session.in_backend = None;
     session.backend = session.frontend;
+    if next == Next::Request {
+        session.trace(Step::Again);
+    }
     if session.server.is_none() {
         session.card.server.take();
         session.card.backend.set(None);
@@ -446,6 +451,16 @@ impl Transaction {
         }
     }
 
+    /// Shows the end of the session in debug mode.
+    pub(crate) fn trace_end(&self, session: &Session) {
+        let connected = self.timing.connected.is_some() && session.server.is_some();
+        if connected {
+            session.trace(Step::ServerClosed);
+        }
+        let tried = self.connecting && self.server_word.is_none();
+        session.trace(Step::Closed { tried });
+    }
+
     /// Whether the finished transaction goes on as a tunnel. 1.4 has no keep-alive on the server
     /// side, so that asking for it ends in one.
     fn becomes_tunnel(&self, session: &Session) -> bool {
@@ -527,7 +542,13 @@ impl Transaction {
                     session.lend_server();
                 }
             }
-            Intent::KeepAlive | Intent::ServerClose => session.close_server(true),
+            Intent::KeepAlive | Intent::ServerClose => {
+                // 1.4 shows no more of it than that the next request has no server yet.
+                if session.generation.plan.dialect != Dialect::V1_4 {
+                    session.trace(Step::ServerClosed);
+                }
+                session.close_server(true);
+            }
             Intent::Close | Intent::Tunnel => return Next::Close,
         }
         if unfinished || session.client.read_closed || session.client.broken {

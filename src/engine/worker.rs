@@ -28,12 +28,13 @@ use super::control::{Control, Reloads};
 use super::generation::Generation;
 use super::idle::Idle;
 use super::listening::ListenerKey;
-use super::live::{Gate, Registry};
+use super::live::{Gate, Registry, second};
 use super::poller;
 use super::roster::{Card, Roster, Whom};
 use super::spare::Spares;
 use super::splice::{Pipe, Pipes};
 use super::syslog;
+use super::trace::Trace;
 use super::transaction::Transaction;
 use crate::admin::clients::Clients;
 use crate::stats::SessionReport;
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) control: Control,
     /// What is known about reloads.
     pub(crate) reloads: Reloads,
+    /// Debug mode.
+    pub(crate) trace: Option<Trace>,
     /// Where the workers take their orders.
     pub(crate) orders: OnceLock<Vec<UnboundedSender<Command>>>,
 }
@@ -116,6 +119,8 @@ pub(crate) struct Worker {
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
+    /// The second that this time lies in, and when the next one begins.
+    second: Cell<(u64, Instant)>,
     sessions: Cell<u64>,
     generation: RefCell<Cache<Arc<ArcSwap<Generation>>, Arc<Generation>>>,
     #[allow(
@@ -159,6 +164,7 @@ const KEPT_TRANSACTIONS: usize = 64;
 
 impl Worker {
     fn new(index: usize, shared: Arc<Shared>) -> Self {
+        let now = Instant::now();
         let bufsize = shared.current.load().plan.global.tune.bufsize as usize;
         Self {
             index,
@@ -170,7 +176,8 @@ impl Worker {
             log: syslog::Sender::default(),
             held: Cell::new(0),
             draining: Cell::new(false),
-            now: Cell::new(Instant::now()),
+            now: Cell::new(now),
+            second: Cell::new(second(now)),
             sessions: Cell::new(0),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
@@ -241,7 +248,15 @@ impl Worker {
     pub(crate) fn look_at_clock(&self) -> Instant {
         let now = Instant::now();
         self.now.set(now);
+        if now >= self.second.get().1 {
+            self.second.set(second(now));
+        }
         now
+    }
+
+    /// The second of this wake-up, for what is counted per second.
+    pub(crate) fn second(&self) -> u64 {
+        self.second.get().0
     }
 
     /// The time of this wake-up: the clock is read once for all that a session does in one go.

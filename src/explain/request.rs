@@ -18,7 +18,7 @@ use crate::acl::AclSet;
 use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage};
 use crate::http1::head::Version;
 use crate::http1::{Framing, Head, Intent, Kind, Policy, Scan, Tolerance};
-use crate::plan::{Condition, Fetch, Mode, Plan, Polarity, Proxy, ProxyId, SwitchingTarget};
+use crate::plan::{Condition, Fetch, Mode, Plan, Polarity, Proxy, ProxyId, SwitchingTarget, Way};
 use crate::rewrite::cookies::{self, Lookup};
 use crate::rewrite::forwarded_for;
 use crate::rule::{Effects, with_request};
@@ -161,18 +161,17 @@ impl Outcome {
             }
             Self::Served(None) => {
                 let backend = plan.proxy(backend);
-                if !backend.goes_directly() {
-                    let name = &backend.name;
-                    return format!("a server of {name} gets it, as 'balance' decides");
-                }
-                let address = if backend.options.http_proxy {
-                    "in its URL gets it ('option http_proxy')"
-                } else if backend.dispatch.is_some() {
-                    "after 'dispatch' gets it"
-                } else if backend.options.transparent {
-                    "that the client asked for gets it ('option transparent')"
-                } else {
-                    return format!("{} answers 503: it has no server", backend.name);
+                let name = &backend.name;
+                let address = match backend.way() {
+                    Way::Balanced if backend.servers.is_empty() => {
+                        return format!("{name} answers 503: it has no server");
+                    }
+                    Way::Balanced => {
+                        return format!("a server of {name} gets it, as 'balance' decides");
+                    }
+                    Way::Dispatch(_) => "after 'dispatch' gets it",
+                    Way::Url => "in its URL gets it ('option http_proxy')",
+                    Way::Destination => "that the client asked for gets it ('option transparent')",
                 };
                 format!("the address {address}")
             }

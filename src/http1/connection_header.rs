@@ -6,121 +6,9 @@
 //! `keep-alive`, a body that ends with its connection, a frontend that is stopping all turn
 //! keep-alive and server close into close.
 
-use haproxy_cfg_grammar::Dialect;
-
 use super::framing::elements;
 use super::head::{Head, Version};
-use crate::plan::{ConnectionMode, ModeOptions};
-
-/// What happens after the response of this transaction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Intent {
-    /// Bytes are relayed from then on.
-    #[default]
-    Tunnel,
-    /// Both connections are kept.
-    KeepAlive,
-    /// The server connection is closed, the client's is kept.
-    ServerClose,
-    /// Both are closed.
-    Close,
-}
-
-/// What the options of both sides ask for, before any message was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// What the frontend alone asks for: the request is first looked at with this.
-    frontend: Intent,
-    /// What both sides together ask for.
-    joint: Intent,
-    /// The frontend alone asks for passive close.
-    frontend_passive: bool,
-    /// The mode is passive close: `close` is announced and nobody is forced.
-    passive_close: bool,
-    /// `option http-pretend-keepalive`: the server is not told that its connection will close.
-    pretend_keepalive: bool,
-    /// 1.4: there is no keep-alive to fall back to, and the request is looked at once.
-    v1_4: bool,
-    /// The header is `Proxy-Connection`.
-    as_proxy: bool,
-}
-
-impl Policy {
-    /// Whether the mode is passive close.
-    pub fn is_passive_close(self) -> bool {
-        self.passive_close
-    }
-
-    /// The policy for a frontend and the backend that it switched to.
-    pub fn of(frontend: ModeOptions, backend: ModeOptions, dialect: Dialect) -> Self {
-        let passive = |options: ModeOptions| {
-            ConnectionMode::of(options, options, dialect) == ConnectionMode::PassiveClose
-        };
-        let pretend_keepalive = frontend.http_pretend_keepalive || backend.http_pretend_keepalive;
-        let v1_4 = dialect == Dialect::V1_4;
-        let passive_close = if v1_4 {
-            frontend.httpclose || backend.httpclose
-        } else {
-            passive(frontend) || passive(backend)
-        };
-        let intent = |one: ModeOptions, other: ModeOptions| {
-            let intent = match ConnectionMode::of(one, other, dialect) {
-                ConnectionMode::KeepAlive => Intent::KeepAlive,
-                ConnectionMode::Tunnel | ConnectionMode::PassiveClose => Intent::Tunnel,
-                ConnectionMode::ServerClose => Intent::ServerClose,
-                ConnectionMode::ForcedClose => Intent::Close,
-            };
-            // 1.4 acts on it only beside an option that makes it look at the header.
-            let looks = !v1_4 || one.httpclose || other.httpclose;
-            let pretends = one.http_pretend_keepalive || other.http_pretend_keepalive;
-            if pretends && looks && intent == Intent::Tunnel {
-                Intent::KeepAlive
-            } else {
-                intent
-            }
-        };
-        let joint = intent(frontend, backend);
-        Self {
-            frontend: if v1_4 {
-                joint
-            } else {
-                intent(frontend, frontend)
-            },
-            joint,
-            frontend_passive: if v1_4 {
-                passive_close
-            } else {
-                passive(frontend)
-            },
-            passive_close,
-            pretend_keepalive,
-            v1_4,
-            as_proxy: false,
-        }
-    }
-
-    /// The same for a client that takes this for a proxy (`option http-use-proxy-header`).
-    pub fn as_proxy(self, as_proxy: bool) -> Self {
-        Self { as_proxy, ..self }
-    }
-
-    fn header(self) -> &'static [u8] {
-        if self.as_proxy {
-            b"Proxy-Connection"
-        } else {
-            b"Connection"
-        }
-    }
-
-    fn strength(self, intent: Intent) -> u8 {
-        match intent {
-            Intent::KeepAlive => u8::from(self.v1_4),
-            Intent::Tunnel => u8::from(!self.v1_4),
-            Intent::ServerClose => 2,
-            Intent::Close => 3,
-        }
-    }
-}
+use super::policy::{Intent, Policy};
 
 /// What is known about the request.
 #[derive(Clone, Copy, Debug)]
@@ -146,13 +34,6 @@ struct Tokens {
     close_kept: bool,
     /// `keep-alive` is still there.
     keep_alive_kept: bool,
-}
-
-impl Intent {
-    /// Whether the client connection outlives the transaction as an HTTP connection.
-    pub fn keeps_client(self) -> bool {
-        matches!(self, Self::KeepAlive | Self::ServerClose)
-    }
 }
 
 /// What happens to the `Connection` header of a request: it is looked at once for the frontend
@@ -412,8 +293,11 @@ fn announce(
 
 #[cfg(test)]
 mod tests {
+    use haproxy_cfg_grammar::Dialect;
+
     use super::*;
     use crate::http1::scan::{Kind, Tolerance};
+    use crate::plan::ModeOptions;
 
     const NONE: ModeOptions = ModeOptions {
         httpclose: false,

@@ -156,6 +156,9 @@ enum Coding {
 }
 
 fn coding(head: &Head, bytes: &[u8]) -> Coding {
+    if !head.may_have(b"Transfer-Encoding") {
+        return Coding::None;
+    }
     let mut last = None;
     for index in head.lines() {
         let name = head.name(bytes, index);

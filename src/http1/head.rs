@@ -4,7 +4,9 @@
 //! every method; added and changed lines live in an arena beside it. What was not edited leaves as
 //! the bytes that came.
 
+use super::names::Names;
 use super::scan::{HeaderLine, Kind, Scan, Scanner, StartLine, Tolerance};
+use crate::letters;
 
 /// The version of a message as far as it changes what the proxy does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,8 @@ const REMOVED: u32 = u32::MAX;
 pub struct Head {
     scanner: Scanner,
     lines: Vec<HeaderLine>,
+    /// What the lines are called: most names that are asked for are in no line.
+    names: Names,
     arena: Vec<u8>,
     /// The start line as it leaves: in the arena when it was replaced.
     edited_start: Option<StartLine>,
@@ -43,6 +47,7 @@ impl Head {
         Self {
             scanner: Scanner::new(kind),
             lines: Vec::new(),
+            names: Names::default(),
             arena: Vec::new(),
             edited_start: None,
             len: 0,
@@ -55,6 +60,7 @@ impl Head {
     pub fn reset(&mut self, kind: Kind) {
         self.scanner = Scanner::new(kind);
         self.lines.clear();
+        self.names = Names::default();
         self.arena.clear();
         self.edited_start = None;
         self.unseen = usize::MAX;
@@ -62,9 +68,22 @@ impl Head {
         self.edited = false;
     }
 
+    /// Which kind of message it is the head of.
+    pub fn kind(&self) -> Kind {
+        self.scanner.kind()
+    }
+
     /// Scans on; see [`Scanner::scan`].
     pub fn scan(&mut self, bytes: &mut [u8], tolerance: Tolerance) -> Scan {
+        let known = self.lines.len();
         let scan = self.scanner.scan(bytes, tolerance, &mut self.lines);
+        for line in &self.lines[known..] {
+            let name = line.start as usize..line.colon as usize;
+            self.names.add(&bytes[name]);
+        }
+        if self.scanner.tolerated.is_some() {
+            self.names = Names::ANY;
+        }
         if let Scan::Complete(len) = scan {
             self.len = len;
         }
@@ -207,18 +226,29 @@ impl Head {
         (0..self.line_count()).filter(|&i| self.lines[i].start != REMOVED)
     }
 
+    /// Whether a line may have that name, or one that only blanks around it tell from that name.
+    /// `false` is certain.
+    #[inline]
+    pub fn may_have(&self, name: &[u8]) -> bool {
+        self.names.may_have(name)
+    }
+
     /// The first line after `from` (all lines for `None`) with that name, whatever its case.
+    #[inline]
     pub fn find(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
+        if !self.may_have(name) {
+            return None;
+        }
+        self.search(bytes, name, from)
+    }
+
+    fn search(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
         let first = from.map_or(0, |i| i + 1);
-        let last = name.last().map(u8::to_ascii_lowercase);
         (first..self.line_count()).find(|&i| {
             let line = &self.lines[i];
-            if line.start == REMOVED || (line.colon - line.start) as usize != name.len() {
-                return false;
-            }
-            // Names of one length begin alike more often than they end alike.
-            let found = self.text(bytes, line.start, line.colon);
-            found.last().map(u8::to_ascii_lowercase) == last && found.eq_ignore_ascii_case(name)
+            line.start != REMOVED
+                && (line.colon - line.start) as usize == name.len()
+                && letters::same(self.text(bytes, line.start, line.colon), name)
         })
     }
 
@@ -332,6 +362,7 @@ impl Head {
             .iter()
             .take_while(|b| matches!(b, b' ' | b'\t'))
             .count();
+        self.names.add_written(&text[..colon]);
         let value_end = self.arena.len();
         self.arena.extend_from_slice(ending);
         let at = |offset: usize| ARENA | offset as u32;
@@ -524,6 +555,15 @@ mod tests {
                         expected.push(Some(("Added".into(), value)));
                     }
                 }
+            }
+            // Names are found where they stand first, whatever their case.
+            for (name, _) in expected.iter().flatten() {
+                let is_it = |entry: &Option<(String, String)>| {
+                    entry.as_ref().is_some_and(|(other, _)| other == name)
+                };
+                let lower = name.to_lowercase();
+                let found = head.find(&bytes, lower.as_bytes(), None);
+                proptest::prop_assert_eq!(found, expected.iter().position(is_it));
             }
             let (again, bytes) = self::head(&written(&head, &bytes));
             let found: Vec<_> = again

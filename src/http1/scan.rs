@@ -8,7 +8,7 @@
 //!
 //! RFC 9112, sections 2 to 5.
 
-use memchr::memchr2;
+use super::class::{CODE, TOKEN, URI, VERSION, after_class, end_of_value, is_token, is_version};
 
 /// Which start line is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,11 +196,9 @@ impl Scanner {
                         Kind::Response => VERSION,
                     };
                     let rtsp = tolerance.rtsp && self.kind == Kind::Response;
-                    while i < len
-                        && (CLASS[bytes[i] as usize] & class != 0
-                            || (rtsp && matches!(bytes[i], b'R' | b'S')))
-                    {
-                        i += 1;
+                    i = after_class(bytes, i, class);
+                    while rtsp && i < len && matches!(bytes[i], b'R' | b'S') {
+                        i = after_class(bytes, i + 1, class);
                     }
                     if i >= len {
                         pause!();
@@ -249,13 +247,12 @@ impl Scanner {
                     };
                     let lax = (tolerance.accept_invalid || tolerance.wide_uri)
                         && self.kind == Kind::Request;
-                    while i < len
-                        && (CLASS[bytes[i] as usize] & class != 0 || (lax && bytes[i] >= 128))
-                    {
-                        if lax && bytes[i] >= 128 && !tolerance.wide_uri {
+                    i = after_class(bytes, i, class);
+                    while lax && i < len && bytes[i] >= 128 {
+                        if !tolerance.wide_uri {
                             self.tolerated.get_or_insert(i);
                         }
-                        i += 1;
+                        i = after_class(bytes, i + 1, class);
                     }
                     if i >= len {
                         pause!();
@@ -292,11 +289,9 @@ impl Scanner {
                 State::Third => {
                     match self.kind {
                         Kind::Request => {
-                            while i < len
-                                && (is_version(bytes[i])
-                                    || (tolerance.rtsp && matches!(bytes[i], b'R' | b'S')))
-                            {
-                                i += 1;
+                            i = after_class(bytes, i, VERSION);
+                            while tolerance.rtsp && i < len && matches!(bytes[i], b'R' | b'S') {
+                                i = after_class(bytes, i + 1, VERSION);
                             }
                         }
                         Kind::Response => i = end_of_value(bytes, i),
@@ -334,15 +329,19 @@ impl Scanner {
                         self.state = State::LastLf;
                     }
                     b'\n' => self.state = State::LastLf,
-                    _ => {
-                        self.current.start = i as u32;
-                        self.state = State::Name;
-                    }
+                    _ => match plain_line(bytes, i) {
+                        Some(line) => {
+                            i = line.end as usize;
+                            lines.push(line);
+                        }
+                        None => {
+                            self.current.start = i as u32;
+                            self.state = State::Name;
+                        }
+                    },
                 },
                 State::Name => {
-                    while i < len && CLASS[bytes[i] as usize] & TOKEN != 0 {
-                        i += 1;
-                    }
+                    i = after_class(bytes, i, TOKEN);
                     if i >= len {
                         pause!();
                     }
@@ -440,73 +439,38 @@ impl Scanner {
     }
 }
 
+/// A header line that lies there whole, with a value, and with the byte behind it, which does not
+/// continue it: what nearly all lines are. The states say the same of such a line, a byte at a
+/// time, and know what to do about all others.
+#[inline]
+fn plain_line(bytes: &[u8], start: usize) -> Option<HeaderLine> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let colon = after_class(bytes, start, TOKEN);
+    if *bytes.get(colon)? != b':' {
+        return None;
+    }
+    let blanks = bytes[colon + 1..].iter().position(|byte| !is_blank(byte))?;
+    let value_start = colon + 1 + blanks;
+    let value_end = end_of_value(bytes, value_start);
+    let lf = value_end + usize::from(*bytes.get(value_end)? == b'\r');
+    let end = lf + 1;
+    if value_end == value_start || bytes.get(lf) != Some(&b'\n') || is_blank(bytes.get(end)?) {
+        return None;
+    }
+    Some(HeaderLine {
+        start: start as u32,
+        colon: colon as u32,
+        value_start: value_start as u32,
+        value_end: value_end as u32,
+        end: end as u32,
+    })
+}
+
 /// Writes spaces over a line end, as RFC 9112 section 5.2 allows for folded lines.
 fn unfold(bytes: &mut [u8], from: u32, to: usize) {
     for byte in &mut bytes[from as usize..to] {
         *byte = b' ';
     }
-}
-
-fn end_of_value(bytes: &[u8], from: usize) -> usize {
-    memchr2(b'\r', b'\n', &bytes[from..]).map_or(bytes.len(), |n| from + n)
-}
-
-const TOKEN: u8 = 1;
-const VERSION: u8 = 2;
-const URI: u8 = 4;
-/// HAProxy takes any word for a status code.
-const CODE: u8 = 8;
-
-const CLASS: [u8; 256] = classes();
-
-const fn classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let byte = i as u8;
-        let separator = matches!(
-            byte,
-            b'(' | b')'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b','
-                | b';'
-                | b':'
-                | b'\\'
-                | b'"'
-                | b'/'
-                | b'['
-                | b']'
-                | b'?'
-                | b'='
-                | b'{'
-                | b'}'
-        );
-        if byte > 32 && byte < 127 {
-            table[i] |= URI;
-            if !separator {
-                table[i] |= TOKEN;
-            }
-        }
-        if byte > 32 && byte < 127 {
-            table[i] |= CODE;
-        }
-        if byte.is_ascii_digit() || matches!(byte, b'H' | b'T' | b'P' | b'/' | b'.') {
-            table[i] |= VERSION;
-        }
-        i += 1;
-    }
-    table
-}
-
-/// Whether a byte may be part of a token. RFC 9110, section 5.6.2.
-pub fn is_token(byte: u8) -> bool {
-    CLASS[byte as usize] & TOKEN != 0
-}
-
-fn is_version(byte: u8) -> bool {
-    CLASS[byte as usize] & VERSION != 0
 }
 
 #[cfg(test)]
@@ -589,6 +553,39 @@ mod tests {
             proptest::prop_assert_eq!(result, whole);
             proptest::prop_assert_eq!(found, lines);
             proptest::prop_assert_eq!(pieces, bytes);
+        }
+
+        /// A whole line at once is judged as its bytes are one by one.
+        #[test]
+        fn plain_lines_are_what_the_states_say(
+            lines in proptest::collection::vec(
+                ("[A-Za-z \t(-]{0,12}", "[ \t]{0,2}", "[a-z\t\u{1}\u{e9} ]{0,60}", "\r?\n|\r"), 0..5),
+            accept_invalid: bool,
+        ) {
+            let mut text = String::from("GET / HTTP/1.1\r\n");
+            for (name, blanks, value, end) in &lines {
+                text.push_str(&format!("{name}:{blanks}{value}{end}"));
+            }
+            text.push_str("\r\n");
+            let tolerance = Tolerance { accept_invalid, ..Tolerance::default() };
+            let mut whole = text.clone().into_bytes();
+            let mut found = Vec::new();
+            let mut scanner = Scanner::new(Kind::Request);
+            let result = scanner.scan(&mut whole, tolerance, &mut found);
+            let mut pieces = text.into_bytes();
+            let mut pieced = Vec::new();
+            let mut stepping = Scanner::new(Kind::Request);
+            let mut last = Scan::Partial;
+            for len in 0..=pieces.len() {
+                last = stepping.scan(&mut pieces[..len], tolerance, &mut pieced);
+                if last != Scan::Partial {
+                    break;
+                }
+            }
+            proptest::prop_assert_eq!(result, last);
+            proptest::prop_assert_eq!(found, pieced);
+            proptest::prop_assert_eq!(scanner.tolerated, stepping.tolerated);
+            proptest::prop_assert_eq!(whole, pieces);
         }
 
         #[test]

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
 
-use chrono::{DateTime, Datelike, Local, Timelike};
+use chrono::{DateTime, Local};
 
 use haproxy_cfg_grammar::Dialect;
 
 use super::escape::{escape, escape_header};
-use super::syslog::MONTHS;
+use super::pen::Pen;
 use super::termination::Termination;
 
 /// Milliseconds; -1 for a step that was not reached.
@@ -102,6 +102,9 @@ impl<'a> HttpCaptures<'a> {
     }
 }
 
+/// What stands in the place of a server when none was chosen.
+const NO_SERVER: &str = "<NOSRV>";
+
 /// Everything that a line says.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -161,90 +164,77 @@ impl<'a> Record<'a> {
 
     fn client_and_names(&self, out: &mut Vec<u8>) {
         self.client_and_time(out);
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            out,
-            "{} {}/{} ",
-            self.frontend,
-            self.backend,
-            self.server.unwrap_or("<NOSRV>"),
-        );
+        Pen(out)
+            .text(self.frontend)
+            .byte(b' ')
+            .text(self.backend)
+            .byte(b'/')
+            .text(self.server.unwrap_or(NO_SERVER))
+            .byte(b' ');
     }
 
     fn client_and_time(&self, out: &mut Vec<u8>) {
-        // Writing to a Vec cannot fail.
+        let mut pen = Pen(out);
         match self.client {
-            Some(SocketAddr::V4(address)) => {
-                let _ = write!(out, "{}:{}", address.ip(), address.port());
-            }
-            Some(SocketAddr::V6(address)) => {
-                let _ = write!(out, "{}:{}", address.ip(), address.port());
-            }
-            None => {
-                let _ = write!(out, "unix:{}", self.listener);
-            }
-        }
-        let at = self.accepted;
-        let _ = write!(
-            out,
-            " [{:02}/{}/{:04}:{:02}:{:02}:{:02}.{:03}] ",
-            at.day(),
-            MONTHS[at.month0() as usize % 12],
-            at.year(),
-            at.hour(),
-            at.minute(),
-            at.second(),
-            at.timestamp_subsec_millis(),
-        );
+            Some(client) => pen.address(client),
+            None => pen.text("unix:").number(self.listener),
+        };
+        let at = &self.accepted;
+        pen.text(" [").date(at).byte(b':').time(at).byte(b'.');
+        pen.padded(at.timestamp_subsec_millis(), 3, b'0').text("] ");
     }
 
     fn counters(&self, out: &mut Vec<u8>) {
         let counts = &self.counts;
-        let _ = write!(
-            out,
-            " {}/{}/{}/{}/{}{} {}/{}",
+        let mut pen = Pen(out);
+        for count in [
             counts.process,
             counts.frontend,
             counts.backend,
             counts.server,
-            if counts.redispatched { "+" } else { "" },
-            counts.retries,
-            counts.server_queue,
-            counts.backend_queue,
-        );
+        ] {
+            pen.number(count).byte(b'/');
+        }
+        if counts.redispatched {
+            pen.byte(b'+');
+        }
+        pen.number(counts.retries).byte(b' ');
+        pen.number(counts.server_queue).byte(b'/');
+        pen.number(counts.backend_queue);
+    }
+
+    /// A `+` before what a line of `option logasap` cannot know the end of.
+    fn early(&self) -> &'static str {
+        if self.early { "+" } else { "" }
     }
 
     /// The line of `option tcplog`.
     pub fn tcp(&self, out: &mut Vec<u8>) {
         self.client_and_names(out);
-        let early = if self.early { "+" } else { "" };
-        let t = &self.timers;
-        let [cause, stage] = self.termination.letters().map(char::from);
-        let _ = write!(
-            out,
-            "{}/{}/{early}{} {early}{} {cause}{stage}",
-            t.queue, t.connect, t.total, self.bytes
-        );
+        let (early, t) = (self.early(), &self.timers);
+        let mut pen = Pen(out);
+        pen.numbers([t.queue, t.connect]).byte(b'/').text(early);
+        pen.number(t.total).byte(b' ').text(early);
+        pen.number(self.bytes).byte(b' ');
+        pen.text(self.termination.letters()).byte(b' ');
         self.counters(out);
     }
 
     /// The line of `option httplog`.
     pub fn http(&self, http: &HttpPart<'_>, out: &mut Vec<u8>) {
         self.client_and_names(out);
-        let early = if self.early { "+" } else { "" };
-        let t = &self.timers;
-        let [cause, stage] = self.termination.letters().map(char::from);
-        let _ = write!(
-            out,
-            "{}/{}/{}/{}/{early}{} {} {early}{} ",
-            t.request, t.queue, t.connect, t.response, t.total, http.status, self.bytes
-        );
+        let (early, t) = (self.early(), &self.timers);
+        let mut pen = Pen(out);
+        pen.numbers([t.request, t.queue, t.connect, t.response]);
+        pen.byte(b'/').text(early).number(t.total).byte(b' ');
+        pen.number(http.status).byte(b' ').text(early);
+        pen.number(self.bytes).byte(b' ');
         for cookie in [http.captured.request_cookie, http.captured.response_cookie] {
-            out.extend_from_slice(if cookie.is_empty() { b"-" } else { cookie });
-            out.push(b' ');
+            pen.text(if cookie.is_empty() { b"-" } else { cookie });
+            pen.byte(b' ');
         }
-        let [third, fourth] = http.cookie_letters.map(char::from);
-        let _ = write!(out, "{cause}{stage}{third}{fourth}");
+        pen.text(self.termination.letters());
+        pen.text(http.cookie_letters).byte(b' ');
         self.counters(out);
         for values in http.captured.headers() {
             if values.len() == 0 {
@@ -270,24 +260,15 @@ impl<'a> Record<'a> {
     /// The line of `option httplog clf`.
     pub fn clf(&self, http: &HttpPart<'_>, dialect: Dialect, out: &mut Vec<u8>) {
         let v1_4 = dialect == Dialect::V1_4;
+        let mut pen = Pen(out);
         match self.client {
-            Some(client) => {
-                let _ = write!(out, "{}", client.ip());
-            }
-            None => out.extend_from_slice(b"unix"),
-        }
-        let at = self.accepted;
-        let _ = write!(
-            out,
-            " - - [{:02}/{}/{:04}:{:02}:{:02}:{:02} {}] \"",
-            at.day(),
-            MONTHS[at.month0() as usize % 12],
-            at.year(),
-            at.hour(),
-            at.minute(),
-            at.second(),
-            at.format("%z"),
-        );
+            Some(client) => pen.ip(client.ip()),
+            None => pen.text("unix"),
+        };
+        let at = &self.accepted;
+        pen.text(" - - [").date(at).byte(b':').time(at);
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, " {}] \"", at.format("%z"));
         match http.request {
             Some(line) => escape(line, out),
             None => out.extend_from_slice(b"<BADREQ>"),
@@ -295,39 +276,46 @@ impl<'a> Record<'a> {
         let empty = if v1_4 { "-" } else { "" };
         let port = self.client.map_or(0, |client| client.port());
         let t = &self.timers;
-        let [cause, stage] = self.termination.letters().map(char::from);
-        let [third, fourth] = http.cookie_letters.map(char::from);
         let quote = if v1_4 { "\"" } else { "" };
-        let early = if self.early && !v1_4 { "+" } else { "" };
-        let _ = write!(
-            out,
-            "\" {} {early}{} \"{empty}\" \"{empty}\" {port} {} \"{}\" \"{}\" \"{}\" \
-             {} {} {} {} {early}{} {quote}{cause}{stage}{third}{fourth}{quote}",
-            http.status,
-            self.bytes,
-            at.timestamp_subsec_millis(),
+        let early = if v1_4 { "" } else { self.early() };
+        let mut pen = Pen(out);
+        pen.text("\" ").number(http.status).byte(b' ');
+        pen.text(early).number(self.bytes);
+        for _ in ["referrer", "user agent"] {
+            pen.text(" \"").text(empty).byte(b'"');
+        }
+        pen.byte(b' ').number(port).byte(b' ');
+        pen.number(at.timestamp_subsec_millis());
+        for name in [
             self.frontend,
             self.backend,
-            self.server.unwrap_or("<NOSRV>"),
-            t.request,
-            t.queue,
-            t.connect,
-            t.response,
-            t.total,
-        );
+            self.server.unwrap_or(NO_SERVER),
+        ] {
+            pen.text(" \"").text(name).byte(b'"');
+        }
+        for timer in [t.request, t.queue, t.connect, t.response] {
+            pen.byte(b' ').number(timer);
+        }
+        pen.byte(b' ').text(early).number(t.total).byte(b' ');
+        pen.text(quote).text(self.termination.letters());
+        pen.text(http.cookie_letters).text(quote);
         let counts = &self.counts;
-        let _ = write!(
-            out,
-            " {} {} {} {} {}{} {} {}",
+        for count in [
             counts.process,
             counts.frontend,
             counts.backend,
             counts.server,
-            if counts.redispatched { "+" } else { "" },
-            counts.retries,
-            counts.server_queue,
-            counts.backend_queue,
-        );
+        ] {
+            pen.byte(b' ').number(count);
+        }
+        pen.byte(b' ');
+        if counts.redispatched {
+            pen.byte(b'+');
+        }
+        pen.number(counts.retries);
+        for count in [counts.server_queue, counts.backend_queue] {
+            pen.byte(b' ').number(count);
+        }
         for cookie in [http.captured.request_cookie, http.captured.response_cookie] {
             out.extend_from_slice(b" \"");
             out.extend_from_slice(if cookie.is_empty() {
@@ -356,22 +344,14 @@ impl<'a> Record<'a> {
 
     /// The line when neither `tcplog` nor `httplog` was asked for: that a client has connected.
     pub fn connect(&self, to: SocketAddr, mode: &str, out: &mut Vec<u8>) {
+        let mut pen = Pen(out);
+        pen.text("Connect from ");
         match self.client {
-            Some(client) => {
-                let _ = write!(
-                    out,
-                    "Connect from {}:{} to {}:{} ({}/{mode})",
-                    client.ip(),
-                    client.port(),
-                    to.ip(),
-                    to.port(),
-                    self.frontend
-                );
-            }
-            None => {
-                let _ = write!(out, "Connect from unix ({}/{mode})", self.frontend);
-            }
-        }
+            Some(client) => pen.address(client).text(" to ").address(to),
+            None => pen.text("unix"),
+        };
+        pen.text(" (").text(self.frontend).byte(b'/').text(mode);
+        pen.byte(b')');
     }
 }
 

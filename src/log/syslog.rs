@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, Datelike, Local, SecondsFormat, Timelike};
+use chrono::{DateTime, Local, SecondsFormat};
 
+use super::pen::Pen;
 use crate::plan::{Facility, LogTarget, Severity};
 
 /// The severity that a target gives to a line, or `None` when it does not want it.
@@ -35,22 +36,13 @@ impl Frame<'_> {
 
     /// Appends `<PRI>Mmm dd hh:mm:ss [host ]tag[pid]: `.
     pub fn rfc3164(&self, out: &mut Vec<u8>) {
-        let time = &self.time;
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            out,
-            "<{}>{} {:>2} {:02}:{:02}:{:02} ",
-            self.priority(),
-            MONTHS[time.month0() as usize % 12],
-            time.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-        );
+        let mut pen = Pen(out);
+        pen.byte(b'<').number(self.priority()).byte(b'>');
+        pen.day(&self.time).byte(b' ').time(&self.time).byte(b' ');
         if let Some(host) = self.host {
-            let _ = write!(out, "{host} ");
+            pen.text(host).byte(b' ');
         }
-        let _ = write!(out, "{}[{}]: ", self.tag, self.pid);
+        pen.text(self.tag).byte(b'[').number(self.pid).text("]: ");
     }
 
     /// Appends `<PRI>1 time host tag pid - - `, with `-` for what is not known.
@@ -73,11 +65,6 @@ impl Frame<'_> {
         let _ = write!(out, "<{}>", self.severity.0);
     }
 }
-
-/// English month names, whatever the locale.
-pub(super) const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
 
 #[cfg(test)]
 mod tests {

@@ -63,7 +63,7 @@ pub struct Termination {
 
 impl Termination {
     /// Both.
-    pub fn new(cause: Cause, stage: Stage) -> Self {
+    pub const fn new(cause: Cause, stage: Stage) -> Self {
         Self { cause, stage }
     }
 

@@ -51,6 +51,19 @@ pub enum Mode {
     Health,
 }
 
+/// Who gets a request that has no server of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A server, as `balance` decides.
+    Balanced,
+    /// The address of `dispatch`; in 1.4 with `option http_proxy`, of requests whose URL has one.
+    Dispatch(super::ServerAddress),
+    /// The address in its URL: `option http_proxy`.
+    Url,
+    /// The address that the client has connected to: `option transparent`.
+    Destination,
+}
+
 /// One section, with what it inherited from `defaults` filled in.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Proxy {
@@ -147,13 +160,17 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Whether requests without a server of their own (a cookie) go to the address of `dispatch`,
-    /// of their URL (`option http_proxy`) or of their client's choice (`option transparent`), and
-    /// not to servers in turn. Those options stand above servers unless there is a `balance` line.
-    pub fn goes_directly(&self) -> bool {
+    /// Where requests without a server of their own (a cookie) go that no server gets in turn. A
+    /// `balance` line stands above all of that, whether there are servers or not.
+    pub fn way(&self) -> Way {
         let options = &self.options;
-        let direct = self.dispatch.is_some() || options.transparent || options.http_proxy;
-        self.servers.is_empty() || direct && !self.balances
+        match self.dispatch {
+            _ if self.balances => Way::Balanced,
+            Some(address) => Way::Dispatch(address),
+            None if options.http_proxy => Way::Url,
+            None if options.transparent => Way::Destination,
+            None => Way::Balanced,
+        }
     }
 
     /// The workers, of `count`, that serve a listener: all, or those of `bind-process` and of its

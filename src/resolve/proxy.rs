@@ -140,6 +140,7 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment, dialect: Dia
         to.timeouts.check = from.timeouts.check;
         to.timeouts.tunnel = from.timeouts.tunnel;
         to.balance = from.balance.clone();
+        to.balances = from.balances;
         to.retries = from.retries;
         to.fullconn = from.fullconn;
         to.hash_type = from.hash_type;

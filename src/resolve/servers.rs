@@ -16,8 +16,8 @@ use super::draft::{self, Draft, PendingTrack};
 use super::environment::Environment;
 use super::rules::bytes;
 use crate::plan::{
-    Agent, ListenAddress, Server, ServerAddress, ServerCheck, ServerId, ServerPort, Source,
-    TrafficCheck, TransparentSource, UnixAddress,
+    Agent, ListenAddress, ProxyHeader, Server, ServerAddress, ServerCheck, ServerId, ServerPort,
+    Source, TrafficCheck, TransparentSource, UnixAddress,
 };
 
 /// Adds a server.
@@ -181,9 +181,12 @@ fn check(
         socket,
         port: port.unwrap_or(0),
         // A check goes where traffic goes unless something else is said.
-        send_proxy: server.send_proxy.filter(|_| {
-            settings.check_send_proxy || settings.port.is_none() && settings.addr.is_none()
-        }),
+        send_proxy: if settings.check_send_proxy {
+            server.send_proxy.or(Some(ProxyHeader::V1))
+        } else {
+            let elsewhere = settings.port.is_some() || settings.addr.is_some();
+            server.send_proxy.filter(|_| !elsewhere)
+        },
     })
 }
 

@@ -30,6 +30,7 @@ pub(super) fn check(drafts: &mut Drafts<'_>) {
         }
         let known = diagnostics.len();
         listeners(draft, dialect, &mut diagnostics);
+        ways(draft, dialect, &mut diagnostics);
         http_only::check(draft, dialect, &mut diagnostics);
         logs(draft, dialect, &mut diagnostics);
         checks(draft, &mut diagnostics);
@@ -130,8 +131,48 @@ fn logs(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) 
     }
 }
 
+/// A request goes to servers in turn, or elsewhere: not both.
+fn ways(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) {
+    let section = Some(draft.provenance.section);
+    let proxy = &mut draft.proxy;
+    if !proxy.role.is_backend() || proxy.mode == Mode::Health {
+        return;
+    }
+    let name = &proxy.name;
+    if proxy.balances && proxy.options.transparent {
+        let text = format!("'{name}' has both 'balance' and 'option transparent'");
+        diagnostics.push(
+            Diagnostic::whole(Code::Conflict, section, text)
+                .help("delete one of them, or write 'no option transparent' here"),
+        );
+    } else if proxy.balances && proxy.dispatch.is_some() {
+        let text = format!("nothing goes to the 'dispatch' address of '{name}', which balances");
+        diagnostics.push(
+            Diagnostic::whole(Code::Useless, section, text)
+                .help("delete 'dispatch', or 'balance' here and in 'defaults'"),
+        );
+    }
+    if proxy.dispatch.is_some() && dialect != Dialect::V1_4 {
+        proxy.options.transparent = false;
+        proxy.options.http_proxy = false;
+    }
+}
+
 fn checks(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     let check = &draft.proxy.check;
+    if !check.script.is_empty() && check.method != CheckMethod::Tcp {
+        diagnostics.push(
+            Diagnostic::whole(
+                Code::Useless,
+                Some(draft.provenance.section),
+                format!(
+                    "the 'tcp-check' lines of '{}' have no effect without 'option tcp-check'",
+                    draft.proxy.name
+                ),
+            )
+            .help("add 'option tcp-check', or delete the lines"),
+        );
+    }
     if matches!(check.method, CheckMethod::Http { .. }) {
         return;
     }

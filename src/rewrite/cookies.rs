@@ -118,10 +118,9 @@ pub fn request(
     lookup: &mut dyn FnMut(&[u8]) -> Lookup,
     seen: &mut dyn FnMut(&[u8], &[u8]) -> bool,
 ) {
-    for index in 0..head.line_count() {
-        if head.is_removed(index) || !head.name(bytes, index).eq_ignore_ascii_case(b"Cookie") {
-            continue;
-        }
+    let mut at = None;
+    while let Some(index) = head.find(bytes, b"Cookie", at) {
+        at = Some(index);
         let name_len = head.name(bytes, index).len();
         let mut line = Line::new(head.line(bytes, index), name_len);
         let keep = line.request(settings, now, state, lookup, seen);
@@ -143,6 +142,9 @@ pub fn response(
     state: &mut State,
     seen: &mut dyn FnMut(&[u8], &[u8]),
 ) {
+    if !head.may_have(b"Set-Cookie") && !head.may_have(b"Set-Cookie2") {
+        return;
+    }
     for index in 0..head.line_count() {
         if head.is_removed(index) {
             continue;

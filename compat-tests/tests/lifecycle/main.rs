@@ -6,6 +6,7 @@ mod endurance;
 mod patterns;
 mod sockets;
 mod stage;
+mod trace;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

@@ -410,6 +410,9 @@ fn option(
         "maxconn" => s.maxconn = Some(count(arguments)?),
         "minconn" => s.minconn = Some(count(arguments)?),
         "maxqueue" => s.maxqueue = Some(count(arguments)?),
+        "cookie" if arguments.dialect == Dialect::V1_8 => {
+            s.cookie = Some(arguments.require("a value after 'cookie'")?.clone());
+        }
         "cookie" => s.cookie = Some(value(arguments)),
         "redir" if arguments.dialect == Dialect::V1_8 => {
             s.redir = Some(arguments.require("a prefix after 'redir'")?.clone());
@@ -515,7 +518,12 @@ fn later_option(
         }
         "send-proxy" => s.send_proxy = Some(ProxyHeader::V1),
         "send-proxy-v2" => s.send_proxy = Some(ProxyHeader::V2),
-        "tcp-ut" => s.tcp_ut = Some(positive_time(arguments)?),
+        // 0 leaves it to the system.
+        "tcp-ut" => {
+            let value = arguments.require("a time after 'tcp-ut'")?.clone();
+            let time = arguments.time_of(&value, Unit::Millisecond)?;
+            s.tcp_ut = Some(time).filter(|time| time.0 != 0);
+        }
         _ => return Ok(false),
     }
     Ok(true)

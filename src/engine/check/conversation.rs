@@ -27,6 +27,17 @@ pub(super) struct Limits {
     pub(super) answer: Option<Duration>,
 }
 
+/// How a server goes on.
+#[derive(Debug)]
+enum Received {
+    /// With bytes.
+    More,
+    /// Not at all.
+    End,
+    /// With a reset, after bytes that have come before it.
+    Reset(Report),
+}
+
 /// A check that is to be made.
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
@@ -43,8 +54,13 @@ pub(super) struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Makes it. `state`, `now` and `is_up` are for [`Program::begin`].
-    pub(super) async fn run(&self, state: &[u8], now: u32, is_up: bool) -> Report {
+    /// Makes it. `state`, `now` and `is_up` are for [`Program::begin`]. What was `read` of an answer
+    /// is left there; 1.4 takes what was there before for the beginning of the answer.
+    pub(super) async fn run(
+        &self,
+        (state, now, is_up): (&[u8], u32, bool),
+        read: &mut Vec<u8>,
+    ) -> Report {
         let mut socket = match self.connect(&self.target, self.limits.connect).await {
             Ok(socket) => socket,
             Err(report) => return report,
@@ -60,17 +76,24 @@ impl Conversation<'_> {
         let (mut probe, mut answer) = self.program.begin(state, now, is_up);
         if let Some(form) = self.send_proxy {
             let mut header = Vec::new();
-            proxy_header::write(form, None, &mut header);
+            // The text form can only tell of a connection by its ends; the other one has a word for
+            // those of the proxy itself.
+            let ends = match form {
+                ProxyHeader::V1 => socket.local_addr().zip(self.target.internet()),
+                ProxyHeader::V2 => None,
+            };
+            proxy_header::write(form, ends, &mut header);
             if let Err(report) = self.send(&mut socket, &header, until).await {
                 return report;
             }
         }
-        let mut read: Vec<u8> = Vec::new();
         loop {
             answer = match answer {
                 Answer::Done(report) => return report,
                 Answer::Send(bytes) => {
-                    read.clear();
+                    if !self.v1_4 {
+                        read.clear();
+                    }
                     match self.send(&mut socket, &bytes, until).await {
                         Ok(()) => probe.read(&[], false),
                         Err(report) => return self.located(report, &probe),
@@ -89,20 +112,25 @@ impl Conversation<'_> {
                     probe.connected()
                 }
                 Answer::Wait => {
-                    let ended = match self.receive(&mut socket, &mut read, until).await {
-                        Ok(ended) => ended || read.len() >= self.room,
+                    let received = match self.receive(&mut socket, read, until).await {
+                        Ok(received) => received,
                         Err(report) => return self.located(report, &probe),
                     };
-                    match probe.read(&read, ended) {
+                    let more = matches!(received, Received::More);
+                    let ended = !more || read.len() >= self.room;
+                    match (probe.read(read, ended), received) {
+                        (Answer::Wait, Received::Reset(report)) if !self.v1_4 => return report,
                         // Nothing more will come, and still it is not enough.
-                        Answer::Wait if ended => {
+                        (Answer::Wait, _) if ended => {
                             if self.v1_4 {
                                 drop(socket);
                             }
+                            let silence = self.program.silence(read);
+                            read.clear();
                             tokio::time::sleep_until(until).await;
-                            return Report::new(self.program.silence());
+                            return Report::new(silence);
                         }
-                        answer => answer,
+                        (answer, _) => answer,
                     }
                 }
             };
@@ -121,17 +149,6 @@ impl Conversation<'_> {
     }
 
     async fn connect(&self, target: &Target, until: Instant) -> Result<Socket, Report> {
-        let refused = |error: io::Error| {
-            let status = match error.kind() {
-                io::ErrorKind::ConnectionRefused
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::TimedOut => Status::L4Refused,
-                _ => Status::SocketError,
-            };
-            Report::new(status).saying(words(&error).as_bytes())
-        };
         let unix = target.internet().is_none();
         let mut socket = self.start(target).map_err(|error| match error {
             error if error.lacks_port() && (!self.v1_4 || self.has_range()) => {
@@ -140,13 +157,13 @@ impl Conversation<'_> {
             // 1.4 has no words for that.
             StartError::Source(_) if self.v1_4 => Report::new(Status::SocketError),
             StartError::Source(_) => Report::not_begun(Obstacle::Source),
-            StartError::Connect(error) if self.v1_4 => refused(error),
+            StartError::Connect(error) if self.v1_4 => refused(&error),
             StartError::Connect(error) => {
                 let said = format!("General socket error ({})", words(&error));
                 let status = if unix {
                     Status::SocketError
                 } else {
-                    refused(error).status
+                    refused(&error).status
                 };
                 Report::new(status).saying(said.as_bytes())
             }
@@ -162,7 +179,7 @@ impl Conversation<'_> {
         });
         match timeout_at(until, connected).await {
             Ok(Ok(())) => Ok(socket),
-            Ok(Err(error)) => Err(refused(error)),
+            Ok(Err(error)) => Err(refused(&error)),
             Err(_) => Err(Report::new(Status::L4Timeout)),
         }
     }
@@ -201,12 +218,21 @@ fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socke
 
 /// Asks an agent, and answers with what it has said by the end of its line, of the connection, or of
 /// the time.
-pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec<u8> {
+///
+/// # Errors
+/// Why it has not answered.
+pub(super) async fn ask(
+    target: &Target,
+    question: &[u8],
+    until: Instant,
+) -> Result<Vec<u8>, Report> {
     let mut said = Vec::new();
+    let mut connected = false;
     let conversation = async {
         let mut socket = start(target, None, false).map_err(io::Error::from)?;
         poll_fn(|cx| socket.poll_writable(cx)).await?;
         socket.take_error()?;
+        connected = true;
         let mut rest = question;
         while !rest.is_empty() {
             let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false)).await?;
@@ -221,9 +247,31 @@ pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec
         }
         Ok::<(), io::Error>(())
     };
-    // Who cannot be reached has said nothing.
-    let _ = timeout_at(until, conversation).await;
-    said
+    let ended = timeout_at(until, conversation).await;
+    match ended {
+        // What has come by then counts.
+        _ if !said.is_empty() => Ok(said),
+        Ok(Ok(())) => Ok(said),
+        Ok(Err(error)) if connected => {
+            Err(Report::new(Status::SocketError).saying(words(&error).as_bytes()))
+        }
+        Ok(Err(error)) => Err(refused(&error)),
+        Err(_) if connected => Err(Report::new(Status::L7Timeout)),
+        Err(_) => Err(Report::new(Status::L4Timeout)),
+    }
+}
+
+/// The report of a connection that could not be made.
+fn refused(error: &io::Error) -> Report {
+    let status = match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::TimedOut => Status::L4Refused,
+        _ => Status::SocketError,
+    };
+    Report::new(status).saying(words(error).as_bytes())
 }
 
 /// How much of what an agent says is read.
@@ -237,30 +285,33 @@ impl Conversation<'_> {
             match timeout_at(until, sent).await {
                 Ok(Ok(n)) => rest = &rest[n..],
                 Ok(Err(error)) => return Err(self.broken(&error)),
-                Err(_) => return Err(Report::new(self.program.silence())),
+                Err(_) => return Err(Report::new(self.program.silence(&[]))),
             }
         }
         Ok(())
     }
 
-    /// Reads once. Answers whether that was the end.
+    /// Reads once.
     async fn receive(
         &self,
         socket: &mut Socket,
         read: &mut Vec<u8>,
         until: Instant,
-    ) -> Result<bool, Report> {
+    ) -> Result<Received, Report> {
         let mut room = [0; 4096];
         let most = room.len().min(self.room - read.len().min(self.room)).max(1);
         let received = poll_fn(|cx| socket.poll_recv(cx, &mut room[..most]));
         match timeout_at(until, received).await {
-            Ok(Ok(0)) => Ok(true),
+            Ok(Ok(0)) => Ok(Received::End),
             Ok(Ok(n)) => {
                 read.extend_from_slice(&room[..n]);
-                Ok(false)
+                Ok(Received::More)
+            }
+            Ok(Err(error)) if !read.is_empty() && self.program.ends_with_reset() => {
+                Ok(Received::Reset(self.broken(&error)))
             }
             Ok(Err(error)) => Err(self.broken(&error)),
-            Err(_) => Err(Report::new(self.program.silence())),
+            Err(_) => Err(Report::new(self.program.silence(read))),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::balance::weight::SCALE;
 use crate::balance::{Balancer, Candidate};
 use haproxy_cfg_grammar::Dialect;
 
-use crate::plan::{self, Balance, HashType, Plan, ProxyId};
+use crate::plan::{self, Balance, HashType, Plan, ProxyId, Way};
 use crate::stats::Captured;
 
 /// A backend across plans.
@@ -51,7 +51,7 @@ pub(super) struct State {
     pub(super) members: Vec<Member>,
     pub(super) balancer: Balancer,
     /// What the balancer was made for.
-    rules: Option<(Balance, HashType, bool)>,
+    rules: Option<(Balance, HashType, bool, bool)>,
     pub(super) queue: Queue,
     /// Numbers those who wait.
     next: u64,
@@ -219,6 +219,7 @@ impl Backend {
             proxy.balance.clone(),
             proxy.hash_type,
             proxy.options.allbackups,
+            proxy.way() == Way::Balanced,
         );
 
         let mut state = self.state.lock();
@@ -257,7 +258,12 @@ impl Backend {
                 .iter()
                 .map(|member| member.candidate)
                 .collect();
-            state.balancer = Balancer::new(&rules.0, rules.1, candidates, rules.2);
+            let (balance, hash, all_backups, balances) = &rules;
+            state.balancer = if *balances {
+                Balancer::new(balance, *hash, candidates, *all_backups)
+            } else {
+                Balancer::nobody(candidates)
+            };
             if plan.dialect == Dialect::V1_4 {
                 state.balancer.cap();
             }

@@ -433,7 +433,12 @@ impl Backend {
     }
 
     /// An agent has said how its server is.
-    pub(crate) fn agent_says(self: &Arc<Self>, server: &Arc<Server>, saying: &Saying) {
+    pub(crate) fn agent_says(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        saying: &Saying,
+        report: &Report,
+    ) {
         let (_, initial) = server.weights();
         match saying.weight {
             Some(Weight::Percent(percent)) => {
@@ -451,7 +456,6 @@ impl Backend {
         let Some(up) = saying.up else {
             return;
         };
-        let words = [b"via agent : ", &saying.said[..]].concat();
         let news = if up {
             News::Up
         } else {
@@ -459,10 +463,8 @@ impl Backend {
                 was_stopping: false,
             }
         };
-        let status = if up { Status::L7Ok } else { Status::L7Wrong };
-        let report = Report::new(status).saying(&words);
         if std::mem::replace(&mut server.record.lock().agent_down, !up) == up {
-            self.turn(server, news, Reason::Check(&report));
+            self.turn(server, news, Reason::Check(report));
         }
     }
 
@@ -501,6 +503,15 @@ impl Backend {
         if effects.none_left {
             self.tell_none_left();
         }
+        if server.is_drained() && !server.is_in_maintenance() {
+            self.tell_still_drained(server);
+        }
+    }
+
+    /// That a server gets no new clients, whatever else has happened to it.
+    fn tell_still_drained(&self, server: &Server) {
+        let (by, effects) = (Reason::Administrator, Effects::default());
+        self.tell_change(server, News::StillDrained, by, effects);
     }
 
     fn tell_none_left(&self) {
@@ -567,12 +578,7 @@ impl Backend {
             None => self.turn(server, news, by),
         }
         if news == (News::Ready { drained: true }) {
-            self.tell_change(
-                server,
-                News::StillDrained,
-                Reason::Administrator,
-                Effects::default(),
-            );
+            self.tell_still_drained(server);
         }
         if was_out && wish != Admin::Maintenance && self.dialect() == Dialect::Hapax {
             // Those that it speaks like let the next check come when it is due.

@@ -11,10 +11,11 @@ use super::{End, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
+use crate::engine::trace::Step;
 use crate::http1::connection_header::{RequestFacts, Stage as Look};
 use crate::http1::framing;
 use crate::http1::head::Version;
-use crate::http1::{Body, Framing, FramingError, Intent, Method, Policy, Scan, Tolerance};
+use crate::http1::{Body, Framing, FramingError, Intent, Method, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, LogFormat, Tune};
 use crate::rewrite::forwarded_for;
@@ -120,6 +121,12 @@ impl Transaction {
             return Err(end);
         }
         session.count_request();
+        // 1.4 shows as much of an invalid one as it has understood.
+        let understood =
+            v1_4 && wrong.is_some_and(|at| at < limit) && self.request.has_start_line();
+        if result.is_ok() || understood {
+            session.trace(Step::Head(&self.request, self.up.buffer.bytes()));
+        }
         if let Some(at) = wrong {
             session.capture_request(self.up.buffer.bytes().to_vec(), at, 0);
         }
@@ -249,8 +256,8 @@ impl Transaction {
                 session.destination().filter(SocketAddr::is_ipv4),
             );
         }
-        self.policy = Policy::of(frontend.mode_options, backend.mode_options, plan.dialect)
-            .as_proxy(self.as_proxy);
+        let policy = session.generation.policy(session.frontend, session.backend);
+        self.policy = policy.as_proxy(self.as_proxy);
         let facts = RequestFacts {
             version: self.version,
             length_known: self.length_known,

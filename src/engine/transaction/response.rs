@@ -7,6 +7,7 @@ use super::cookies::capture_headers;
 use crate::engine::accounting::Incident;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
+use crate::engine::trace::Step;
 use crate::http1::framing;
 use crate::http1::head::Version;
 use crate::http1::{
@@ -15,6 +16,12 @@ use crate::http1::{
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::ErrorStatus;
 use crate::rule::ResponseVerdict;
+
+/// What comes of a response that is none.
+const INVALID: Outcome = Outcome::Failed(
+    Termination::new(Cause::Proxy, Stage::Headers),
+    Some(ErrorStatus::S502),
+);
 
 impl Transaction {
     /// Scans what has come of the response. `true` when its head is complete and on its way.
@@ -26,10 +33,6 @@ impl Transaction {
         session: &Session,
         full: bool,
     ) -> Result<bool, Outcome> {
-        let invalid = Outcome::Failed(
-            Termination::new(Cause::Proxy, Stage::Headers),
-            Some(ErrorStatus::S502),
-        );
         let tolerance = Tolerance {
             accept_invalid: session.backend().options.accept_invalid_http_response,
             wide_uri: false,
@@ -41,19 +44,18 @@ impl Transaction {
         loop {
             match self.response.scan(self.down.buffer.bytes_mut(), tolerance) {
                 Scan::Partial if full => {
-                    self.capture_response(session, self.down.buffer.len());
-                    return Err(invalid);
+                    return Err(self.invalid_head(session, self.down.buffer.len()));
                 }
                 Scan::Partial => return Ok(false),
                 Scan::Invalid(at) => {
-                    self.capture_response(session, self.response.tolerated().unwrap_or(at));
-                    return Err(invalid);
+                    let at = self.response.tolerated().unwrap_or(at);
+                    return Err(self.invalid_head(session, at));
                 }
                 Scan::Complete(len) if self.response.line_count() > max_lines => {
-                    self.capture_response(session, len);
-                    return Err(invalid);
+                    return Err(self.invalid_head(session, len));
                 }
                 Scan::Complete(len) => {
+                    session.trace(Step::Head(&self.response, self.down.buffer.bytes()));
                     if let Some(at) = self.response.tolerated() {
                         self.capture_response(session, at);
                     }
@@ -63,7 +65,7 @@ impl Transaction {
                         _ => (100..200).contains(&status) && status != 101,
                     };
                     if !interim {
-                        return self.prepare_response(session, status).map_err(|()| invalid);
+                        return self.prepare_response(session, status).map_err(|()| INVALID);
                     }
                     // Interim responses pass as they are; the response is still to come.
                     // Since 1.5 interim responses pass as they are.
@@ -71,7 +73,7 @@ impl Transaction {
                         && self.response_rules(session) != ResponseVerdict::Pass
                     {
                         self.refuse_response();
-                        return Err(invalid);
+                        return Err(INVALID);
                     }
                     let bytes = self.down.buffer.bytes();
                     if self.response.is_edited() {
@@ -183,7 +185,17 @@ impl Transaction {
         Ok(true)
     }
 
-    /// Keeps an invalid head.
+    /// Keeps an invalid head, and answers what comes of it.
+    fn invalid_head(&self, session: &Session, position: usize) -> Outcome {
+        // 1.4 shows as much of it as it has understood.
+        if session.generation.plan.dialect == Dialect::V1_4 {
+            session.trace(Step::Head(&self.response, self.down.buffer.bytes()));
+        }
+        self.capture_response(session, position);
+        INVALID
+    }
+
+    /// Keeps a head that is not quite valid.
     fn capture_response(&self, session: &Session, position: usize) {
         let bytes = self.down.buffer.bytes().to_vec();
         session.capture_response(bytes, position, 0, self.down.read);

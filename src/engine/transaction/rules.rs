@@ -84,31 +84,35 @@ impl Transaction {
         }
         let plan = std::sync::Arc::clone(&session.generation.plan);
         let proxy = plan.proxy(id);
-        let frontend = plan.proxy(session.frontend);
-        self.policy = Policy::of(frontend.mode_options, proxy.mode_options, plan.dialect)
-            .as_proxy(self.as_proxy);
+        let policy = session.generation.policy(session.frontend, id);
+        self.policy = policy.as_proxy(self.as_proxy);
         let facts = RequestFacts {
             version: self.version,
             length_known: self.length_known,
             stopping: session.is_stopping(),
         };
+        let handles = session.generation.handles(id);
+        let bytes = self.up.buffer.bytes();
+        let message = Message {
+            head: &self.request,
+            bytes,
+        };
+        let statistics = statistics(proxy, message, self.as_proxy);
+        if statistics.is_none() && !handles.rules.acts_on_requests() {
+            self.connection
+                .look(&mut self.request, bytes, self.policy, look, facts);
+            return Ok(None);
+        }
         let mut effects = Effects {
             allowed: self.request_allowed,
             ..Effects::default()
         };
-        let bytes = self.up.buffer.bytes();
         let verdict = {
-            let handles = session.generation.handles(id);
-            let base = self.facts(session, id, whole(bytes));
-            let message = Message {
-                head: &self.request,
-                bytes,
-            };
             let moment = Moment {
                 rules: &proxy.http_rules,
                 acls: &handles.acls,
-                base,
-                statistics: statistics(proxy, message, self.as_proxy),
+                base: self.facts(session, id, whole(bytes)),
+                statistics,
             };
             let mut between = Connection {
                 connection: &mut self.connection,

@@ -50,10 +50,10 @@ impl Transaction {
 pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     session.backend = backend;
     session.card.backend.set(Some(backend));
-    let now = session.worker.now();
+    let second = session.worker.second();
     let live = &session.backend_handles().backend;
     live.counters
-        .tick(session.worker.index, Pace::Sessions, now);
+        .tick(session.worker.index, Pace::Sessions, second);
     live.counters.count(session.worker.index, Counter::Sessions);
     session.in_backend = Some(live.sessions.join());
 }

@@ -1,0 +1,134 @@
+//! Which bytes may stand where in a head, and where a run of them ends.
+
+use memchr::memchr2;
+
+/// May be part of a token. RFC 9110, section 5.6.2.
+pub(super) const TOKEN: u8 = 1;
+/// May be part of a version.
+pub(super) const VERSION: u8 = 2;
+/// May be part of a URI.
+pub(super) const URI: u8 = 4;
+/// May be part of a status code: HAProxy takes any word for one.
+pub(super) const CODE: u8 = 8;
+
+const CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let byte = i as u8;
+        let separator = matches!(
+            byte,
+            b'(' | b')'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b','
+                | b';'
+                | b':'
+                | b'\\'
+                | b'"'
+                | b'/'
+                | b'['
+                | b']'
+                | b'?'
+                | b'='
+                | b'{'
+                | b'}'
+        );
+        if byte > 32 && byte < 127 {
+            table[i] |= URI;
+            if !separator {
+                table[i] |= TOKEN;
+            }
+        }
+        if byte > 32 && byte < 127 {
+            table[i] |= CODE;
+        }
+        if byte.is_ascii_digit() || matches!(byte, b'H' | b'T' | b'P' | b'/' | b'.') {
+            table[i] |= VERSION;
+        }
+        i += 1;
+    }
+    table
+}
+
+/// Whether a byte may be part of a token. RFC 9110, section 5.6.2.
+pub(super) fn is_token(byte: u8) -> bool {
+    CLASS[byte as usize] & TOKEN != 0
+}
+
+/// Whether a byte may be part of a version.
+pub(super) fn is_version(byte: u8) -> bool {
+    CLASS[byte as usize] & VERSION != 0
+}
+
+/// Where the next byte is that is not of a class; the end of the bytes when there is none.
+#[inline]
+pub(super) fn after_class(bytes: &[u8], from: usize, class: u8) -> usize {
+    let mut rest = bytes[from..].iter();
+    let is_other = |byte: &u8| CLASS[*byte as usize] & class == 0;
+    rest.position(is_other).map_or(bytes.len(), |n| from + n)
+}
+
+/// Where the next CR or LF is; the end of the bytes when there is none.
+#[inline]
+pub(super) fn end_of_value(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    // Most values are short, so that getting ready for a vectored search would be most of it.
+    while at < from + SHORT
+        && let Some(word) = bytes.get(at..at + 8)
+    {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        match first_below_14(word) {
+            None => at += 8,
+            Some(n) if matches!(bytes[at + n], b'\r' | b'\n') => return at + n,
+            Some(n) => {
+                at += n + 1;
+                break;
+            }
+        }
+    }
+    memchr2(b'\r', b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
+}
+
+/// What is looked at eight bytes at a time before the search over vectors.
+const SHORT: usize = 48;
+
+/// The first byte of a little-endian word that is less than 14: CR, LF, a tab or another control
+/// character.
+#[inline]
+fn first_below_14(word: u64) -> Option<usize> {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    // A borrow can only come from a byte that is less, so that the first one found is right.
+    let below = word.wrapping_sub(EACH * 14) & !word & (EACH * 0x80);
+    (below != 0).then(|| below.trailing_zeros() as usize / 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn values_end_where_the_first_line_end_is(bytes: Vec<u8>, from in 0usize..20, tail in 0usize..80) {
+            let mut bytes = bytes;
+            bytes.extend(std::iter::repeat_n(b'x', tail));
+            bytes.push(b'\n');
+            let from = from.min(bytes.len());
+            let expected = bytes[from..].iter().position(|b| matches!(b, b'\r' | b'\n'));
+            let expected = expected.map_or(bytes.len(), |n| from + n);
+            proptest::prop_assert_eq!(end_of_value(&bytes, from), expected);
+        }
+
+        #[test]
+        fn runs_end_at_the_first_other_byte(bytes in "[a-z:/ ]{0,40}", from in 0usize..20) {
+            let bytes = bytes.as_bytes();
+            let from = from.min(bytes.len());
+            let expected = bytes[from..].iter().position(|b| !is_token(*b));
+            let expected = expected.map_or(bytes.len(), |n| from + n);
+            proptest::prop_assert_eq!(after_class(bytes, from, TOKEN), expected);
+        }
+    }
+}
