@@ -7,6 +7,7 @@ mod asked;
 pub mod captured;
 pub mod csv;
 mod field;
+mod form;
 mod health;
 pub mod info;
 pub mod metrics;
@@ -15,9 +16,11 @@ mod row;
 mod session;
 pub mod typed;
 
-pub use asked::{Action, Asked, Form, Outcome};
+pub use asked::{Asked, Form, Outcome};
+
 pub use captured::{Captured, Direction, Named};
 pub use field::{FIELDS, Field};
+pub use form::{Action, TooLong};
 pub use health::{Check, Health, State};
 pub use info::Info;
 pub use page::{Page, Section as SectionOfPage, actions};

@@ -63,6 +63,34 @@ fn it_fits_every_window_in_light_and_dark() {
     assert_eq!(shown.expect("styles"), serde_json::json!(["none", "grid"]));
 }
 
+/// A number that its column cuts off would be read as another one.
+#[test]
+fn no_number_is_cut_off_and_a_window_of_1440_has_room_for_all_columns() {
+    let Some((mut browser, stage)) = start() else {
+        return;
+    };
+    browser.open(&stage.address(""), WIDE).expect("the page");
+    let cut = browser
+        .evaluate(
+            "[...document.querySelectorAll('table')].flatMap(table=>{\
+             const names=[...table.tHead.rows[1].cells].map(cell=>cell.textContent);\
+             const widest={In:'99.9 kB',Out:'99.9 kB',Dwntme:'23h59m',Wght:'256',Act:'99',Bck:'99'};\
+             return [...table.tBodies[0].rows].flatMap(row=>[...row.cells].slice(2).filter(cell=>{\
+             const name=names[cell.cellIndex];\
+             if(name=='Last check')return false;\
+             cell.textContent=widest[name]||'9999';\
+             return cell.scrollWidth>cell.clientWidth}).map(cell=>names[cell.cellIndex]))})\
+             .concat([...document.querySelectorAll('thead th')].filter(\
+             cell=>cell.scrollWidth>cell.clientWidth).map(cell=>cell.textContent))",
+        )
+        .expect("cells");
+    assert_eq!(cut, serde_json::json!([]));
+    let scrolls = browser
+        .evaluate("[...document.querySelectorAll('.scroll')].filter(e=>e.scrollWidth>e.clientWidth).length")
+        .expect("how many");
+    assert_eq!(scrolls, 0);
+}
+
 #[test]
 fn numbers_stand_below_each_other_in_all_sections() {
     let Some((mut browser, stage)) = start() else {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
+use haproxy_cfg_grammar::value::number::atol;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::cli::server::{Found, in_backend};
-use crate::check::agent::{Admin, Saying};
+use crate::check::agent::Admin;
 use crate::check::log::Reason;
 use crate::engine::generation::{Generation, Handles};
 use crate::engine::roster::Whom;
@@ -26,35 +27,35 @@ pub(crate) fn act(shared: &Shared, generation: &Generation, form: &Action) -> Ou
     let Some((proxy, handles)) = backend_of(generation, backend) else {
         return Outcome::Error;
     };
-    if form.servers.is_empty() {
-        return Outcome::None;
-    }
-    let mut done = 0;
+    let (mut changed, mut unknown) = (false, false);
     for name in &form.servers {
-        let Some(found) = in_backend(proxy, handles, name) else {
-            return if done == 0 {
-                Outcome::Error
-            } else {
-                Outcome::Partial
-            };
-        };
-        if deed.apply(shared, &found) {
-            done += 1;
+        // A number is no name here.
+        let found = in_backend(proxy, handles, name).filter(|found| found.server.name == *name);
+        match found {
+            Some(found) => changed |= deed.apply(shared, &found),
+            None => unknown = true,
         }
     }
-    match done {
-        0 => Outcome::None,
-        n if n < form.servers.len() => Outcome::Partial,
-        _ => Outcome::Done,
+    match (changed, unknown) {
+        (true, false) => Outcome::Done,
+        (true, true) => Outcome::Partial,
+        (false, true) => Outcome::Error,
+        (false, false) => Outcome::None,
     }
 }
 
 fn backend_of<'g>(generation: &'g Generation, name: &str) -> Option<(&'g Proxy, &'g Handles)> {
-    let id = name.strip_prefix('#').map(str::parse::<u32>);
+    // 1.4 reads a number as C does: as much as is one.
+    let v1_4 = generation.plan.dialect == Dialect::V1_4;
+    let number = |text: &str| match v1_4 {
+        true => Some(atol(text.trim_start().as_bytes()).0),
+        false => text.parse().ok(),
+    };
+    let id = name.strip_prefix('#').map(number);
     let mut proxies = generation.plan.proxies.iter().zip(generation.all_handles());
     proxies.find(|(proxy, _)| {
         let meant = match &id {
-            Some(id) => Ok(proxy.numeric_id) == *id,
+            Some(id) => Some(i64::from(proxy.numeric_id)) == *id,
             None => proxy.name == name,
         };
         proxy.role.is_backend() && meant
@@ -64,9 +65,10 @@ fn backend_of<'g>(generation: &'g Generation, name: &str) -> Option<(&'g Proxy, 
 /// What is done to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
-    /// Answers whether it has changed anything, as 1.4 has it.
-    Switch(Admin),
-    /// The same, and it always counts as done.
+    /// Out of use or not, and drained or not: one does not change the other.
+    Maintenance(bool),
+    Drain(bool),
+    /// Both at once. It always counts as done.
     Set(Admin),
     /// 1.4's soft stop and start.
     Weight(bool),
@@ -82,13 +84,13 @@ enum Deed {
 
 fn deed(action: &str, v1_4: bool) -> Option<Deed> {
     Some(match (action, v1_4) {
-        ("disable", _) => Deed::Switch(Admin::Maintenance),
-        ("enable", _) => Deed::Switch(Admin::Ready),
+        ("disable", _) => Deed::Maintenance(true),
+        ("enable", _) => Deed::Maintenance(false),
         ("maint", false) => Deed::Set(Admin::Maintenance),
         ("stop", true) => Deed::Weight(false),
         ("start", true) => Deed::Weight(true),
-        ("stop", false) => Deed::Switch(Admin::Drain),
-        ("start", false) => Deed::Switch(Admin::Ready),
+        ("stop", false) => Deed::Drain(true),
+        ("start", false) => Deed::Drain(false),
         ("ready", false) => Deed::Set(Admin::Ready),
         ("drain", false) => Deed::Set(Admin::Drain),
         ("dhlth", false) => Deed::Checks(false),
@@ -120,11 +122,28 @@ impl Deed {
         let (backend, server) = (&found.backend, &found.server);
         let settings = server.settings();
         match self {
-            Self::Switch(wish) => {
-                let state = || (server.is_in_maintenance(), server.is_drained());
-                let before = state();
-                backend.administer(server, wish, Reason::OldPage);
-                before != state()
+            Self::Maintenance(on) => {
+                let changes = server.is_in_maintenance() != on;
+                let wish = match (on, server.is_drained()) {
+                    (true, _) => Admin::Maintenance,
+                    (false, true) => Admin::Drain,
+                    (false, false) => Admin::Ready,
+                };
+                if changes {
+                    backend.administer(server, wish, Reason::OldPage);
+                }
+                changes
+            }
+            Self::Drain(on) => {
+                let changes = server.is_drained() != on;
+                let wish = if on { Admin::Drain } else { Admin::Ready };
+                match server.is_in_maintenance() {
+                    // It shows once the maintenance is over.
+                    true => server.drain_later(on),
+                    false if changes => backend.administer(server, wish, Reason::OldPage),
+                    false => {}
+                }
+                changes
             }
             Self::Set(wish) => {
                 backend.administer(server, wish, Reason::Page);
@@ -161,13 +180,8 @@ impl Deed {
                 settings.agent.is_some()
             }
             Self::Agent(up) => {
-                let up = Some(up);
                 if settings.agent.is_some() {
-                    let saying = Saying {
-                        up,
-                        ..Saying::default()
-                    };
-                    backend.agent_says(server, &saying);
+                    backend.set_agent(server, up);
                 }
                 settings.agent.is_some()
             }

@@ -1,5 +1,7 @@
 //! `agent-check` of 1.5 and later: a program on the server says how it is.
 
+use super::report::{Report, Status};
+
 /// What the agent wants of the administration of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admin {
@@ -16,8 +18,10 @@ pub enum Admin {
 pub struct Saying {
     /// Its view of the administration.
     pub admin: Option<Admin>,
-    /// Up, or not; with the word for the statistics when not.
+    /// Up, or not.
     pub up: Option<bool>,
+    /// The word that has said so.
+    pub word: &'static str,
     /// A weight in percent of the initial one, or without sign absolute.
     pub weight: Option<Weight>,
     /// `maxconn`
@@ -56,8 +60,10 @@ pub fn parse(bytes: &[u8]) -> Option<Saying> {
         let text = std::str::from_utf8(word).unwrap_or_default();
         match text.to_ascii_lowercase().as_str() {
             "" => continue,
-            "up" => saying.up = Some(true),
-            "down" | "fail" | "stopped" => saying.up = Some(false),
+            "up" => (saying.up, saying.word) = (Some(true), "up"),
+            "down" => (saying.up, saying.word) = (Some(false), "down"),
+            "fail" => (saying.up, saying.word) = (Some(false), "fail"),
+            "stopped" => (saying.up, saying.word) = (Some(false), "stopped"),
             "drain" => saying.admin = Some(Admin::Drain),
             "maint" => saying.admin = Some(Admin::Maintenance),
             "ready" => saying.admin = Some(Admin::Ready),
@@ -80,6 +86,31 @@ pub fn parse(bytes: &[u8]) -> Option<Saying> {
     understood.then_some(saying)
 }
 
+/// What the statistics and the log show of what an agent has said; `saying` is `None` when nothing
+/// could be understood.
+pub fn report(said: &[u8], saying: Option<&Saying>) -> Report {
+    match saying {
+        _ if said.is_empty() => {
+            Report::new(Status::L7Timeout).saying(b"Ignoring incomplete line from agent")
+        }
+        None => {
+            let error = [b"agent reports an error : ", said].concat();
+            Report::new(Status::Unchanged).saying(&error)
+        }
+        Some(saying) => match saying.up {
+            None => Report::new(Status::Unchanged),
+            Some(up) => {
+                let status = if up { Status::L7Ok } else { Status::L7Wrong };
+                let mut words = format!("via agent : {}", saying.word).into_bytes();
+                if !saying.said.is_empty() {
+                    words.extend_from_slice(&[b" (", &saying.said[..], b")"].concat());
+                }
+                Report::new(status).saying(&words)
+            }
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +126,27 @@ mod tests {
         assert_eq!(parse(b"DOWN").unwrap().up, Some(false));
         assert_eq!(parse(b"failed # disk full\n"), None);
         assert_eq!(parse(b""), None);
+    }
+
+    #[test]
+    fn reports() {
+        for (said, status, text) in [
+            ("up ready 75%\n", Status::L7Ok, "via agent : up"),
+            (
+                "fail # too hot\n",
+                Status::L7Wrong,
+                "via agent : fail (too hot)",
+            ),
+            ("drain 50%\n", Status::Unchanged, ""),
+            (
+                "what?\n",
+                Status::Unchanged,
+                "agent reports an error : what?",
+            ),
+            ("", Status::L7Timeout, "Ignoring incomplete line from agent"),
+        ] {
+            let report = report(said.as_bytes(), parse(said.as_bytes()).as_ref());
+            assert_eq!((report.status, &report.said[..]), (status, text.as_bytes()));
+        }
     }
 }

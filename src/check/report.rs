@@ -32,6 +32,8 @@ pub enum Status {
     L7Wrong,
     /// Traffic has shown too many errors (`observe`).
     Observed,
+    /// An agent has said nothing about up or down.
+    Unchanged,
 }
 
 impl Status {
@@ -52,6 +54,7 @@ impl Status {
             Self::L7Invalid => "L7RSP",
             Self::L7Wrong => "L7STS",
             Self::Observed => "HANA",
+            Self::Unchanged => "CHECKED",
         }
     }
 
@@ -72,6 +75,7 @@ impl Status {
             Self::L7Invalid => "Layer7 invalid response",
             Self::L7Wrong => "Layer7 wrong status",
             Self::Observed => "Health analyze",
+            Self::Unchanged => "No status change",
         }
     }
 

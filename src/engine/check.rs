@@ -121,10 +121,17 @@ async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
             tokio::time::sleep(agent.inter).await;
             continue;
         }
-        let said = Box::pin(conversation::ask(&target, &agent.send, until)).await;
-        if let Some(saying) = agent::parse(&said) {
-            backend.agent_says(&server, &saying);
+        let began = Instant::now();
+        server.agent_begins();
+        let heard = Box::pin(conversation::ask(&target, &agent.send, until)).await;
+        let saying = heard.as_ref().ok().and_then(|said| agent::parse(said));
+        let report = heard.map(|said| agent::report(&said, saying.as_ref()));
+        let mut report = report.unwrap_or_else(|failure| failure);
+        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(saying) = saying {
+            backend.agent_says(&server, &saying, &report);
         }
+        server.agent_ends(report);
         tokio::time::sleep(agent.inter).await;
     }
 }

@@ -285,13 +285,23 @@ impl Collector<'_> {
             row.set(Field::Chkdown, health.times_down);
             row.set(Field::Downtime, health.down_time.as_secs());
         }
+        let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         if let (true, Some(check)) = (shown, &health.check) {
             row.set(Field::CheckStatus, check.status.to_string());
             row.set(Field::CheckCode, check.code);
-            let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
             row.set(Field::CheckDuration, check.duration.map(millis));
             row.set(Field::CheckDesc, check.description.to_string());
             row.set(Field::LastChk, check.said.clone());
+        }
+        if let Some(agent) = &health.agent {
+            row.set(Field::AgentStatus, agent.status.to_string());
+            row.set(Field::AgentCode, agent.code);
+            row.set(Field::AgentDuration, agent.duration.map(millis));
+            row.set(Field::AgentDesc, agent.description.to_string());
+            row.set(Field::LastAgt, agent.said.clone());
+            row.set(Field::AgentHealth, u32::from(health.agent_up));
+            row.set(Field::AgentRise, 1_u32);
+            row.set(Field::AgentFall, 1_u32);
         }
         if v1_4 || server.traffic_check.is_some() {
             row.set(Field::Hanafail, health.failed_responses);

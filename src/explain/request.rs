@@ -422,17 +422,11 @@ impl<'a> Walk<'a> {
 
     /// The key that a stick rule finds, in words.
     fn key(&mut self, rule: &crate::plan::StickRule) -> String {
-        let of = self.plan.proxy(rule.table).persistence.table.as_ref();
-        let mut found = None;
-        if let Some(of) = of {
-            let facts = self.facts(self.backend);
-            fetch(&rule.key.fetch, &facts, &mut |value| {
-                convert(&rule.key.converters, value, &mut |value| {
-                    found = Key::of(value, of.key).map(|_| shown(value));
-                    true
-                })
-            });
-        }
+        let table = self.plan.proxy(rule.table).persistence.table.as_ref();
+        let found = table.and_then(|table| {
+            let key = Key::sampled(rule, table.key, &self.facts(self.backend))?;
+            Some(Key::text(key.bytes(), table.key))
+        });
         match found {
             Some(key) => format!("the key is {key}; a table that has just been made knows none"),
             None => "it finds no key".to_owned(),

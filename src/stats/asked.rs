@@ -93,7 +93,10 @@ impl Outcome {
 impl Asked {
     /// Reads what stands after the configured URI.
     pub fn read(suffix: &str) -> Self {
-        let mut asked = Self::default();
+        let mut asked = Self {
+            scope: scope(suffix),
+            ..Self::default()
+        };
         for part in suffix.split([';', '?', '&']).skip(1) {
             match part.split_once('=').unwrap_or((part, "")) {
                 ("csv", _) => asked.form = Form::Csv,
@@ -101,63 +104,30 @@ impl Asked {
                 ("up", _) => asked.only_up = true,
                 ("norefresh", _) => asked.no_refresh = true,
                 ("st", code) => asked.outcome = Some(Outcome::of_code(code)),
-                ("scope", text) if !text.is_empty() => asked.scope = Some(decode(text)),
                 _ => {}
             }
         }
         asked
     }
-}
 
-/// A form that was posted: what to do with which servers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Action {
-    /// `b`: the backend, by name or as `#` and its number.
-    pub backend: Option<String>,
-    /// `action`.
-    pub action: Option<String>,
-    /// `s`: the servers.
-    pub servers: Vec<String>,
-}
-
-impl Action {
-    /// Reads a body of `application/x-www-form-urlencoded`.
-    pub fn read(body: &str) -> Self {
-        let mut action = Self::default();
-        for pair in body.split('&') {
-            let Some((name, value)) = pair.split_once('=') else {
-                continue;
-            };
-            let value = decode(value);
-            match name {
-                "b" => action.backend = Some(value),
-                "action" => action.action = Some(value),
-                "s" => action.servers.push(value),
-                _ => {}
-            }
-        }
-        action
+    /// Whether a proxy of that name is looked for.
+    pub fn shows(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let scope = self.scope.as_ref().map(|scope| scope.to_ascii_lowercase());
+        scope.is_none_or(|scope| name.contains(&scope))
     }
 }
 
-/// Takes `+` for a space and `%XX` for a byte.
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digit = |n: usize| bytes.get(at + n).and_then(|b| (*b as char).to_digit(16));
-        match (bytes[at], digit(1), digit(2)) {
-            (b'+', ..) => out.push(b' '),
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 2;
-            }
-            (byte, ..) => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
+/// Longest part of a name that is looked for.
+const LONGEST_SCOPE: usize = 20;
+
+/// What is looked for: a part of a name. What no name can contain is looked for nowhere.
+fn scope(suffix: &str) -> Option<String> {
+    let (_, text) = suffix.split_once("scope=")?;
+    let end = text.find(['&', ';']).unwrap_or(text.len());
+    let text: String = text[..end].chars().take(LONGEST_SCOPE).collect();
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    (!text.is_empty() && text.chars().all(fits)).then_some(text)
 }
 
 #[cfg(test)]
@@ -171,21 +141,26 @@ mod tests {
         assert_eq!(Asked::read("/;csv").form, Form::Csv);
         assert_eq!(Asked::read("?x;csv").form, Form::Csv);
         assert_eq!(Asked::read(";CSV").form, Form::Html);
-        let asked = Asked::read(";up;norefresh;st=DONE;scope=a+b%2f");
+        let asked = Asked::read(";up;norefresh;st=DONE;scope=a.b:c");
         assert!(asked.only_up && asked.no_refresh);
         assert_eq!(asked.outcome, Some(Outcome::Done));
-        assert_eq!(asked.scope.as_deref(), Some("a b/"));
+        assert_eq!(asked.scope.as_deref(), Some("a.b:c"));
         assert_eq!(Asked::read(";st=zzz").outcome, Some(Outcome::Unknown));
-        assert_eq!(Asked::read("?scope=app").scope.as_deref(), Some("app"));
-    }
-
-    #[test]
-    fn forms() {
-        let action = Action::read("s=s1&s=%73%32&b=%233&action=disable&x=y");
-        assert_eq!(action.servers, ["s1", "s2"]);
-        assert_eq!(action.backend.as_deref(), Some("#3"));
-        assert_eq!(action.action.as_deref(), Some("disable"));
-        assert_eq!(Action::read("garbage"), Action::default());
-        assert_eq!(decode("%zz%4"), "%zz%4");
+        for (suffix, scope) in [
+            ("?scope=app", Some("app")),
+            (";up;scope=App;csv", Some("App")),
+            ("?a=b&xscope=fe&scope=no", Some("fe")),
+            (
+                ";scope=toolongscope0123456789",
+                Some("toolongscope01234567"),
+            ),
+            (";scope=", None),
+            (";scope=a%20b", None),
+            (";scope=a+b", None),
+        ] {
+            assert_eq!(Asked::read(suffix).scope.as_deref(), scope, "{suffix}");
+        }
+        assert!(Asked::read("?scope=aPP").shows("myApp1"));
+        assert!(!Asked::read("?scope=b").shows("app") && Asked::default().shows("x"));
     }
 }

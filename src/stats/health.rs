@@ -96,6 +96,10 @@ pub struct Health {
     pub state: State,
     /// The last check; `None` without checks.
     pub check: Option<Check>,
+    /// The last answer of its agent; `None` without one.
+    pub agent: Option<Check>,
+    /// Its agent does not say that it is down.
+    pub agent_up: bool,
     /// `chkfail`: failed checks while it was up.
     pub failed_checks: u64,
     /// `hanafail`: errors that `observe` has seen.

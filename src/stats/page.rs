@@ -95,8 +95,7 @@ impl Page<'_> {
     }
 
     fn wants(&self, section: &Section) -> bool {
-        let scope = self.asked.scope.as_deref().unwrap_or("");
-        section.name.contains(scope)
+        self.asked.shows(&section.name)
     }
 
     fn title(&self, out: &mut String) {

@@ -157,6 +157,7 @@ fn flags(flags: &[(bool, u32)]) -> u32 {
 fn status(status: Status) -> u32 {
     match status {
         Status::Initializing => 1,
+        Status::Unchanged => 3,
         Status::Observed => 4,
         Status::SocketError => 5,
         Status::L4Ok => 6,

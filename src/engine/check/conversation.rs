@@ -149,17 +149,6 @@ impl Conversation<'_> {
     }
 
     async fn connect(&self, target: &Target, until: Instant) -> Result<Socket, Report> {
-        let refused = |error: io::Error| {
-            let status = match error.kind() {
-                io::ErrorKind::ConnectionRefused
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::TimedOut => Status::L4Refused,
-                _ => Status::SocketError,
-            };
-            Report::new(status).saying(words(&error).as_bytes())
-        };
         let unix = target.internet().is_none();
         let mut socket = self.start(target).map_err(|error| match error {
             error if error.lacks_port() && (!self.v1_4 || self.has_range()) => {
@@ -168,13 +157,13 @@ impl Conversation<'_> {
             // 1.4 has no words for that.
             StartError::Source(_) if self.v1_4 => Report::new(Status::SocketError),
             StartError::Source(_) => Report::not_begun(Obstacle::Source),
-            StartError::Connect(error) if self.v1_4 => refused(error),
+            StartError::Connect(error) if self.v1_4 => refused(&error),
             StartError::Connect(error) => {
                 let said = format!("General socket error ({})", words(&error));
                 let status = if unix {
                     Status::SocketError
                 } else {
-                    refused(error).status
+                    refused(&error).status
                 };
                 Report::new(status).saying(said.as_bytes())
             }
@@ -190,7 +179,7 @@ impl Conversation<'_> {
         });
         match timeout_at(until, connected).await {
             Ok(Ok(())) => Ok(socket),
-            Ok(Err(error)) => Err(refused(error)),
+            Ok(Err(error)) => Err(refused(&error)),
             Err(_) => Err(Report::new(Status::L4Timeout)),
         }
     }
@@ -229,12 +218,21 @@ fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socke
 
 /// Asks an agent, and answers with what it has said by the end of its line, of the connection, or of
 /// the time.
-pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec<u8> {
+///
+/// # Errors
+/// Why it has not answered.
+pub(super) async fn ask(
+    target: &Target,
+    question: &[u8],
+    until: Instant,
+) -> Result<Vec<u8>, Report> {
     let mut said = Vec::new();
+    let mut connected = false;
     let conversation = async {
         let mut socket = start(target, None, false).map_err(io::Error::from)?;
         poll_fn(|cx| socket.poll_writable(cx)).await?;
         socket.take_error()?;
+        connected = true;
         let mut rest = question;
         while !rest.is_empty() {
             let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false)).await?;
@@ -249,9 +247,31 @@ pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Vec
         }
         Ok::<(), io::Error>(())
     };
-    // Who cannot be reached has said nothing.
-    let _ = timeout_at(until, conversation).await;
-    said
+    let ended = timeout_at(until, conversation).await;
+    match ended {
+        // What has come by then counts.
+        _ if !said.is_empty() => Ok(said),
+        Ok(Ok(())) => Ok(said),
+        Ok(Err(error)) if connected => {
+            Err(Report::new(Status::SocketError).saying(words(&error).as_bytes()))
+        }
+        Ok(Err(error)) => Err(refused(&error)),
+        Err(_) if connected => Err(Report::new(Status::L7Timeout)),
+        Err(_) => Err(Report::new(Status::L4Timeout)),
+    }
+}
+
+/// The report of a connection that could not be made.
+fn refused(error: &io::Error) -> Report {
+    let status = match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::TimedOut => Status::L4Refused,
+        _ => Status::SocketError,
+    };
+    Report::new(status).saying(words(error).as_bytes())
 }
 
 /// How much of what an agent says is read.

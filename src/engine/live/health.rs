@@ -433,7 +433,12 @@ impl Backend {
     }
 
     /// An agent has said how its server is.
-    pub(crate) fn agent_says(self: &Arc<Self>, server: &Arc<Server>, saying: &Saying) {
+    pub(crate) fn agent_says(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        saying: &Saying,
+        report: &Report,
+    ) {
         let (_, initial) = server.weights();
         match saying.weight {
             Some(Weight::Percent(percent)) => {
@@ -451,7 +456,6 @@ impl Backend {
         let Some(up) = saying.up else {
             return;
         };
-        let words = [b"via agent : ", &saying.said[..]].concat();
         let news = if up {
             News::Up
         } else {
@@ -459,10 +463,8 @@ impl Backend {
                 was_stopping: false,
             }
         };
-        let status = if up { Status::L7Ok } else { Status::L7Wrong };
-        let report = Report::new(status).saying(&words);
         if std::mem::replace(&mut server.record.lock().agent_down, !up) == up {
-            self.turn(server, news, Reason::Check(&report));
+            self.turn(server, news, Reason::Check(report));
         }
     }
 

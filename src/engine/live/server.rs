@@ -157,6 +157,10 @@ pub(super) struct Record {
     pub(super) drain: bool,
     /// Its agent says that it is down.
     pub(super) agent_down: bool,
+    /// What has come of asking its agent last.
+    pub(super) agent_report: Report,
+    /// It is being asked.
+    pub(super) asking_agent: bool,
     /// What the file said last: `disabled`.
     disabled: bool,
     /// The weight that it has now.
@@ -231,6 +235,8 @@ impl Server {
                 was_down: false,
                 drain: false,
                 agent_down: false,
+                agent_report: Report::default(),
+                asking_agent: false,
                 disabled: server.disabled,
                 weight: server.weight.into(),
                 weight_before: None,
@@ -495,6 +501,11 @@ impl Server {
         self.record.lock().drain
     }
 
+    /// Notes during maintenance whether it is to be drained afterwards.
+    pub(crate) fn drain_later(&self, drained: bool) {
+        self.record.lock().drain = drained;
+    }
+
     /// Whether its health is its own: it does not track another server.
     pub(crate) fn is_checked(&self) -> bool {
         self.record.lock().follows.is_none()
@@ -539,6 +550,18 @@ impl Server {
     /// The check that was under way is over, or given up.
     pub(crate) fn end_check(&self) {
         self.record.lock().checking = false;
+    }
+
+    /// Its agent is asked.
+    pub(crate) fn agent_begins(&self) {
+        self.record.lock().asking_agent = true;
+    }
+
+    /// What has come of it.
+    pub(crate) fn agent_ends(&self, report: Report) {
+        let mut record = self.record.lock();
+        record.asking_agent = false;
+        record.agent_report = report;
     }
 
     /// When its next check is due; `None` when that was never said.
@@ -590,13 +613,18 @@ impl Server {
             None => record.health,
         };
         if record.agent_down {
-            return State::DownByAgent;
+            return if self.agent_is_paused() {
+                State::Down
+            } else {
+                State::DownByAgent
+            };
         }
         if record.drain && health.is_up() && !health.stopping {
+            let checked = record.checked && !self.checks_are_paused();
             return if self.settings().agent.is_some() {
                 State::DrainWithAgent
             } else {
-                State::Drain(health.progress())
+                State::Drain(health.progress().filter(|_| checked))
             };
         }
         let checked = record.checked && !self.checks_are_paused();
@@ -627,7 +655,9 @@ impl Server {
     pub(crate) fn health(&self, dialect: Dialect, now: Instant) -> Health {
         let state = self.state();
         let record = self.record.lock();
+        let v1_4 = dialect == Dialect::V1_4;
         let own_check = self.settings().check.is_some() && !self.checks_are_paused();
+        let has_agent = self.settings().agent.is_some() && !self.agent_is_paused();
         let since_change = now.saturating_duration_since(record.changed);
         let up = self.is_up();
         let down_time = if up {
@@ -639,7 +669,9 @@ impl Server {
             .then(|| (since_change.as_secs() * 100 / record.slowstart).max(1) as u32);
         Health {
             state,
-            check: (own_check && !self.checks_are_paused()).then(|| shown(&record, dialect)),
+            check: own_check.then(|| shown(&record.report, record.checking && !v1_4)),
+            agent: has_agent.then(|| shown(&record.agent_report, record.asking_agent)),
+            agent_up: !record.agent_down,
             failed_checks: record.failed_checks,
             failed_responses: record.failed_responses,
             times_down: record.times_down,
@@ -656,11 +688,10 @@ impl Server {
 }
 
 /// A report as the statistics show it.
-fn shown(record: &Record, dialect: Dialect) -> Check {
-    let report = &record.report;
+fn shown(report: &Report, under_way: bool) -> Check {
     let mut status = report.status.name().to_owned();
     let mut said = String::from_utf8_lossy(&report.said).into_owned();
-    if record.checking && dialect != Dialect::V1_4 {
+    if under_way {
         status.insert_str(0, "* ");
         said.clear();
     }

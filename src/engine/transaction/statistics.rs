@@ -3,7 +3,7 @@
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use super::body::Patience;
+use super::body::{Came, Patience};
 use super::{End, Next, Transaction};
 use crate::admin;
 use crate::engine::deadline::after;
@@ -14,8 +14,10 @@ use crate::engine::trace::Step;
 use crate::http1::head::Version;
 use crate::http1::{Body, Method};
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{Proxy, ProxyId, StatsPage};
-use crate::stats::{Action, Asked, Field, Form, Outcome, Page, Row, SectionOfPage, csv, typed};
+use crate::plan::{ErrorStatus, Proxy, ProxyId, StatsPage};
+use crate::stats::{
+    Action, Asked, Field, Form, Outcome, Page, Row, SectionOfPage, TooLong, csv, typed,
+};
 
 /// What stands in the log in place of a server that the page has answered for.
 pub(super) const STATISTICS: &str = "<STATS>";
@@ -53,10 +55,12 @@ impl Transaction {
             .counters
             .touch(session.worker.now());
         let admin = self.is_admin(session, id, page);
-        let is_form = self.method == Method::Post && (v1_4 || self.body_length() != Some(0));
+        // Since 1.5 a form says how long it is.
+        let is_form =
+            self.method == Method::Post && (v1_4 || self.body_length().is_some_and(|n| n > 0));
         let message = if is_form {
-            let outcome = self.receive_form(session, admin).await;
-            see_other(page, &asked, outcome, v1_4)
+            let outcome = self.receive_form(session, admin).await?;
+            self.see_other(session, page, &asked, outcome)
         } else {
             let answer = self.page(session, proxy, page, &asked, admin);
             self.with_head(session, page, &asked, answer)
@@ -86,32 +90,76 @@ impl Transaction {
     }
 
     /// Receives a form, and does what it asks for when that is allowed.
-    async fn receive_form(&mut self, session: &mut Session, admin: bool) -> Outcome {
+    ///
+    /// # Errors
+    /// A form that does not come whole asks for nothing.
+    async fn receive_form(&mut self, session: &mut Session, admin: bool) -> Result<Outcome, End> {
         if !admin || !self.comes_from_here() {
-            return Outcome::Denied;
+            return Ok(Outcome::Denied);
         }
         let tune = &session.generation.plan.global.tune;
         let limit = (tune.bufsize - tune.maxrewrite) as usize;
         let head = self.request.received_len();
         let length = self.body_length().and_then(|n| usize::try_from(n).ok());
         let Some(needed) = length.and_then(|n| n.checked_add(head)) else {
-            return Outcome::Error;
+            return Ok(Outcome::None);
         };
         if needed > limit {
-            return Outcome::TooLong;
+            return Ok(Outcome::TooLong);
         }
         let timeouts = &session.generation.proxy(session.frontend).timeouts;
         let patience = Patience {
             whole: after(session.worker.now(), timeouts.http_request),
             silence: timeouts.client,
         };
-        // What does not come whole says nothing.
-        self.await_body(session, patience, |come| head + come.len() >= needed)
+        let came = self
+            .await_body(session, patience, |come| head + come.len() >= needed)
             .await;
+        if came != Came::Enough {
+            return Err(self.incomplete_form(session, came));
+        }
         let bytes = self.up.buffer.bytes();
         let body = bytes.get(head..needed.min(bytes.len())).unwrap_or(&[]);
-        let form = Action::read(&String::from_utf8_lossy(body));
-        admin::page::act(&session.worker.shared, &session.generation, &form)
+        Ok(match Action::read(body) {
+            Ok(form) => admin::page::act(&session.worker.shared, &session.generation, &form),
+            Err(TooLong) => Outcome::TooLong,
+        })
+    }
+
+    /// What a form that did not come whole ends in. Since 1.5 the page is the server that it has
+    /// come to; 1.4 has no answer.
+    fn incomplete_form(&mut self, session: &Session, came: Came) -> End {
+        let late = came == Came::Late;
+        if session.generation.plan.dialect == Dialect::V1_4 {
+            let cause = if late {
+                Cause::ClientTimeout
+            } else {
+                Cause::ClientAbort
+            };
+            return End::new(Termination::new(cause, Stage::Request), None);
+        }
+        if late {
+            // The log does not say when the request was complete.
+            self.timing.received = None;
+        }
+        let status = late.then_some(ErrorStatus::S408);
+        End::new(Termination::new(Cause::Local, Stage::Request), status)
+    }
+
+    /// Where the request ends, when all of it is at hand.
+    fn end(&self) -> Option<usize> {
+        let body = usize::try_from(self.body_length()?).ok()?;
+        let end = self.request.received_len().checked_add(body)?;
+        (end <= self.up.buffer.len()).then_some(end)
+    }
+
+    /// Whether the client may ask for more on its connection.
+    fn goes_on(&self, session: &Session) -> bool {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        !v1_4
+            && self.connection.intent().keeps_client()
+            && self.end().is_some()
+            && !session.client.read_closed
     }
 
     /// Whether a form was sent from the page itself, as far as the browser says: another site must
@@ -197,10 +245,7 @@ impl Transaction {
         let v1_4 = dialect == Dialect::V1_4;
         let is_head = self.method == Method::Head;
         let chunked = !v1_4 && self.version == Version::Http11;
-        let keeps = chunked
-            && self.connection.intent().keeps_client()
-            && self.body_length() == Some(0)
-            && !session.client.read_closed;
+        let keeps = chunked && self.goes_on(session);
         let kind = match asked.form {
             Form::Csv => "text/plain",
             Form::Json if !v1_4 => "application/json",
@@ -239,6 +284,53 @@ impl Transaction {
         }
     }
 
+    /// The answer to a form: back to the page, which says how it went.
+    fn see_other(
+        &self,
+        session: &Session,
+        page: &StatsPage,
+        asked: &Asked,
+        outcome: Outcome,
+    ) -> Message {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let keeps = self.goes_on(session);
+        let version = if v1_4 { "HTTP/1.0" } else { "HTTP/1.1" };
+        let mut text = format!(
+            "{version} 303 See Other\r\nCache-Control: no-cache\r\nContent-Type: text/plain\r\n"
+        );
+        if !keeps {
+            text.push_str("Connection: close\r\n");
+        }
+        text.push_str("Location: ");
+        text.push_str(&String::from_utf8_lossy(page.uri.as_bytes()));
+        text.push_str(";st=");
+        text.push_str(outcome.code());
+        if !v1_4 {
+            let refreshes = page.refresh.is_some();
+            for (wanted, suffix) in [
+                (asked.only_up, ";up"),
+                (asked.no_refresh && refreshes, ";norefresh"),
+            ] {
+                if wanted {
+                    text.push_str(suffix);
+                }
+            }
+            if let Some(scope) = &asked.scope {
+                text.push_str("?scope=");
+                text.push_str(scope);
+            }
+            text.push_str("\r\nContent-length: 0");
+            if keeps && self.version != Version::Http11 {
+                text.push_str("\r\nConnection: keep-alive");
+            }
+        }
+        text.push_str("\r\n\r\n");
+        Message {
+            bytes: text.into_bytes(),
+            keeps,
+        }
+    }
+
     /// Sends an answer, counts and logs it.
     async fn finish_page(
         &mut self,
@@ -247,8 +339,8 @@ impl Transaction {
         status: i32,
     ) -> Result<Next, End> {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        let len = self.request.received_len();
-        self.up.buffer.consume(len);
+        let end = self.end().unwrap_or_else(|| self.request.received_len());
+        self.up.buffer.consume(end);
         if !v1_4 {
             session.close_server(true);
         }
@@ -287,30 +379,6 @@ struct Message {
     keeps: bool,
 }
 
-/// The answer to a form: back to the page, which says how it went.
-fn see_other(page: &StatsPage, asked: &Asked, outcome: Outcome, v1_4: bool) -> Message {
-    let version = if v1_4 { "HTTP/1.0" } else { "HTTP/1.1" };
-    let mut text = format!(
-        "{version} 303 See Other\r\nCache-Control: no-cache\r\nContent-Type: text/plain\r\n\
-         Connection: close\r\nLocation: {};st={}",
-        String::from_utf8_lossy(page.uri.as_bytes()),
-        outcome.code(),
-    );
-    if !v1_4 {
-        for (wanted, suffix) in [(asked.only_up, ";up"), (asked.no_refresh, ";norefresh")] {
-            if wanted {
-                text.push_str(suffix);
-            }
-        }
-        text.push_str("\r\nContent-length: 0");
-    }
-    text.push_str("\r\n\r\n");
-    Message {
-        bytes: text.into_bytes(),
-        keeps: false,
-    }
-}
-
 /// What the page shows: the proxies in its scope.
 fn sections(session: &Session, own: &Proxy, page: &StatsPage, asked: &Asked) -> Vec<SectionOfPage> {
     let generation = &session.generation;
@@ -322,11 +390,10 @@ fn sections(session: &Session, own: &Proxy, page: &StatsPage, asked: &Asked) -> 
                 b"." => std::ptr::eq(proxy, own),
                 name => name == proxy.name.as_bytes(),
             });
-        let searched = asked
-            .scope
-            .as_ref()
-            .is_none_or(|text| proxy.name.contains(text));
-        if proxy.disabled || !in_scope || !searched {
+        // 1.4 does not know it; the page is looked through all the same.
+        let v1_4 = generation.plan.dialect == Dialect::V1_4;
+        let looked_for = asked.shows(&proxy.name) || v1_4 && asked.form == Form::Csv;
+        if proxy.disabled || !in_scope || !looked_for {
             continue;
         }
         let mut rows = statistics::proxy_rows(generation, ProxyId(index as u32), now);

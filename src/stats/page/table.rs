@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Page, Section, count, escape};
+use super::{Page, Section, escape};
 use crate::stats::{Field, Kind, Row, Value};
 
 /// A column.
@@ -34,38 +34,39 @@ const fn minor(column: Column) -> Column {
 }
 
 const COLUMNS: &[Column] = &[
-    column("Queue", "Cur", Field::Qcur, 38),
-    minor(column("Queue", "Max", Field::Qmax, 38)),
-    minor(column("Queue", "Limit", Field::Qlimit, 42)),
-    column("Rate", "Cur", Field::Rate, 40),
-    minor(column("Rate", "Max", Field::RateMax, 40)),
-    minor(column("Rate", "Limit", Field::RateLim, 42)),
-    column("Sessions", "Cur", Field::Scur, 40),
-    minor(column("Sessions", "Max", Field::Smax, 40)),
-    minor(column("Sessions", "Limit", Field::Slim, 44)),
-    column("Sessions", "Total", Field::Stot, 50),
-    minor(column("Sessions", "LbTot", Field::Lbtot, 50)),
-    column("Bytes", "In", Field::Bin, 64),
-    column("Bytes", "Out", Field::Bout, 64),
-    column("Denied", "Req", Field::Dreq, 38),
-    column("Denied", "Resp", Field::Dresp, 40),
-    column("Errors", "Req", Field::Ereq, 38),
-    column("Errors", "Conn", Field::Econ, 42),
-    column("Errors", "Resp", Field::Eresp, 40),
-    column("Warnings", "Retr", Field::Wretr, 40),
-    column("Warnings", "Redis", Field::Wredis, 42),
-    column("Server", "Last check", Field::CheckStatus, 110),
-    minor(column("Server", "Wght", Field::Weight, 42)),
-    minor(column("Server", "Act", Field::Act, 32)),
-    minor(column("Server", "Bck", Field::Bck, 32)),
-    column("Server", "Chk", Field::Chkfail, 38),
-    column("Server", "Dwn", Field::Chkdown, 38),
-    column("Server", "Dwntme", Field::Downtime, 62),
+    column("Queue", "Cur", Field::Qcur, 39),
+    minor(column("Queue", "Max", Field::Qmax, 39)),
+    minor(column("Queue", "Limit", Field::Qlimit, 39)),
+    column("Rate", "Cur", Field::Rate, 39),
+    minor(column("Rate", "Max", Field::RateMax, 39)),
+    minor(column("Rate", "Limit", Field::RateLim, 39)),
+    column("Sessions", "Cur", Field::Scur, 39),
+    minor(column("Sessions", "Max", Field::Smax, 39)),
+    minor(column("Sessions", "Limit", Field::Slim, 39)),
+    column("Sessions", "Total", Field::Stot, 39),
+    minor(column("Sessions", "LbTot", Field::Lbtot, 40)),
+    column("Bytes", "In", Field::Bin, 58),
+    column("Bytes", "Out", Field::Bout, 58),
+    column("Denied", "Req", Field::Dreq, 39),
+    column("Denied", "Resp", Field::Dresp, 39),
+    column("Errors", "Req", Field::Ereq, 39),
+    column("Errors", "Conn", Field::Econ, 39),
+    column("Errors", "Resp", Field::Eresp, 39),
+    column("Warnings", "Retr", Field::Wretr, 39),
+    column("Warnings", "Redis", Field::Wredis, 39),
+    column("Server", "Last check", Field::CheckStatus, 104),
+    minor(column("Server", "Wght", Field::Weight, 40)),
+    minor(column("Server", "Act", Field::Act, 30)),
+    minor(column("Server", "Bck", Field::Bck, 30)),
+    column("Server", "Chk", Field::Chkfail, 39),
+    column("Server", "Dwn", Field::Chkdown, 39),
+    column("Server", "Dwntme", Field::Downtime, 58),
     column("Server", "Thrtle", Field::Throttle, 46),
 ];
 
-const NAME_WIDTH: u32 = 150;
-const STATUS_WIDTH: u32 = 112;
+/// Together with all columns that leaves no window of 1440 pixels too narrow.
+const NAME_WIDTH: u32 = 130;
+const STATUS_WIDTH: u32 = 110;
 
 /// How wide a table with these columns is, in pixels.
 pub(super) fn width(columns: &[&Column]) -> u32 {
@@ -81,10 +82,12 @@ pub(super) fn columns<'r>(rows: impl Iterator<Item = &'r Row> + Clone) -> Vec<&'
 
 fn value(row: &Row, column: &Column) -> Value {
     let value = &row[column.field];
-    if column.field == Field::RateLim && *value == Value::Number(0) {
-        return Value::None;
+    match column.field {
+        Field::RateLim if *value == Value::Number(0) => Value::None,
+        // Who is not checked may have an agent.
+        Field::CheckStatus if value.is_empty() => row[Field::AgentStatus].clone(),
+        _ => value.clone(),
     }
-    value.clone()
 }
 
 /// Appends the table.
@@ -284,24 +287,7 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
             let _ = write!(out, " title=\"{seconds}s\">{}</td>", ago(*seconds));
         }
         (Value::Text(_), Field::CheckStatus) => {
-            if !row.text(Field::LastChk).is_empty() || !row.text(Field::CheckDesc).is_empty() {
-                out.push_str(" title=\"");
-                escape(row.text(Field::CheckDesc), out);
-                if !row.text(Field::LastChk).is_empty() {
-                    out.push_str(": ");
-                    escape(row.text(Field::LastChk), out);
-                }
-                out.push('"');
-            }
-            out.push('>');
-            escape(value.text(), out);
-            if let Some(code) = row[Field::CheckCode].number() {
-                let _ = write!(out, "/{code}");
-            }
-            if let Some(millis) = row[Field::CheckDuration].number() {
-                let _ = write!(out, " {millis}ms");
-            }
-            out.push_str("</td>");
+            last_check(row, value.text(), out);
         }
         (Value::Number(1), Field::Act | Field::Bck) if row.kind == Kind::Server => {
             out.push_str(">Y</td>");
@@ -312,10 +298,10 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
         (Value::Number(n), Field::Stot) if row[Field::Hrsp2xx].number().is_some() => {
             let _ = write!(out, " title=\"{n} sessions");
             responses(row, out);
-            let _ = write!(out, "\">{}</td>", count(*n));
+            let _ = write!(out, "\">{}</td>", short(*n));
         }
-        (Value::Number(n), _) if *n >= 100_000 => {
-            let _ = write!(out, " title=\"{n}\">{}</td>", count(*n));
+        (Value::Number(n), _) if *n >= 10_000 => {
+            let _ = write!(out, " title=\"{n}\">{}</td>", short(*n));
         }
         _ => {
             out.push('>');
@@ -323,6 +309,51 @@ fn cell(row: &Row, column: &Column, starts: bool, out: &mut String) {
             out.push_str("</td>");
         }
     }
+}
+
+/// The last check, or what the agent has said last, in a few letters; in words when the pointer rests
+/// on it.
+fn last_check(row: &Row, status: &str, out: &mut String) {
+    let (words, said, code, duration) = if row[Field::CheckStatus].is_empty() {
+        let (words, said) = (Field::AgentDesc, Field::LastAgt);
+        (words, said, Field::AgentCode, Field::AgentDuration)
+    } else {
+        let (words, said) = (Field::CheckDesc, Field::LastChk);
+        (words, said, Field::CheckCode, Field::CheckDuration)
+    };
+    let (words, said) = (row.text(words), row.text(said));
+    if !said.is_empty() || !words.is_empty() {
+        out.push_str(" title=\"");
+        escape(words, out);
+        if !said.is_empty() {
+            out.push_str(": ");
+            escape(said, out);
+        }
+        out.push('"');
+    }
+    out.push('>');
+    escape(status, out);
+    if let Some(code) = row[code].number().filter(|code| *code != 0) {
+        let _ = write!(out, "/{code}");
+    }
+    if let Some(millis) = row[duration].number() {
+        let _ = write!(out, " {millis}ms");
+    }
+    out.push_str("</td>");
+}
+
+/// A number in four places at most: a figure that a narrow column cuts off would be another one.
+fn short(n: u64) -> String {
+    let (value, unit) = match n {
+        0..10_000 => return n.to_string(),
+        10_000..1_000_000 => (n as f64 / 1e3, "k"),
+        1_000_000..1_000_000_000 => (n as f64 / 1e6, "M"),
+        _ => (n as f64 / 1e9, "G"),
+    };
+    // Rounded down: 999,999 is no 1000k.
+    let decimals = usize::from(value < 9.95);
+    let value = if decimals == 0 { value.floor() } else { value };
+    format!("{value:.decimals$}{unit}")
 }
 
 /// Responses by status, shown when the pointer rests on the number of sessions.
@@ -373,6 +404,17 @@ mod tests {
         assert_eq!(size(12_345), "12.3 kB");
         assert_eq!(size(9_999_999_999), "10.0 GB");
         assert_eq!(size(123_456), "123 kB");
+        for (n, text) in [
+            (9_999, "9999"),
+            (12_345, "12k"),
+            (999_999, "999k"),
+            (1_234_567, "1.2M"),
+            (9_960_000, "9M"),
+            (123_456_789, "123M"),
+            (2_000_000_000, "2.0G"),
+        ] {
+            assert_eq!(short(n), text);
+        }
         for (seconds, text) in [(5, "5s"), (65, "1m5s"), (3660, "1h1m"), (90_000, "1d1h")] {
             assert_eq!(ago(seconds), text);
         }
