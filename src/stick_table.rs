@@ -5,6 +5,8 @@
 //! and the one that was used longest ago goes first.
 
 mod key;
+mod place;
+mod sampled;
 mod shard;
 
 use std::hash::{BuildHasher, RandomState};
@@ -16,6 +18,7 @@ use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 
 pub use key::Key;
+pub use place::Place;
 use shard::Shard;
 
 use crate::plan::{self, KeyType};
@@ -98,7 +101,8 @@ impl StickTable {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// How many entries there are; some may have expired.
+    /// How many entries there are, with those that requests under way will make; some may have
+    /// expired.
     pub fn len(&self) -> u32 {
         self.entries.load(Ordering::Relaxed)
     }
@@ -125,19 +129,31 @@ impl StickTable {
     /// with `nopurge`, takes no new key.
     pub fn store(&self, key: &Key, destination: &Arc<Destination>, now: Millis) {
         let expire = self.expire();
-        {
+        let known = {
             let mut shard = self.shard(key).lock();
-            if shard.replace(key.bytes(), destination, now, expire) {
-                return;
-            }
+            shard.replace(key.bytes(), destination, now, expire)
+        };
+        if !known && self.take_place(now) {
+            self.fill_place(key, destination, now);
         }
-        if self.len() >= self.size() && !self.make_room(now) {
-            return;
-        }
-        let mut shard = self.shard(key).lock();
-        // Another worker may have been faster: then the entry counts once.
-        if shard.insert(key.bytes(), destination, now, expire) {
+    }
+
+    /// Makes room for one more entry, and counts it as if it were there already.
+    fn take_place(&self, now: Millis) -> bool {
+        let room = self.len() < self.size() || self.make_room(now);
+        if room {
             self.entries.fetch_add(1, Ordering::Relaxed);
+        }
+        room
+    }
+
+    /// Puts an entry where room was made. A key that is known has its place, and the new one is free
+    /// again.
+    fn fill_place(&self, key: &Key, destination: &Arc<Destination>, now: Millis) {
+        let expire = self.expire();
+        let mut shard = self.shard(key).lock();
+        if !shard.insert(key.bytes(), destination, now, expire) {
+            self.entries.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -112,7 +112,7 @@ pub(crate) struct Transaction {
     /// The server that the client wants.
     pub(crate) sticky: Option<Arc<Server>>,
     /// Keys by which tables will remember the server.
-    stick_keys: sticking::Keys,
+    stick_places: sticking::Places,
     /// The session of the application, when it is to be remembered.
     session_id: Option<Vec<u8>>,
     /// What the log shows of the messages.
@@ -178,7 +178,7 @@ impl Default for Transaction {
             cookies: crate::rewrite::cookies::State::default(),
             forced: false,
             sticky: None,
-            stick_keys: sticking::Keys::new(),
+            stick_places: sticking::Places::new(),
             session_id: None,
             captured: cookies::Captured::default(),
             logged: false,
@@ -295,7 +295,7 @@ impl Transaction {
         self.cookies = crate::rewrite::cookies::State::default();
         self.forced = false;
         self.sticky = None;
-        self.stick_keys.clear();
+        self.stick_places.clear();
         self.session_id = None;
         self.captured.clear();
         self.logged = false;

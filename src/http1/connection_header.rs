@@ -238,15 +238,15 @@ fn strip(
     tokens
 }
 
-/// Takes `close`, `keep-alive` or both out of one line. What stays keeps the blanks before it.
+/// Takes `close`, `keep-alive` or both out of one line. What stays keeps the blanks before it; the
+/// line goes when it said nothing else, not even an empty element.
 fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_alive: bool) {
     let line = head.line(bytes, index);
     let name = head.name(bytes, index).len();
     let list = line.get(name + 1..).unwrap_or_default();
     let mut kept = line[..name].to_vec();
     kept.push(b':');
-    let start = kept.len();
-    let mut empty = true;
+    let mut first = true;
     for piece in list.split(|byte| *byte == b',') {
         let token = piece.trim_ascii();
         if (close && token.eq_ignore_ascii_case(b"close"))
@@ -254,13 +254,13 @@ fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_
         {
             continue;
         }
-        if kept.len() > start {
+        if !first {
             kept.push(b',');
         }
         kept.extend_from_slice(piece);
-        empty &= token.is_empty();
+        first = false;
     }
-    if empty {
+    if first {
         head.remove(index);
     } else {
         head.replace(index, &kept);

@@ -3,7 +3,7 @@
 use haproxy_cfg_grammar::value::criterion::{self, Criterion};
 use haproxy_cfg_grammar::value::expression::Call;
 use haproxy_cfg_grammar::value::{address, number};
-use haproxy_cfg_grammar::{Code, Diagnostic, Span};
+use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span};
 
 use crate::plan::{ByteString, Converter, Fetch, ProxyRef, UserlistId};
 
@@ -19,8 +19,8 @@ pub(super) fn of_criterion(criterion: &Criterion, argument: &[u8]) -> Option<Res
     of(criterion.fetch, argument)
 }
 
-/// The same in an ACL of 1.4, which takes all that is in the parentheses for a name: that some
-/// value of a header could be chosen came with 1.5.
+/// The same in 1.4, which takes all that is in the parentheses for a name: that some value of a
+/// header could be chosen came with 1.5.
 pub(super) fn of_criterion_in_1_4(criterion: &Criterion, argument: &[u8]) -> Option<Resolving> {
     let mut found = of(criterion.fetch, argument)?;
     match &mut found.fetch {
@@ -143,9 +143,12 @@ fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
 }
 
 /// The fetch of a `stick` rule.
-pub(super) fn of_stick(call: &Call, span: Span) -> Result<Fetch, Diagnostic> {
+pub(super) fn of_stick(call: &Call, span: Span, dialect: Dialect) -> Result<Fetch, Diagnostic> {
     let argument = call.argument.as_deref().unwrap_or_default();
-    let found = criterion::find(&call.name).and_then(|c| of_criterion(c, argument));
+    let found = criterion::find(&call.name).and_then(|criterion| match dialect {
+        Dialect::V1_4 => of_criterion_in_1_4(criterion, argument),
+        Dialect::V1_8 | Dialect::Hapax => of_criterion(criterion, argument),
+    });
     let found = match (found, call.name.as_str()) {
         (None, "rdp_cookie") => of("req.rdp_cookie", argument),
         (found, _) => found,

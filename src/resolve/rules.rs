@@ -252,7 +252,7 @@ impl Reader<'_> {
         draft: &mut Draft,
         rule: &stick::StickRule,
     ) -> Result<(), Diagnostic> {
-        let fetch = fetches::of_stick(&rule.fetch, rule.span)?;
+        let fetch = fetches::of_stick(&rule.fetch, rule.span, self.dialect)?;
         let mut converters = Vec::with_capacity(rule.converters.len());
         for call in &rule.converters {
             converters.push(fetches::converter(call, rule.span)?);

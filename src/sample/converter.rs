@@ -33,10 +33,11 @@ pub fn convert(
     }
 }
 
-/// The address of a value; a text counts with the one that it begins with.
+/// The address of a value; a text counts with the one that it begins with, a number is one.
 fn address(value: Value<'_>) -> Option<Ipv4Addr> {
     match value {
         Value::Text(text) => super::value::leading_address(text),
+        Value::Integer(number) => Some((number as u32).into()),
         other => other.address(),
     }
 }

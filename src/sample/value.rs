@@ -124,7 +124,7 @@ pub fn dotted_prefix(text: &[u8]) -> Option<Ipv4Addr> {
     (octets != [0; 4]).then(|| octets.into())
 }
 
-/// The address for `usesrc hdr_ip(...)`, which HAProxy reads generously: up to four numbers whatever
+/// An address as `usesrc hdr_ip(...)` and `show table` read it, generously: up to four numbers whatever
 /// follows, those that are missing 0, of each the last three digits, carried over when above 255.
 pub fn loose_address(text: &[u8]) -> Ipv4Addr {
     let end = text

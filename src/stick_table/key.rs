@@ -1,5 +1,8 @@
 //! Keys: a sample as the bytes that a table of some type is asked with.
 
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use crate::plan::KeyType;
 use crate::sample::Value;
 
@@ -18,9 +21,10 @@ pub enum Key {
 impl Key {
     /// The key that a sample means to a table; `None` when it means none.
     ///
-    /// Strings are cut to the length of the table's keys, bytes are cut or filled up with zeros. A
-    /// text counts as the number or address that it begins with; where it begins with none, the
-    /// number is 0 and there is no address.
+    /// Strings are cut to the length of the table's keys, bytes are cut or filled up with zeros;
+    /// as bytes, a number takes eight. A text counts as the number or address that it begins with;
+    /// where it begins with none, the number is 0 and there is no address. An empty text is no
+    /// number either.
     pub fn of(value: Value<'_>, key: KeyType) -> Option<Self> {
         match key {
             KeyType::Ip => {
@@ -35,10 +39,12 @@ impl Key {
                 let address = match value {
                     Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok()?,
                     Value::AddressV6(address) => address,
+                    Value::Integer(number) => Ipv4Addr::from(number as u32).to_ipv6_mapped(),
                     other => other.address()?.to_ipv6_mapped(),
                 };
                 Some(Self::new(&address.octets()))
             }
+            KeyType::Integer if value == Value::Text(b"") => None,
             // 32 bits that wrap.
             KeyType::Integer => Some(Self::new(&(value.integer()? as u32).to_be_bytes())),
             KeyType::String(len) => Some(with_text(value, |text| {
@@ -55,11 +61,43 @@ impl Key {
                 Some(match value {
                     Value::Address(address) => fill(&address.octets()),
                     Value::AddressV6(address) => fill(&address.octets()),
-                    Value::Integer(number) => fill(&(number as u32).to_be_bytes()),
-                    Value::Bool(value) => fill(&u32::from(value).to_be_bytes()),
+                    Value::Integer(number) => fill(&number.to_be_bytes()),
+                    Value::Bool(value) => fill(&i64::from(value).to_be_bytes()),
                     Value::Text(text) => fill(text),
                 })
             }
+        }
+    }
+
+    /// The key as `show table` writes it.
+    pub fn text(bytes: &[u8], of: KeyType) -> String {
+        match of {
+            KeyType::Ip => {
+                let octets: [u8; 4] = bytes.try_into().unwrap_or_default();
+                Ipv4Addr::from(octets).to_string()
+            }
+            KeyType::Ipv6 => {
+                let octets: [u8; 16] = bytes.try_into().unwrap_or_default();
+                Ipv6Addr::from(octets).to_string()
+            }
+            KeyType::Integer => {
+                let bytes: [u8; 4] = bytes.try_into().unwrap_or_default();
+                u32::from_be_bytes(bytes).to_string()
+            }
+            KeyType::String(_) => {
+                let printable = |b: u8| (b.is_ascii_graphic() || b == b' ') && b != b'\\';
+                let mut text = String::new();
+                for &byte in bytes {
+                    if printable(byte) {
+                        text.push(byte.into());
+                    } else {
+                        // Writing to a String cannot fail.
+                        let _ = write!(text, "\\x{byte:02x}");
+                    }
+                }
+                text
+            }
+            KeyType::Binary(_) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
         }
     }
 
@@ -82,7 +120,8 @@ impl Key {
     }
 }
 
-fn with_text<R>(value: Value<'_>, make: impl FnOnce(&[u8]) -> R) -> R {
+/// Hands on the value as text.
+pub(super) fn with_text<R>(value: Value<'_>, make: impl FnOnce(&[u8]) -> R) -> R {
     if let Value::Text(text) = value {
         return make(text);
     }
@@ -114,6 +153,20 @@ mod tests {
             (text("abcdef"), KeyType::Binary(4), Some(b"abcd")),
             (text("abc"), KeyType::Binary(4), Some(b"abc\0")),
             (ip, KeyType::Binary(4), Some(&[127, 0, 0, 1])),
+            (text(""), KeyType::Integer, None),
+            (text(""), KeyType::Ip, None),
+            (text(""), KeyType::String(4), Some(b"")),
+            (text(""), KeyType::Binary(2), Some(b"\0\0")),
+            (
+                Value::Integer(443),
+                KeyType::Binary(9),
+                Some(&[0, 0, 0, 0, 0, 0, 1, 187, 0]),
+            ),
+            (
+                Value::Integer(443),
+                KeyType::Ipv6,
+                Some(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 1, 187]),
+            ),
             (
                 text("::1"),
                 KeyType::Ipv6,
@@ -131,5 +184,17 @@ mod tests {
         let long = [b'a'; 100];
         let key = Key::of(Value::Text(&long), KeyType::String(90)).unwrap();
         assert_eq!(key.bytes(), &long[..90]);
+    }
+
+    #[test]
+    fn keys_as_text() {
+        for (key, of, text) in [
+            (&[10, 0, 0, 1][..], KeyType::Ip, "10.0.0.1"),
+            (&[0, 0, 1, 0], KeyType::Integer, "256"),
+            (b"a b\n", KeyType::String(9), "a b\\x0a"),
+            (&[1, 0xab], KeyType::Binary(2), "01AB"),
+        ] {
+            assert_eq!(Key::text(key, of), text);
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
@@ -14,6 +14,7 @@ use crate::admin::command::{Answer, Command, Context};
 use crate::engine::live::millis;
 use crate::plan::{AccessLevel, KeyType, ProxyId};
 use crate::sample::Value;
+use crate::sample::value::loose_address;
 use crate::stick_table::{Destination, Key, Millis, Shown, StickTable};
 
 /// Removes entries.
@@ -103,11 +104,16 @@ fn tables(context: &Context<'_>) -> Vec<Found> {
         .flat_map(|proxy| &proxy.persistence.stick);
     let used: Vec<ProxyId> = rules.map(|rule| rule.table).collect();
     let now = millis(Instant::now());
+    // What has expired counts no more.
+    let swept = |table: &Arc<StickTable>| {
+        table.sweep(now);
+        Arc::clone(table)
+    };
     let all = (0..).zip(plan.proxies.iter().zip(context.generation.all_handles()));
     all.filter_map(|(index, (proxy, handles))| {
         Some(Found {
             name: proxy.name.clone(),
-            table: Arc::clone(handles.table.as_ref()?),
+            table: handles.table.as_ref().map(swept)?,
             stores_servers: used.contains(&ProxyId(index)),
             now,
         })
@@ -139,7 +145,7 @@ fn show(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     };
     const USAGE: &str = "Optional argument only supports \"data.<store_data_type>\" <operator> \
                          <value> and key <key>";
-    let wanted = match found.wanted(rest, USAGE) {
+    let wanted = match found.wanted(rest, USAGE, "Showing keys from") {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
@@ -173,7 +179,7 @@ fn clear(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    match found.wanted(rest, USAGE) {
+    match found.wanted(rest, USAGE, "Removing keys from") {
         Err(answer) => answer,
         // 1.8 does nothing, and does not say so, unless it is about one entry.
         Ok(Wanted::All | Wanted::Server(..))
@@ -209,8 +215,9 @@ fn set(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     if !may_touch(context) {
         return Answer::line("Permission denied");
     }
-    let Some(key) = found.key(key) else {
-        return Answer::line(BINARY);
+    let key = match found.key(key, "Inserting keys into") {
+        Ok(key) => key,
+        Err(answer) => return answer,
     };
     // An entry that is there keeps what is not named. One that is not is made, and keeps what was
     // named before the mistake.
@@ -257,9 +264,6 @@ const DATA_TYPES: &[&str] = &[
     "bytes_out_rate",
 ];
 
-const BINARY: &str =
-    "Showing keys from tables of type other than ip, ipv6, string and integer is not supported";
-
 /// A server of which only the number is known.
 fn nowhere(id: u32) -> Destination {
     Destination {
@@ -280,32 +284,29 @@ impl Found {
         }
     }
 
-    /// The key that a text stands for; `None` where keys have no text.
-    fn key(&self, text: &str) -> Option<Key> {
+    /// The key that a text stands for, to do something to it.
+    fn key(&self, text: &str, doing: &str) -> Result<Key, Answer> {
         let of = self.table.key_type();
-        match of {
-            KeyType::Binary(_) => None,
+        let value = match of {
+            KeyType::Binary(_) => {
+                return Err(Answer::line(format!(
+                    "{doing} tables of type other than ip, ipv6, string and integer is not supported"
+                )));
+            }
+            KeyType::Ip => Value::Address(loose_address(text.as_bytes())),
             // What is no address counts as none.
-            KeyType::Ip => {
-                let address = text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
-                Key::of(Value::Address(address), of)
-            }
-            KeyType::Ipv6 => {
-                let address = text.parse().unwrap_or(Ipv6Addr::UNSPECIFIED);
-                Key::of(Value::AddressV6(address), of)
-            }
-            _ => Key::of(Value::Text(text.as_bytes()), of),
-        }
+            KeyType::Ipv6 => Value::AddressV6(text.parse().unwrap_or(Ipv6Addr::UNSPECIFIED)),
+            KeyType::Integer => number(text).map_or(Value::Text(b""), Value::Integer),
+            KeyType::String(_) => Value::Text(text.as_bytes()),
+        };
+        Key::of(value, of).ok_or_else(|| Answer::line("Invalid key"))
     }
 
-    fn wanted(&self, words: &[&str], usage: &str) -> Result<Wanted, Answer> {
+    fn wanted(&self, words: &[&str], usage: &str, doing: &str) -> Result<Wanted, Answer> {
         match words {
             [] => Ok(Wanted::All),
             ["key"] => Err(Answer::line("Key value expected")),
-            ["key", text, ..] => {
-                let key = self.key(text);
-                key.map(Wanted::Key).ok_or_else(|| Answer::line(BINARY))
-            }
+            ["key", text, ..] => self.key(text, doing).map(Wanted::Key),
             [what, rest @ ..] => {
                 let Some(kind) = what.strip_prefix("data.") else {
                     return Err(Answer::line(usage));
@@ -368,7 +369,7 @@ impl Found {
         // In HAProxy it is where the entry lies in memory.
         let id = hasher.finish() & 0xffff_ffff_ffff;
         let expires = entry.expires_in.map_or(0, |time| time.as_millis());
-        let key = shown_key(&entry.key, self.table.key_type());
+        let key = Key::text(&entry.key, self.table.key_type());
         // Writing to a String cannot fail.
         let _ = write!(text, "0x{id:012x}: key={key} use=0 exp={expires}");
         if self.stores_servers {
@@ -378,35 +379,12 @@ impl Found {
     }
 }
 
-fn shown_key(key: &[u8], of: KeyType) -> String {
-    match of {
-        KeyType::Ip => {
-            let octets: [u8; 4] = key.try_into().unwrap_or_default();
-            Ipv4Addr::from(octets).to_string()
-        }
-        KeyType::Ipv6 => {
-            let octets: [u8; 16] = key.try_into().unwrap_or_default();
-            Ipv6Addr::from(octets).to_string()
-        }
-        KeyType::Integer => {
-            let bytes: [u8; 4] = key.try_into().unwrap_or_default();
-            u32::from_be_bytes(bytes).to_string()
-        }
-        KeyType::String(_) => {
-            let printable = |b: u8| (b.is_ascii_graphic() || b == b' ') && b != b'\\';
-            let mut text = String::new();
-            for &byte in key {
-                if printable(byte) {
-                    text.push(byte.into());
-                } else {
-                    // Writing to a String cannot fail.
-                    let _ = write!(text, "\\x{byte:02x}");
-                }
-            }
-            text
-        }
-        KeyType::Binary(_) => key.iter().map(|byte| format!("{byte:02X}")).collect(),
-    }
+/// The number of 32 bits that a text begins with.
+fn number(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit());
+    let number: u32 = digits[..end.unwrap_or(digits.len())].parse().ok()?;
+    Some(number.into())
 }
 
 #[cfg(test)]
@@ -414,14 +392,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_as_text() {
-        for (key, of, text) in [
-            (&[10, 0, 0, 1][..], KeyType::Ip, "10.0.0.1"),
-            (&[0, 0, 1, 0], KeyType::Integer, "256"),
-            (b"a b\n", KeyType::String(9), "a b\\x0a"),
-            (&[1, 0xab], KeyType::Binary(2), "01AB"),
+    fn numbers_as_keys() {
+        for (text, expected) in [
+            ("7", Some(7)),
+            ("+7", Some(7)),
+            ("12abc", Some(12)),
+            ("0x10", Some(0)),
+            ("4294967295", Some(4_294_967_295)),
+            ("4294967296", None),
+            ("-1", None),
+            ("abc", None),
+            ("", None),
         ] {
-            assert_eq!(shown_key(key, of), text);
+            assert_eq!(number(text), expected, "{text}");
         }
     }
 }

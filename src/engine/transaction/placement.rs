@@ -70,8 +70,9 @@ impl Transaction {
             (usable && handles.acls.applies(Some(&rule.condition), &facts)).then_some(live)
         });
         if let Some(live) = wanted {
-            let live = Arc::clone(live);
-            self.sticky = Some(live);
+            self.sticky = Some(Arc::clone(live));
+            self.cookies.direct = true;
+            self.cookies.assigned = true;
         }
     }
 

@@ -3,24 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use haproxy_cfg_grammar::Dialect;
-
 use super::Transaction;
 use super::rules::whole;
 use crate::engine::live::{Server, millis};
 use crate::engine::session::Session;
-use crate::plan::{ProxyId, ServerPort, StickRule};
+use crate::plan::ServerPort;
 use crate::rule::with_response;
 use crate::sample::content::{self, Found};
-use crate::sample::converter::convert;
-use crate::sample::{Facts, Value, fetch, value};
-use crate::stick_table::{Destination, Key};
+use crate::stick_table::{Destination, Key, Place};
 
 /// How many keys of one request are remembered.
 const MAX_KEYS: usize = 8;
 
-/// The keys of a transaction, with the proxies whose tables are to remember its server by them.
-pub(crate) type Keys = Vec<(ProxyId, Key)>;
+/// The entries of tables that a transaction will make.
+pub(crate) type Places = Vec<Place>;
 
 impl Transaction {
     /// Looks for the server that the keys of a request lead to, and notes the keys by which the one
@@ -37,35 +33,37 @@ impl Transaction {
             self.facts(session, session.backend, whole(self.up.buffer.bytes()))
         };
         let acls = &session.backend_handles().acls;
-        let mut keys = Keys::new();
+        let mut places = Places::new();
+        let now = millis(session.worker.now());
         let mut sticky = self.sticky.clone();
         for rule in &backend.persistence.stick {
+            let Some(table) = &session.generation.handles(rule.table).table else {
+                continue;
+            };
             if rule.of_response
-                || keys.iter().any(|(table, _)| *table == rule.table)
+                || places.iter().any(|place| place.is_in(table))
                 || !acls.applies(rule.condition.as_ref(), &facts)
             {
                 continue;
             }
-            let table = session.generation.handles(rule.table).table.as_ref();
-            let Some((table, key)) =
-                table.and_then(|t| Some((t, key(rule, t.key_type(), &facts)?)))
-            else {
+            let Some(key) = Key::sampled(rule, table.key_type(), &facts) else {
                 continue;
             };
             if rule.looks_up && sticky.is_none() {
-                let now = millis(session.worker.now());
                 sticky = table
                     .find(&key, now)
                     .and_then(|found| destined(session, &found))
                     .filter(|live| live.is_up() || backend.options.persist || self.forced)
                     .map(Arc::clone);
             }
-            if rule.stores && keys.len() < MAX_KEYS {
-                keys.push((rule.table, key));
+            if rule.stores && places.len() < MAX_KEYS {
+                places.extend(Place::take(table, key, now));
             }
         }
-        self.stick_keys = keys;
+        self.stick_places = places;
         self.sticky = sticky;
+        // The client goes where it has been, and needs no cookie for that.
+        self.cookies.direct = self.sticky.is_some();
     }
 
     /// `persist rdp-cookie`: the server that the client's first bytes name.
@@ -97,7 +95,7 @@ impl Transaction {
         if response {
             self.response_keys(session);
         }
-        if self.stick_keys.is_empty() {
+        if self.stick_places.is_empty() {
             return;
         }
         let forgotten = self.server.as_ref().is_some_and(|s| s.settings().non_stick);
@@ -105,10 +103,8 @@ impl Transaction {
             return;
         };
         let now = millis(session.worker.now());
-        for (table, key) in self.stick_keys.drain(..) {
-            if let Some(table) = &session.generation.handles(table).table {
-                table.store(&key, destination, now);
-            }
+        for place in self.stick_places.drain(..) {
+            place.fill(destination, now);
         }
     }
 
@@ -121,18 +117,19 @@ impl Transaction {
         let base = self.facts(session, session.backend, whole(&[]));
         let facts = with_response(base, &self.response, self.down.buffer.bytes());
         let acls = &session.backend_handles().acls;
-        let mut keys = std::mem::take(&mut self.stick_keys);
+        let now = millis(session.worker.now());
+        let mut places = std::mem::take(&mut self.stick_places);
         for rule in rules.iter().filter(|rule| rule.of_response) {
-            if keys.len() >= MAX_KEYS || !acls.applies(rule.condition.as_ref(), &facts) {
+            if places.len() >= MAX_KEYS || !acls.applies(rule.condition.as_ref(), &facts) {
                 continue;
             }
             if let Some(table) = &session.generation.handles(rule.table).table
-                && let Some(key) = key(rule, table.key_type(), &facts)
+                && let Some(key) = Key::sampled(rule, table.key_type(), &facts)
             {
-                keys.push((rule.table, key));
+                places.extend(Place::take(table, key, now));
             }
         }
-        self.stick_keys = keys;
+        self.stick_places = places;
     }
 
     /// What tables are told of the server that was chosen.
@@ -159,29 +156,4 @@ pub(super) fn destined<'s>(
         servers.position(|server| server.numeric_id == destination.id)
     }?;
     session.backend_handles().servers.get(index)
-}
-
-/// The key that a rule finds.
-fn key(rule: &StickRule, of: crate::plan::KeyType, facts: &Facts<'_>) -> Option<Key> {
-    let mut found = None;
-    let mut take = |value: Value<'_>| {
-        found = Key::of(value, of);
-        true
-    };
-    fetch(&rule.key.fetch, facts, &mut |value| {
-        let value = match value {
-            // Texts of requests are addresses to 1.4, whatever the type of the table.
-            Value::Text(text) if facts.dialect == Dialect::V1_4 => {
-                match value::dotted_prefix(text) {
-                    Some(address) => Value::Address(address),
-                    None => return true,
-                }
-            }
-            Value::Text([]) => return true,
-            other => other,
-        };
-        convert(&rule.key.converters, value, &mut take);
-        true
-    });
-    found
 }
