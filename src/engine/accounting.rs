@@ -133,6 +133,11 @@ impl Session {
         self.count_back(Some(server), what, 1);
     }
 
+    /// A client has reset its connection while there is none to a server.
+    pub(crate) fn count_reset(&self, server: Option<&Server>) {
+        self.count_back(server, Counter::ClientAborts, 1);
+    }
+
     /// There is no connection to any server, and there will be none.
     pub(crate) fn count_connect_error(&self, server: Option<&Server>) {
         self.count_back(server, Counter::ConnectErrors, 1);

@@ -183,19 +183,33 @@ async fn rest(
     let until = session.worker.now() + turn_around(session);
     // A client of TCP that resets its connection has nobody else to be told apart from.
     let tcp = session.proxy().mode == Mode::Tcp;
-    poll_fn(|cx| {
-        if tcp && client_left(session, cx) && session.client.broken {
-            if let Some(server) = server {
-                session.count_retry(server, false);
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    let mut known = session.client.broken;
+    let result = poll_fn(|cx| {
+        // Who owes a part of the request is read from below.
+        let watched = tcp || !transaction.up.body.is_awaited();
+        if !known && watched && client_left(session, cx) && session.client.broken {
+            known = true;
+            if tcp {
+                return Poll::Ready(Err(Failure::new(Cause::ClientAbort, Stage::Data)));
             }
-            return Poll::Ready(Err(Failure::new(Cause::ClientAbort, Stage::Data)));
+            session.count_reset(server);
+            // 1.4 goes on trying.
+            if !v1_4 {
+                return Poll::Ready(Err(Failure::new(Cause::ClientAbort, Stage::Connect)));
+            }
         }
         match client_gives_up(session, transaction, cx) {
             Ok(()) => session.deadline.poll(cx, Some(until)).map(Ok),
             Err(failure) => Poll::Ready(Err(failure)),
         }
     })
-    .await
+    .await;
+    // The attempt that does not come counts all the same.
+    if let (Err(_), Some(server)) = (&result, server) {
+        session.count_retry(server, false);
+    }
+    result
 }
 
 /// Connects where a backend says that does not balance.
