@@ -262,7 +262,9 @@ impl Balancer {
         let group = self.group();
         let only = self.only_backup();
         match &self.method {
-            Method::Map { map, .. } => only.or_else(|| map.by_hash(hash)),
+            // Backup servers that are not all used: the table's first, whatever the hash. That is the
+            // first of them, unless another one is much heavier.
+            Method::Map { map, .. } => map.by_hash(if only.is_some() { 0 } else { hash }),
             Method::Ring { rings, .. } => only.or_else(|| rings[group].by_hash(hash)),
             _ => None,
         }

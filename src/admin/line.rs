@@ -22,6 +22,9 @@ pub(super) fn commands(line: &str, escapes: bool) -> Vec<&str> {
 
 /// The words of a command. A NUL ends it. Since 1.5 a backslash makes what follows it part of a
 /// word, blanks too.
+///
+/// `prompt` and `quit` are what they are only without anything around them, be it a blank: HAProxy
+/// does not know them otherwise.
 pub(super) fn words(command: &str, escapes: bool) -> Vec<String> {
     let command = command.split('\0').next().unwrap_or("");
     let mut words = Vec::new();
@@ -35,7 +38,11 @@ pub(super) fn words(command: &str, escapes: bool) -> Vec<String> {
         }
     }
     words.extend(word);
-    words
+    let stands_alone = |name: &str| command.trim_end_matches('\r') == name;
+    match words.first().map(String::as_str) {
+        Some(name @ ("prompt" | "quit")) if !stands_alone(name) => vec![command.to_owned()],
+        _ => words,
+    }
 }
 
 /// The number at the start of a text, as C reads it: 0 when there is none.
@@ -58,6 +65,20 @@ pub(super) fn number(text: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prompt_and_quit_stand_alone() {
+        for (command, alone) in [
+            ("quit", true),
+            ("prompt\r", true),
+            ("quit ", false),
+            (" prompt", false),
+            ("prompt x", false),
+        ] {
+            let known = ["quit", "prompt"].contains(&words(command, true)[0].as_str());
+            assert_eq!(known, alone, "{command:?}");
+        }
+    }
 
     #[test]
     fn lines_and_words() {

@@ -17,6 +17,12 @@ impl Map {
     /// entries there are: mostly the sum of the weights. The turn stays where it is.
     pub(super) fn fill(&mut self, weights: &[u32], total: u32) {
         self.entries.clear();
+        if total == 1 {
+            // The only entry is the first server's, however heavy the others are.
+            let first = weights.iter().position(|weight| *weight > 0);
+            self.entries.extend(first.map(|index| index as u32));
+            return;
+        }
         let total = i64::from(total);
         let mut scores = vec![0_i64; weights.len()];
         for _ in 0..total {
@@ -73,5 +79,25 @@ impl Map {
         let (next, index) = avoided?;
         self.next = next;
         Some(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tables that are shorter than the weights add up to, as those of backup servers.
+    #[test]
+    fn short_tables() {
+        for (weights, total, entries) in [
+            (&[1, 2][..], 1, &[0][..]),
+            (&[0, 1, 50], 1, &[1]),
+            (&[3, 10], 3, &[1, 1, 1]),
+            (&[2, 3], 2, &[0, 1]),
+        ] {
+            let mut map = Map::default();
+            map.fill(weights, total);
+            assert_eq!(map.entries, entries, "{weights:?}");
+        }
     }
 }

@@ -109,6 +109,12 @@ impl Sender {
     }
 }
 
+/// The name of this host: what `log-send-hostname` shows when it does not give another.
+fn own_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(super::statistics::host_name)
+}
+
 /// The number of this process. The first line is written by the process that stays.
 fn pid() -> u32 {
     static PID: OnceLock<u32> = OnceLock::new();
@@ -181,7 +187,10 @@ fn write(
         line.push(b'\n');
         return;
     }
-    let host = global.log_send_hostname.as_deref();
+    let host = match global.log_send_hostname.as_deref() {
+        Some("") => Some(own_name()),
+        named => named,
+    };
     let frame = syslog::Frame {
         facility: target.facility,
         severity,

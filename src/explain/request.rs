@@ -4,7 +4,9 @@
 //! them all, so that its conditions and its effect can be shown. The world around the request is
 //! that of a process that has just started (see [`offline`]).
 
+mod conditions;
 mod offline;
+mod persistence;
 mod print;
 mod rules;
 
@@ -18,13 +20,9 @@ use crate::acl::AclSet;
 use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage};
 use crate::http1::head::Version;
 use crate::http1::{Framing, Head, Intent, Kind, Policy, Scan, Tolerance};
-use crate::plan::{Condition, Fetch, Mode, Plan, Polarity, Proxy, ProxyId, SwitchingTarget, Way};
-use crate::rewrite::cookies::{self, Lookup};
+use crate::plan::{Condition, Mode, Plan, Proxy, ProxyId, SwitchingTarget, Way};
 use crate::rewrite::forwarded_for;
-use crate::rule::{Effects, with_request};
-use crate::sample::converter::convert;
-use crate::sample::{Content, Facts, Value, fetch};
-use crate::stick_table::Key;
+use crate::rule::Effects;
 use offline::Offline;
 pub use print::text;
 
@@ -342,97 +340,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Which server the client has to return to.
-    fn persistence(&mut self, backend: &Proxy, http: bool) -> Option<String> {
-        let persistence = &backend.persistence;
-        let mut state = cookies::State {
-            first_wins: self.plan.dialect != Dialect::V1_4,
-            ..cookies::State::default()
-        };
-        let mut forced = backend.options.persist;
-        for rule in &persistence.overrides {
-            let keyword = if rule.force {
-                "force-persist"
-            } else {
-                "ignore-persist"
-            };
-            let words = super::condition::condition(&rule.condition, &backend.acls);
-            if self.step(
-                self.backend,
-                format!("{keyword} {words}"),
-                Some(&rule.condition),
-            ) {
-                forced |= rule.force;
-                state.ignored = !rule.force;
-                break;
-            }
-        }
-        let mut chosen = None;
-        if http && let Some(cookie) = &persistence.cookie {
-            let mut lookup = |value: &[u8]| {
-                let mut found = Lookup::Unknown;
-                for server in &backend.servers {
-                    if server.cookie.as_deref() == Some(value) {
-                        if !server.disabled || forced {
-                            chosen = Some(server.name.clone());
-                            return Lookup::Usable(!server.disabled);
-                        }
-                        found = Lookup::Down;
-                    }
-                }
-                found
-            };
-            let before = self.lines();
-            cookies::request(
-                &mut self.head,
-                &self.bytes,
-                Some(cookie),
-                0,
-                &mut state,
-                &mut lookup,
-                &mut |_, _| false,
-            );
-            let letter = char::from(state.request.letter());
-            let mut effects = self.changes(&before);
-            effects.push(match &chosen {
-                Some(server) => format!("the client is on {server} ({letter})"),
-                None => format!("it names no server that can be used ({letter})"),
-            });
-            self.note(self.backend, format!("cookie {}", cookie.name), effects);
-        }
-        for rule in &persistence.stick {
-            if rule.of_response {
-                continue;
-            }
-            let keyword = match (rule.looks_up, rule.stores) {
-                (true, true) => "on",
-                (true, false) => "match",
-                _ => "store-request",
-            };
-            let table = &self.plan.proxy(rule.table).name;
-            let key = super::condition::sample_text(&rule.key);
-            let text = format!("stick {keyword} {key} table {table}");
-            if self.step(self.backend, text, rule.condition.as_ref()) {
-                let effect = self.key(rule);
-                self.effect(effect);
-            }
-        }
-        chosen
-    }
-
-    /// The key that a stick rule finds, in words.
-    fn key(&mut self, rule: &crate::plan::StickRule) -> String {
-        let table = self.plan.proxy(rule.table).persistence.table.as_ref();
-        let found = table.and_then(|table| {
-            let key = Key::sampled(rule, table.key, &self.facts(self.backend))?;
-            Some(Key::text(key.bytes(), table.key))
-        });
-        match found {
-            Some(key) => format!("the key is {key}; a table that has just been made knows none"),
-            None => "it finds no key".to_owned(),
-        }
-    }
-
     /// What is added on the way out.
     fn leave(&mut self, proxy: &Proxy, backend: &Proxy) {
         let before = self.lines();
@@ -520,71 +427,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The ACLs of a condition that are looked at, and whether it holds.
-    fn evaluate(&mut self, id: ProxyId, condition: Option<&Condition>) -> (Vec<AclStep>, bool) {
-        let Some(condition) = condition else {
-            return (Vec::new(), true);
-        };
-        let slot = id.0 as usize;
-        let proxy = self.plan.proxy(id);
-        if self.acls[slot].is_none() {
-            self.acls[slot] = AclSet::compile(&proxy.acls).ok();
-        }
-        let Some(set) = &self.acls[slot] else {
-            return (Vec::new(), false);
-        };
-        let facts = self.facts(id);
-        let mut seen = Vec::new();
-        let any = condition.any.iter().any(|all| {
-            all.all.iter().all(|term| {
-                let holds = term.acls.iter().any(|acl| {
-                    let index = acl.0 as usize;
-                    let holds = set.acl(index, &facts) == crate::acl::Verdict::Holds;
-                    if let Some(acl) = proxy.acls.get(index) {
-                        let asks = super::condition::acl_text(acl);
-                        seen.push(AclStep {
-                            name: if acl.name.is_empty() {
-                                format!("{{ {asks} }}")
-                            } else {
-                                acl.name.clone()
-                            },
-                            asks,
-                            values: values(&acl.sample.fetch, &acl.sample.converters, &facts),
-                            holds,
-                            negated: term.negated,
-                        });
-                    }
-                    holds
-                });
-                holds != term.negated
-            })
-        });
-        (seen, any == (condition.polarity == Polarity::If))
-    }
-
-    fn facts(&self, proxy: ProxyId) -> Facts<'_> {
-        let base = Facts {
-            proxy,
-            dialect: self.plan.dialect,
-            request: None,
-            sent: None,
-            response: None,
-            content: Content {
-                bytes: &self.bytes,
-                may_grow: false,
-            },
-            source: Some(self.source),
-            as_proxy: self.as_proxy,
-            first_request: true,
-            world: &self.world,
-        };
-        if self.plan.proxy(self.frontend).mode == Mode::Http {
-            with_request(base, &self.head, &self.bytes)
-        } else {
-            base
-        }
-    }
-
     /// The head as it is now.
     fn lines(&self) -> Vec<String> {
         let mut bytes = Vec::new();
@@ -627,32 +469,5 @@ impl<'a> Walk<'a> {
         });
         let text = texts.get(family).and_then(|texts| texts.get(n));
         text.cloned().unwrap_or_else(|| family.to_owned())
-    }
-}
-
-/// The values that a fetch finds; passwords are not shown.
-fn values(of: &Fetch, converters: &[crate::plan::Converter], facts: &Facts<'_>) -> Vec<String> {
-    if matches!(of, Fetch::HttpAuth { .. } | Fetch::HttpAuthGroup { .. }) {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    fetch(of, facts, &mut |value| {
-        convert(converters, value, &mut |value| {
-            found.push(shown(value));
-            false
-        })
-    });
-    found
-}
-
-fn shown(value: Value<'_>) -> String {
-    let mut text = Vec::new();
-    value.write_to(&mut text);
-    let text = String::from_utf8_lossy(&text).into_owned();
-    match value {
-        Value::Text(_) => format!("\"{}\"", text.escape_debug()),
-        Value::Bool(true) => "true".to_owned(),
-        Value::Bool(false) => "false".to_owned(),
-        _ => text,
     }
 }

@@ -285,7 +285,7 @@ impl<'a> Record<'a> {
             pen.text(" \"").text(empty).byte(b'"');
         }
         pen.byte(b' ').number(port).byte(b' ');
-        pen.number(at.timestamp_subsec_millis());
+        pen.padded(at.timestamp_subsec_millis(), 3, b'0');
         for name in [
             self.frontend,
             self.backend,

@@ -131,7 +131,7 @@ fn taken(span: Span, first: Span, message: String) -> Diagnostic {
         .help("choose another number")
 }
 
-/// Gives every proxy, server and listener without `id` the lowest number that is free.
+/// Gives every proxy, server and listener without `id` the next number that is free.
 pub(super) fn number(drafts: &mut Drafts<'_>) {
     let used: HashSet<u32> = drafts
         .proxies
@@ -146,9 +146,7 @@ pub(super) fn number(drafts: &mut Drafts<'_>) {
         fill(&mut draft.proxy.numeric_id, &mut next, &used);
         let used = draft.proxy.servers.iter().map(|s| s.numeric_id).collect();
         let mut next = 1;
-        for (index, server) in draft.proxy.servers.iter_mut().enumerate() {
-            // A server with an id of its own takes the place of a number, too.
-            next = next.max(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1));
+        for server in &mut draft.proxy.servers {
             fill(&mut server.numeric_id, &mut next, &used);
         }
         let used = draft.proxy.listeners.iter().map(|l| l.numeric_id).collect();
@@ -159,13 +157,13 @@ pub(super) fn number(drafts: &mut Drafts<'_>) {
     }
 }
 
+/// Gives a number to what has none. What has one of its own takes up the next one all the same.
 fn fill(id: &mut u32, next: &mut u32, used: &HashSet<u32>) {
-    if *id != 0 {
-        return;
+    if *id == 0 {
+        while used.contains(next) {
+            *next = next.saturating_add(1);
+        }
+        *id = *next;
     }
-    while used.contains(next) {
-        *next += 1;
-    }
-    *id = *next;
-    *next += 1;
+    *next = next.saturating_add(1);
 }

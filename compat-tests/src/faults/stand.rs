@@ -109,9 +109,10 @@ impl Stand {
         until("it listens", || self.connect().is_ok())
     }
 
-    /// The same without lines of its own.
+    /// The same without lines of its own; the statistics socket is there, too.
     pub(super) fn start_plain(&mut self) -> Result<(), String> {
-        self.start(&self.file("", "", ""), "")
+        self.start(&self.file("", "", ""), "")?;
+        until("its socket is there", || self.path("stats").exists())
     }
 
     /// The process that was started.

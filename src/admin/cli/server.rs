@@ -80,9 +80,27 @@ pub(super) fn is(wanted: &str, name: &str, id: u32) -> bool {
 
 /// Finds `backend/server`, each by name or as `#` and its number.
 pub(super) fn find(context: &Context<'_>, name: Option<&&str>) -> Result<Found, Answer> {
-    let Some((backend, server)) = name.and_then(|name| name.split_once('/')) else {
-        return Err(Answer::line("Require 'backend/server'."));
-    };
+    let both = name.and_then(|name| name.split_once('/'));
+    match both.filter(|(backend, server)| !backend.is_empty() && !server.is_empty()) {
+        Some((backend, server)) => look_up(context, backend, server),
+        None => Err(Answer::line("Require 'backend/server'.")),
+    }
+}
+
+/// The same for commands that let the backend be empty, and have their own words for the rest.
+fn find_for_weight(
+    context: &Context<'_>,
+    name: Option<&&str>,
+    usage: &str,
+) -> Result<Found, Answer> {
+    let both = name.and_then(|name| name.split_once('/'));
+    match both.filter(|(_, server)| !server.is_empty()) {
+        Some((backend, server)) => look_up(context, backend, server),
+        None => Err(Answer::line(usage)),
+    }
+}
+
+fn look_up(context: &Context<'_>, backend: &str, server: &str) -> Result<Found, Answer> {
     let generation = &context.generation;
     let mut proxies = generation.plan.proxies.iter().zip(generation.all_handles());
     let found = proxies
@@ -94,7 +112,7 @@ pub(super) fn find(context: &Context<'_>, name: Option<&&str>) -> Result<Found, 
 }
 
 fn get_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
-    match find(context, arguments.first()) {
+    match find_for_weight(context, arguments.first(), "Require 'backend/server'.") {
         Ok(found) => {
             let (now, initial) = found.server.weights();
             Answer::data(format!("{now} (initial {initial})"))
@@ -104,10 +122,13 @@ fn get_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
 }
 
 pub(super) fn set_weight(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
-    if context.v1_4() && arguments.len() < 2 {
-        return Answer::line("Require 'backend/server' and 'weight' or 'weight%'.");
-    }
-    let found = match find(context, arguments.first()) {
+    const USAGE: &str = "Require 'backend/server' and 'weight' or 'weight%'.";
+    let found = match context.v1_4() {
+        true if arguments.len() < 2 => Err(Answer::line(USAGE)),
+        true => find_for_weight(context, arguments.first(), USAGE),
+        false => find(context, arguments.first()),
+    };
+    let found = match found {
         Ok(found) => found,
         Err(answer) => return answer,
     };

@@ -52,7 +52,11 @@ fn show(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     let shown = match arguments.first() {
         None => Shown::List,
         Some(&"all") if !context.v1_4() => Shown::All,
-        Some(id) => Shown::One(key(id)),
+        // What is no number names none.
+        Some(id) => match key(id) {
+            0 => Shown::List,
+            key => Shown::One(key),
+        },
     };
     let (reply, mut reports) = unbounded_channel();
     context.shared.tell_workers(|| Order::Report(reply.clone()));

@@ -44,14 +44,13 @@ pub(super) async fn obtain(
         preferred,
         failed,
     } = wish;
-    let backend = Arc::clone(&session.backend_handles().backend);
     let redispatch = session.backend().options.redispatch && !transaction.is_forced();
     let since = transaction.timing.received.unwrap_or(session.started);
     let mut left: Option<Arc<Server>> = None;
     let mut full: Option<Arc<Server>> = None;
     let mut waited = false;
     loop {
-        let choice = backend.choose(Ask {
+        let choice = session.backend_handles().backend.choose(Ask {
             only: only.as_deref(),
             preferred: preferred.as_deref(),
             faithful: transaction.is_forced(),

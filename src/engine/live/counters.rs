@@ -161,8 +161,12 @@ impl Counters {
     }
 
     /// A worker that is not known counts in the last cell, where two may meet and lose one.
+    #[inline]
     fn cell(&self, worker: usize) -> &Cell {
-        &self.cells[worker.min(self.cells.len() - 1)]
+        match self.cells.get(worker) {
+            Some(cell) => cell,
+            None => &self.cells[self.cells.len() - 1],
+        }
     }
 
     /// Adds.

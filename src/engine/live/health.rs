@@ -363,13 +363,13 @@ impl Backend {
 
     /// Traffic has shown something of a server. Costs nothing to speak of unless it is observed.
     pub(crate) fn observe(self: &Arc<Self>, server: &Arc<Server>, sign: Sign) {
+        if !server.is_observed() {
+            return;
+        }
         let settings = server.settings();
         let Some(observed) = settings.traffic_check else {
             return;
         };
-        if settings.check.is_none() {
-            return;
-        }
         match sign.is_error(observed.observe) {
             None => return,
             Some(false) => {

@@ -47,6 +47,8 @@ pub(crate) struct Server {
     running: AtomicBool,
     /// It takes new clients, as of the last look.
     welcoming: AtomicBool,
+    /// Its traffic is looked at (`observe`).
+    observed: AtomicBool,
     /// Errors in a row that its traffic has shown (`observe`).
     errors: AtomicU32,
     /// What is known of its health. Never locked while the state of a backend is taken.
@@ -209,6 +211,10 @@ fn place(server: &plan::Server) -> Place {
     }
 }
 
+fn is_observed(server: &plan::Server) -> bool {
+    server.traffic_check.is_some() && server.check.is_some()
+}
+
 impl Server {
     pub(super) fn new(server: &plan::Server, workers: usize) -> Self {
         let (rise, fall) = limits(server);
@@ -227,6 +233,7 @@ impl Server {
             counters: Counters::new(workers),
             running: AtomicBool::new(!server.disabled),
             welcoming: AtomicBool::new(!server.disabled),
+            observed: AtomicBool::new(is_observed(server)),
             errors: AtomicU32::new(0),
             record: Mutex::new(Record {
                 health: check::Health::new(rise, fall),
@@ -364,6 +371,11 @@ impl Server {
         }
     }
 
+    /// Whether its traffic is looked at: `observe`, on a server that is checked.
+    pub(super) fn is_observed(&self) -> bool {
+        self.observed.load(Ordering::Relaxed)
+    }
+
     /// Its place among the servers of the plan in service, unless that has it no more.
     pub(super) fn index(&self) -> usize {
         self.index.load(Ordering::Relaxed) as usize
@@ -375,6 +387,8 @@ impl Server {
         self.index.store(index as u32, Ordering::Relaxed);
         let settings = Arc::new(self.moved.lock().apply(server));
         let old = self.settings.swap(Arc::clone(&settings));
+        self.observed
+            .store(is_observed(&settings), Ordering::Relaxed);
         let mut record = self.record.lock();
         if std::mem::replace(&mut record.disabled, server.disabled) != server.disabled {
             record.maintenance = server.disabled;

@@ -29,7 +29,7 @@ impl Transaction {
             head.splice(at..at, line.iter().copied());
             self.dress.name = Some((at, line.len()));
         }
-        if let Some(form) = server.settings().send_proxy.filter(|_| fresh) {
+        if fresh && let Some(form) = server.settings().send_proxy {
             let mut preface = Vec::new();
             let between = session.peer.zip(session.destination());
             proxy_header::write(form, between, &mut preface);

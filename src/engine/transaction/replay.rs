@@ -26,13 +26,13 @@ impl Transaction {
 
     /// Whether a request that met a connection which had just ended can be sent again.
     pub(super) fn can_replay(&self, session: &Session) -> bool {
-        !self.replay.is_empty() && self.met_an_end(session)
+        !self.replay.is_empty() && self.down.sent == 0 && self.met_an_end(session)
     }
 
-    /// Whether the request met a kept connection which had just ended: nothing came back.
+    /// Whether the request met a kept connection which had just ended: nothing came back, or nothing
+    /// but provisional responses.
     pub(super) fn met_an_end(&self, session: &Session) -> bool {
-        self.down.sent == 0
-            && self.down.buffer.is_empty()
+        self.down.buffer.is_empty()
             && !session.client.broken
             && session
                 .server

@@ -82,8 +82,6 @@ impl Transaction {
         if !session.generation.handles(id).userlists.is_empty() {
             Box::pin(self.compare_password(session, id)).await;
         }
-        let plan = std::sync::Arc::clone(&session.generation.plan);
-        let proxy = plan.proxy(id);
         let policy = session.generation.policy(session.frontend, id);
         self.policy = policy.as_proxy(self.as_proxy);
         let facts = RequestFacts {
@@ -93,16 +91,19 @@ impl Transaction {
         };
         let handles = session.generation.handles(id);
         let bytes = self.up.buffer.bytes();
+        if session.generation.proxy(id).stats.is_none() && !handles.rules.acts_on_requests() {
+            self.connection
+                .look(&mut self.request, bytes, self.policy, look, facts);
+            return Ok(None);
+        }
+        // The verdict is about the plan, and outlives the look at the session.
+        let plan = std::sync::Arc::clone(&session.generation.plan);
+        let proxy = plan.proxy(id);
         let message = Message {
             head: &self.request,
             bytes,
         };
         let statistics = statistics(proxy, message, self.as_proxy);
-        if statistics.is_none() && !handles.rules.acts_on_requests() {
-            self.connection
-                .look(&mut self.request, bytes, self.policy, look, facts);
-            return Ok(None);
-        }
         let mut effects = Effects {
             allowed: self.request_allowed,
             ..Effects::default()
@@ -136,6 +137,11 @@ impl Transaction {
         // 1.4 says that the page answers only when it does.
         if effects.at_statistics && plan.dialect != Dialect::V1_4 {
             self.server_word = Some(STATISTICS);
+        }
+        // Since 1.5 the log shows the cookies of a request that is refused, too.
+        let is_refused = matches!(verdict, Verdict::Deny | Verdict::Refuse | Verdict::Tarpit);
+        if is_refused && plan.dialect != Dialect::V1_4 {
+            self.request_cookies(session);
         }
         match verdict {
             Verdict::Pass => Ok(None),
