@@ -48,7 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) tunnel: bool,
     /// A server that closes ends both directions, even of a tunnel.
     pub(crate) no_half_close: bool,
-    /// Whether a client that is not read from is looked after: since 1.5 a reset ends the exchange.
+    /// Whether a client that has sent all is looked after: a reset ends the exchange, and one that has
+    /// gone before the server cuts off its response is taken for the cause.
     pub(crate) watches_client: bool,
     /// Whether the server learns that a client has closed its side: 1.4 tells it with
     /// `option abortonclose`, and still takes its answer.
@@ -117,6 +118,15 @@ impl Exchange {
         Some(Outcome::Failed(Termination::new(cause, stage), status))
     }
 
+    /// Since 1.5, whether a client that closes its side gets no more of the response: of one that ends
+    /// with its connection, and of any with `option abortonclose`, but not in a tunnel.
+    fn lasts_while_client_does(&self, session: &Session, transaction: &Transaction) -> bool {
+        self.response == Response::Begun
+            && session.generation.plan.dialect != Dialect::V1_4
+            && !transaction.is_tunnel()
+            && (transaction.down.body == Body::UntilClose || session.backend().options.abortonclose)
+    }
+
     fn closed(&self) -> Outcome {
         Outcome::Closed(self.noted.unwrap_or_default())
     }
@@ -129,6 +139,10 @@ impl Exchange {
         transaction: &mut Transaction,
     ) -> bool {
         let mut moved = false;
+        // That a reset follows the end of a client is known since 1.5.
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let looks = self.watches_client && !(v1_4 && session.client.left);
+        let watches_client = looks || self.lasts_while_client_does(session, transaction);
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
         let mut came = false;
@@ -136,7 +150,7 @@ impl Exchange {
             let filled = up.poll_fill(cx, &mut session.client, &session.worker, bufsize);
             moved |= filled.is_ready();
             came = matches!(filled, Poll::Ready(1..));
-        } else if self.watches_client {
+        } else if watches_client {
             moved |= session.client.poll_watch(cx);
         }
         if !transaction.bad_request_body && up.schedule(bufsize).is_err() {
@@ -303,13 +317,15 @@ impl Exchange {
             if server.broken && !down.is_pending() {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
-            if self.no_half_close && server.read_closed && !down.is_pending() {
+            let ended = self.no_half_close && server.read_closed && !down.is_pending();
+            if ended || client.left && self.lasts_while_client_does(session, transaction) {
                 return Some(self.closed());
             }
             let over = client.read_closed && client.write_closed && server.read_closed;
             return (over && !up.is_pending()).then(|| self.closed());
         }
         let begun = self.response == Response::Begun;
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let waiting = if begun { Stage::Data } else { Stage::Headers };
         if transaction.bad_request_body {
             return failed(Cause::Proxy, waiting, None);
@@ -323,7 +339,7 @@ impl Exchange {
         if client.broken {
             let stage = match (begun, down.body.is_done()) {
                 (true, true) if !transaction.is_tunnel() => Stage::Last,
-                (false, _) if client.left || !self.watches_client => Stage::Headers,
+                (false, _) if client.left || v1_4 || !self.watches_client => Stage::Headers,
                 _ => Stage::Data,
             };
             return failed(Cause::ClientAbort, stage, None);
@@ -338,14 +354,11 @@ impl Exchange {
                 .options
                 .abortonclose;
             // 1.4 takes an answer that it has asked for.
-            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-            if gives_up && client.left && !v1_4 {
+            if gives_up && client.left && !v1_4 && !transaction.is_tunnel() {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
-            if server.read_closed
-                && self.watches_client
-                && (client.left || client.socket.has_ended())
-            {
+            let looks = self.watches_client && (gives_up || !v1_4);
+            if server.read_closed && looks && (client.left || client.socket.has_left()) {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
             if cuts_off(session) {
@@ -374,11 +387,11 @@ impl Exchange {
             }
             return request_over.then_some(Outcome::Complete);
         }
+        if client.left && self.lasts_while_client_does(session, transaction) {
+            return failed(Cause::ClientAbort, Stage::Data, None);
+        }
         if server.read_closed {
-            // Who was looked after and has gone before is taken for the cause.
-            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-            let left = self.watches_client && !v1_4;
-            let left = left && (client.left || client.socket.has_left());
+            let left = self.watches_client && (client.left || client.socket.has_left());
             let cause = if left {
                 Cause::ClientAbort
             } else {

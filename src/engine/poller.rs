@@ -207,6 +207,16 @@ pub(super) fn blocked(watch: Watch, direction: Direction) {
     clear(watch, |_| bit(direction));
 }
 
+/// Takes that back: what was there has not been taken.
+pub(super) fn unblocked(watch: Watch, direction: Direction) {
+    let _ = with(|poller| {
+        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
+            entry.ready |= bit(direction);
+        }
+        Ok(())
+    });
+}
+
 /// Says that a receive took all there was: unless the stream has ended, the next would block.
 pub(super) fn drained(watch: Watch) {
     clear(watch, |ready| if ready & ENDED == 0 { READ } else { 0 });

@@ -183,10 +183,15 @@ impl Side {
     /// Looks after a peer that is not read from: notes that it has left, or that the connection is
     /// broken. Answers whether that is news.
     pub(crate) fn poll_watch(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.left || self.read_closed {
+        if self.read_closed {
             return false;
         }
-        match self.socket.poll_gone(cx) {
+        let gone = if self.left {
+            self.socket.poll_reset(cx).map(Err)
+        } else {
+            self.socket.poll_gone(cx)
+        };
+        match gone {
             Poll::Ready(Ok(())) => self.left = true,
             Poll::Ready(Err(_)) => self.break_off(),
             Poll::Pending => return false,

@@ -266,6 +266,23 @@ impl Socket {
         }
     }
 
+    /// `Ready` when a peer that has ended its stream has reset the connection. The end of its stream
+    /// can still be received.
+    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let watch = match self.watch(Direction::Read) {
+            Ok(watch) => watch,
+            Err(error) => return Poll::Ready(error),
+        };
+        poller::blocked(watch, Direction::Read);
+        let waits = poller::poll_ready(cx, &self.fd, watch, Direction::Read);
+        poller::unblocked(watch, Direction::Read);
+        let known = match waits {
+            Poll::Ready(known) => known.and_then(|()| self.take_error()),
+            Poll::Pending => self.take_error(),
+        };
+        known.err().map_or(Poll::Pending, Poll::Ready)
+    }
+
     /// Receives without taking anything away; 0 is the end of the stream.
     pub(crate) fn poll_peek(
         &mut self,
@@ -293,11 +310,6 @@ impl Socket {
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         net::recv(&self.fd, &mut byte, flags).map(|(_, n)| n)
-    }
-
-    /// Whether the peer has ended its stream and everything before was read.
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.peek(), Ok(0))
     }
 
     /// Whether the peer has ended its stream, whatever waits before its end.

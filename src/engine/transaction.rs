@@ -378,10 +378,12 @@ impl Transaction {
         self.watches_client(session) || self.body != Body::Done
     }
 
-    /// Whether a client that has sent its whole request is still read from.
+    /// Whether a client that has sent its whole request is still read from. After a POST it is in
+    /// any case: browsers are known to send a few bytes too many.
     fn watches_client(&self, session: &Session) -> bool {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        (!v1_4 && self.intent.keeps_client()) || session.backend().options.abortonclose
+        let kept = !v1_4 && self.intent.keeps_client();
+        kept || self.method == Method::Post || session.backend().options.abortonclose
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
