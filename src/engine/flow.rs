@@ -266,6 +266,8 @@ impl Flow {
             return Poll::Pending;
         };
         self.has_left(n);
+        // The next one to receive gets a block that is still in the caches.
+        self.buffer.release(&worker.pool);
         Poll::Ready(n > 0)
     }
 
