@@ -515,8 +515,7 @@ pub(crate) async fn relay(session: &mut Session) {
     let mut transaction = session.worker.take_transaction();
     let termination = relay_through(session, &mut transaction).await;
     session.count_tcp_end(&transaction, termination);
-    // With `option logasap` the line of a session that has got to a server is there already.
-    if !(session.proxy().options.logasap && transaction.timing.connected.is_some()) {
+    if !transaction.logged {
         log_relay(session, &transaction, termination, Written::End);
     }
     transaction.trace_end(session);
@@ -526,13 +525,13 @@ pub(crate) async fn relay(session: &mut Session) {
     worker.give_transaction(transaction);
 }
 
-/// Writes the line of a session in `mode tcp`.
+/// Writes the line of a session in `mode tcp`. `false` when it was left out as ordinary.
 fn log_relay(
     session: &Session,
     transaction: &Transaction,
     termination: Termination,
     moment: Written,
-) {
+) -> bool {
     session.log(&Line {
         server: transaction.server_name(),
         timers: Timers {
@@ -552,7 +551,7 @@ fn log_relay(
         retries: transaction.logged_retries(session),
         redispatched: transaction.redispatched,
         http: None,
-    });
+    })
 }
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
@@ -582,8 +581,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return failure.termination;
     }
     transaction.remember_server(session, false);
-    if session.proxy().options.logasap {
-        log_relay(session, transaction, Termination::default(), Written::Early);
+    if session.proxy().logs_early() {
+        // The line of a session that has got to a server is there already when it ends.
+        let begun = Termination::default();
+        transaction.logged = log_relay(session, transaction, begun, Written::Early);
     }
     let exchange = Exchange {
         tunnel: true,

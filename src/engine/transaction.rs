@@ -117,8 +117,8 @@ pub(crate) struct Transaction {
     session_id: Option<Vec<u8>>,
     /// What the log shows of the messages.
     captured: cookies::Captured,
-    /// The log line was written when the response began.
-    logged: bool,
+    /// The log line was written when the response, or a connection in `mode tcp`, began.
+    pub(crate) logged: bool,
     /// What stands in the log in place of a server.
     server_word: Option<&'static str>,
     /// What has gone wrong with a message.

@@ -58,4 +58,7 @@ pub enum LogFormat {
     Http,
     /// `option httplog clf`.
     Clf,
+    /// None was asked for, but captures, for which 1.4 has a place in HTTP lines only: the line of
+    /// `option tcplog`, as early as with `option logasap`, and without the server.
+    Captures,
 }

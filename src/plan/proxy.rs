@@ -160,6 +160,12 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Whether lines of the log are written before the end, when a response or a connection to a
+    /// server begins.
+    pub fn logs_early(&self) -> bool {
+        self.options.logasap || self.log_format == LogFormat::Captures
+    }
+
     /// Where requests without a server of their own (a cookie) go that no server gets in turn. A
     /// `balance` line stands above all of that, whether there are servers or not.
     pub fn way(&self) -> Way {

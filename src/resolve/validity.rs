@@ -116,6 +116,10 @@ fn logs(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<Diagnostic>) 
         || !captures.response_headers.is_empty();
     // 1.5 to 1.8 do not mind captures that go nowhere.
     let said = proxy.log_format != LogFormat::Default || captured && dialect != Dialect::V1_8;
+    let bare = captured && proxy.log_format == LogFormat::Default;
+    if bare && dialect == Dialect::V1_4 && proxy.mode == Mode::Http {
+        proxy.log_format = LogFormat::Captures;
+    }
     if said && proxy.role.is_frontend() && proxy.log_targets.is_empty() {
         diagnostics.push(
             Diagnostic::whole(

@@ -135,23 +135,29 @@ impl Session {
             .send(targets, global, WARNING, text.as_bytes());
     }
 
-    /// Writes the log line of a session or request, unless options say not to.
-    pub(crate) fn log(&self, line: &Line<'_>) {
+    /// Writes the log line of a session or request, unless options say not to. `false` when it was
+    /// left out because nothing is out of the ordinary: should that change, there is a line at the
+    /// end.
+    pub(crate) fn log(&self, line: &Line<'_>) -> bool {
         let proxy = self.proxy();
         if proxy.log_targets.is_empty() || proxy.log_format == LogFormat::Default {
-            return;
+            return true;
         }
         let mut termination = line.termination;
         if self.card.is_ended() {
             termination.cause = Cause::Killed;
         }
+        // A line of TCP has no status, so that 1.4 sees none in it.
+        let v1_4 = self.generation.plan.dialect == Dialect::V1_4;
+        let has_status = !v1_4 || matches!(proxy.log_format, LogFormat::Http | LogFormat::Clf);
+        let status = line.http.filter(|_| has_status).map(|http| http.status);
         // What the proxy answers by itself is no error.
         let abnormal = !matches!(termination.cause, Cause::Normal | Cause::Local)
             || (termination.is_normal() && line.retries > 0)
             || line.redispatched
-            || line.http.is_some_and(|http| http.status >= 500);
+            || status.is_some_and(|status| status >= 500);
         if proxy.options.dontlog_normal && !abnormal {
-            return;
+            return false;
         }
         let mut counts = line.counts;
         counts.retries = line.retries;
@@ -162,12 +168,15 @@ impl Session {
             accepted: self.began(),
             frontend: &proxy.name,
             backend: &self.backend().name,
-            server: line.server,
+            server: match proxy.log_format {
+                LogFormat::Captures => Some("-"),
+                _ => line.server,
+            },
             timers: line.timers,
             bytes: line.bytes,
             termination,
             counts,
-            early: proxy.options.logasap,
+            early: proxy.logs_early(),
         };
         let compose = |text: &mut Vec<u8>| match (&line.http, proxy.log_format) {
             (Some(http), LogFormat::Http) => record.http(http, text),
@@ -184,6 +193,7 @@ impl Session {
         self.worker
             .log
             .send_with(&proxy.log_targets, global, severity, compose, fields);
+        true
     }
 
     /// A connection to a server that has no own end is worth a line: it is the machine that lacks it.

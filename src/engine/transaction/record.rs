@@ -72,8 +72,7 @@ impl Transaction {
         if self.logged || self.status < 200 {
             return;
         }
-        self.log_bytes(session, Termination::default(), Written::Early, head);
-        self.logged = true;
+        self.logged = self.log_bytes(session, Termination::default(), Written::Early, head);
     }
 
     /// The line of a transaction that has ended, unless it was written early.
@@ -81,10 +80,17 @@ impl Transaction {
         self.log_bytes(session, termination, moment, self.down.read);
     }
 
-    fn log_bytes(&self, session: &Session, termination: Termination, moment: Written, bytes: u64) {
+    /// `false` when the line was left out as ordinary.
+    fn log_bytes(
+        &self,
+        session: &Session,
+        termination: Termination,
+        moment: Written,
+        bytes: u64,
+    ) -> bool {
         let wants = &session.proxy().log_format;
         if *wants == LogFormat::Default || self.logged {
-            return;
+            return true;
         }
         let termination = match session.marked {
             Some(marked) if termination.is_normal() => marked,
@@ -122,6 +128,6 @@ impl Transaction {
                 request: (!self.request_line.is_empty()).then_some(&self.request_line[..]),
             }),
         };
-        session.log(&line);
+        session.log(&line)
     }
 }

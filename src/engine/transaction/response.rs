@@ -169,7 +169,7 @@ impl Transaction {
             self.down.scheduled = len - leading;
         }
         // `option logasap` counts the head without the empty line that ends it.
-        if session.proxy().options.logasap {
+        if session.proxy().logs_early() {
             let head = if self.response.is_edited() {
                 self.down.head.len()
             } else {
