@@ -177,7 +177,8 @@ pub struct Filter {
     pub proxy: i64,
     /// 1 frontends, 2 backends, 4 servers, 8 listeners, added up; -1 for all.
     pub kinds: i64,
-    /// Number of the server; -1 for all.
+    /// Number of the server, or of the listener; -1 for all. Frontends and backends have none, and are
+    /// wanted whatever it is.
     pub server: i64,
 }
 
@@ -195,7 +196,10 @@ impl Filter {
         let is = |field, wanted: i64| {
             wanted == -1 || u64::try_from(wanted).is_ok_and(|wanted| row.number(field) == wanted)
         };
-        self.kinds & bit != 0 && is(Field::Iid, self.proxy) && is(Field::Sid, self.server)
+        let numbered = matches!(row.kind, Kind::Server | Kind::Listener);
+        self.kinds & bit != 0
+            && is(Field::Iid, self.proxy)
+            && (!numbered || is(Field::Sid, self.server))
     }
 }
 
@@ -218,5 +222,10 @@ mod tests {
         };
         assert!(wants(-1, -1, -1) && wants(3, 4, 1) && wants(3, 7, -1));
         assert!(!wants(3, 3, -1) && !wants(2, -1, -1) && !wants(3, 4, 0) && !wants(-1, 0, -1));
+        let filter = Filter {
+            server: 7,
+            ..Filter::ALL
+        };
+        assert!(filter.wants(&Row::new(Kind::Backend)) && !filter.wants(&Row::new(Kind::Listener)));
     }
 }

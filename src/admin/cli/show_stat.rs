@@ -21,6 +21,10 @@ pub(crate) const SHOW_STAT: Command = Command {
 
 fn run(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
     let dialect = context.dialect();
+    let filter = filter(context, arguments);
+    if filter.proxy == 0 && !context.v1_4() {
+        return Answer::line("No such proxy.");
+    }
     let mut text = String::new();
     // `typed` and `json` stand where a server would, or alone. 1.4 takes them for nothing.
     let form = arguments
@@ -32,7 +36,6 @@ fn run(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
             _ => None,
         });
     if let Some(json) = form {
-        let filter = filter(context, arguments);
         let rows = statistics::rows(&context.generation, Instant::now());
         let rows: Vec<_> = rows.into_iter().filter(|row| filter.wants(row)).collect();
         if json {
@@ -42,7 +45,6 @@ fn run(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         return Answer::Text(text);
     }
     csv::header(dialect, &mut text);
-    let filter = filter(context, arguments);
     for row in statistics::rows(&context.generation, Instant::now()) {
         if filter.wants(&row) {
             csv::row(&row, dialect, &mut text);
