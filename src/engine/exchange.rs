@@ -145,11 +145,10 @@ impl Exchange {
         let watches_client = looks || self.lasts_while_client_does(session, transaction);
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
-        let mut came = false;
         if !up.body.is_done() && !session.client.read_closed {
-            let filled = up.poll_fill(cx, &mut session.client, &session.worker, bufsize);
-            moved |= filled.is_ready();
-            came = matches!(filled, Poll::Ready(1..));
+            moved |= up
+                .poll_fill(cx, &mut session.client, &session.worker, bufsize)
+                .is_ready();
         } else if watches_client {
             moved |= session.client.poll_watch(cx);
         }
@@ -179,10 +178,6 @@ impl Exchange {
             // When all of a request has left there is nothing to be done in this direction.
             let over = up.body.is_done() && !up.is_pending() && !self.tells_server;
             moved |= sent && !over;
-            if self.tunnel && came && !up.is_pending() && session.client.socket.goes_on_waiting(cx)
-            {
-                moved = false;
-            }
         } else {
             let client = &session.client;
             let closed = self.tunnel && !self.no_half_close && client.read_closed;
@@ -211,17 +206,14 @@ impl Exchange {
             Response::Begun => tune.bufsize,
         } as usize;
         let mut moved = false;
-        let tunnelled = self.tunnel;
         let server = &mut link.side;
         // Nothing can come before the request has gone, except when the server does not wait.
         let done = self.response == Response::Begun && transaction.down.body.is_done();
-        let mut came = false;
         if !done && !server.read_closed {
             let down = &mut transaction.down;
             if let Poll::Ready(n) = down.poll_fill(cx, server, &session.worker, limit) {
                 down.read += n as u64;
                 moved = true;
-                came = n > 0;
             }
         } else if done && !transaction.up.body.is_done() && server.poll_watch(cx) {
             // It does not wait for the rest of the request.
@@ -274,11 +266,6 @@ impl Exchange {
                 .down
                 .poll_send(cx, client, &session.worker, more)
                 .is_ready();
-            let all = tunnelled && came && !transaction.down.is_pending();
-            let server = session.server.as_ref().map(|link| &link.side.socket);
-            if all && server.is_some_and(|socket| socket.goes_on_waiting(cx)) {
-                moved = false;
-            }
         }
         // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
         // waits for the rest of the request.

@@ -55,6 +55,17 @@ struct Entry {
     waker: Option<Waker>,
 }
 
+impl Entry {
+    /// Has the task woken when one of these is reported.
+    fn wake(&mut self, cx: &Context<'_>, bits: u8) {
+        self.wanted |= bits;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            waker => *waker = Some(cx.waker().clone()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Poller {
     epoll: OwnedFd,
@@ -139,82 +150,43 @@ pub(super) fn poll_ready(
     watch: Watch,
     direction: Direction,
 ) -> Poll<io::Result<()>> {
-    // Asked a dozen times for a request: what can fail stays out of the way.
-    let known = POLLER.try_with(|cell| {
-        let poller = cell.get()?;
+    let found = with(|poller| {
         let mut entries = poller.entries.borrow_mut();
-        let entry = entries.get_mut(watch.0 as usize)?;
+        let Some(entry) = entries.get_mut(watch.0 as usize) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
         let bit = bit(direction);
         if entry.ready & bit != 0 {
-            return Some(Known::Ready);
+            return Ok(true);
         }
-        entry.wanted |= bit;
-        match &mut entry.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            waker => *waker = Some(cx.waker().clone()),
-        }
+        entry.wake(cx, bit);
         if entry.watched & bit == 0 {
             entry.watched |= bit;
-            return Some(Known::Unasked(entry.watched));
+            let data = EventData::new_u64(u64::from(watch.0));
+            epoll::modify(&poller.epoll, fd, data, flags(entry.watched))?;
         }
-        Some(Known::Waiting)
+        Ok(false)
     });
-    match known {
-        Ok(Some(Known::Ready)) => Poll::Ready(Ok(())),
-        Ok(Some(Known::Waiting)) => Poll::Pending,
-        Ok(Some(Known::Unasked(watched))) => match ask(fd, watch, watched) {
-            Ok(()) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
-        },
-        Ok(None) | Err(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+    match found {
+        Ok(true) => Poll::Ready(Ok(())),
+        Ok(false) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
     }
 }
 
-/// Has the task woken again when more can be received, as if it had asked: it has before, and the
-/// last receive took all there was. `false`, and nothing happens, when that is not so.
-pub(super) fn goes_on_waiting(cx: &Context<'_>, watch: Watch) -> bool {
-    let known = POLLER.try_with(|cell| {
-        let mut entries = cell.get()?.entries.borrow_mut();
-        let entry = entries.get_mut(watch.0 as usize)?;
-        let waits = entry.ready & (READ | ENDED) == 0
-            && entry.watched & READ != 0
-            && entry.waker.as_ref()?.will_wake(cx.waker());
-        if waits {
-            entry.wanted |= READ;
+/// Has the task woken by the next thing that is reported of receiving, whatever is known already.
+pub(super) fn await_news(cx: &Context<'_>, watch: Watch) {
+    let _ = with(|poller| {
+        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
+            entry.wake(cx, READ);
         }
-        Some(waits)
+        Ok(())
     });
-    matches!(known, Ok(Some(true)))
-}
-
-/// What is known of a descriptor in one direction.
-enum Known {
-    /// A call is worth a try.
-    Ready,
-    /// The kernel will say so.
-    Waiting,
-    /// The kernel has not been asked yet for all that is to be reported from now on.
-    Unasked(u8),
-}
-
-fn ask(fd: impl AsFd, watch: Watch, watched: u8) -> io::Result<()> {
-    let data = EventData::new_u64(u64::from(watch.0));
-    with(|poller| Ok(epoll::modify(&poller.epoll, fd, data, flags(watched))?))
 }
 
 /// Says that a call would have blocked.
 pub(super) fn blocked(watch: Watch, direction: Direction) {
     clear(watch, |_| bit(direction));
-}
-
-/// Takes that back: what was there has not been taken.
-pub(super) fn unblocked(watch: Watch, direction: Direction) {
-    let _ = with(|poller| {
-        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
-            entry.ready |= bit(direction);
-        }
-        Ok(())
-    });
 }
 
 /// Says that a receive took all there was: unless the stream has ended, the next would block.

@@ -146,14 +146,6 @@ impl Socket {
         }
     }
 
-    /// Has the task woken when more comes, without a look whether there is any: the last receive
-    /// took all there was. `false` when that is not known, and [`Socket::poll_to_recv`] has to be
-    /// asked.
-    pub(crate) fn goes_on_waiting(&self, cx: &Context<'_>) -> bool {
-        self.watch
-            .is_some_and(|watch| poller::goes_on_waiting(cx, watch))
-    }
-
     /// Sends from two slices, in order. `more` says that more will follow at once.
     pub(crate) fn poll_send(
         &mut self,
@@ -273,14 +265,8 @@ impl Socket {
             Ok(watch) => watch,
             Err(error) => return Poll::Ready(error),
         };
-        poller::blocked(watch, Direction::Read);
-        let waits = poller::poll_ready(cx, &self.fd, watch, Direction::Read);
-        poller::unblocked(watch, Direction::Read);
-        let known = match waits {
-            Poll::Ready(known) => known.and_then(|()| self.take_error()),
-            Poll::Pending => self.take_error(),
-        };
-        known.err().map_or(Poll::Pending, Poll::Ready)
+        poller::await_news(cx, watch);
+        self.take_error().err().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Receives without taking anything away; 0 is the end of the stream.
