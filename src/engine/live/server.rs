@@ -1,22 +1,27 @@
 //! What lives of a server.
 
+mod place;
+mod shown;
+
+pub(crate) use place::Place;
+pub(crate) use shown::Particulars;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Adjustable, Backend, Counters, Peak};
-use crate::check::{self, Report, Status};
+use crate::check::{self, Report};
 use crate::log::Cause;
-use crate::plan::{self, ServerAddress, ServerPort, UnixAddress};
-use crate::stats::{Check, Health, State};
+use crate::plan;
+use place::{Moved, place};
 
 /// A server across plans.
 #[derive(Debug)]
@@ -78,72 +83,6 @@ impl Life {
     }
 }
 
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// An address of the network.
-    Internet(ServerAddress),
-    /// A Unix socket.
-    Unix(Arc<UnixAddress>),
-}
-
-/// Where an administrator has moved a server: what the file said, and what holds instead for as
-/// long as it does.
-#[derive(Debug, Default)]
-struct Moved {
-    address: Option<(Place, ServerAddress)>,
-    check_port: Option<(u16, u16)>,
-}
-
-impl Moved {
-    /// What a plan says, with what was changed.
-    fn apply(&mut self, server: &plan::Server) -> plan::Server {
-        let mut settings = server.clone();
-        let place = place(server);
-        self.address = self.address.take().filter(|(file, _)| *file == place);
-        if let Some((_, now)) = &self.address {
-            settings.address = *now;
-            settings.socket = None;
-        }
-        let Some(check) = &mut settings.check else {
-            self.check_port = None;
-            return settings;
-        };
-        self.check_port = self.check_port.filter(|(file, _)| *file == check.port);
-        if let Some((_, now)) = self.check_port {
-            check.port = now;
-        }
-        settings
-    }
-}
-
-/// Everything that has a say in the state of a server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Particulars {
-    /// It is in maintenance.
-    pub(crate) maintenance: bool,
-    /// The file has it `disabled`.
-    pub(crate) disabled: bool,
-    /// The server that it tracks is in maintenance.
-    pub(crate) inherits_maintenance: bool,
-    /// It gets no new clients.
-    pub(crate) drain: bool,
-    /// Health and administration allow its use.
-    pub(crate) up: bool,
-    /// Its checks say that it gets no new clients.
-    pub(crate) stopping: bool,
-    /// The weight that it has now, and the one of the file.
-    pub(crate) weights: (u32, u32),
-    /// Since it last came up or went down.
-    pub(crate) since_change: Duration,
-    /// What its checks have found.
-    pub(crate) health: check::Health,
-    /// The last check.
-    pub(crate) report: Status,
-    /// One is under way.
-    pub(crate) checking: bool,
-}
-
 /// The health of a server, and who has a say in it.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -188,6 +127,14 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// The health that its checks have found, its own or those of the server that it tracks.
+    fn checked_health(&self) -> check::Health {
+        match &self.follows {
+            Some((_, followed)) => followed.checked_health(),
+            None => self.health,
+        }
+    }
+
     /// Whether health and administration allow its use, as far as this server itself decides.
     fn is_up_itself(&self) -> bool {
         !self.maintenance && !self.agent_down && self.health.is_up()
@@ -201,13 +148,6 @@ impl Record {
             self.times_down += 1;
         }
         self.changed = now;
-    }
-}
-
-fn place(server: &plan::Server) -> Place {
-    match &server.socket {
-        Some(socket) => Place::Unix(Arc::clone(socket)),
-        None => Place::Internet(server.address),
     }
 }
 
@@ -298,77 +238,6 @@ impl Server {
     /// What the plan in service says of it.
     pub(crate) fn settings(&self) -> arc_swap::Guard<Arc<plan::Server>> {
         self.settings.load()
-    }
-
-    /// Where it is.
-    pub(crate) fn place(&self) -> Place {
-        place(&self.settings.load())
-    }
-
-    /// Its address in the network.
-    pub(crate) fn address(&self) -> ServerAddress {
-        self.settings.load().address
-    }
-
-    /// Moves it to another address, until the file names another one itself.
-    pub(crate) fn set_address(&self, address: ServerAddress) {
-        let mut moved = self.moved.lock();
-        let old = self.settings.load_full();
-        let file = moved
-            .address
-            .take()
-            .map_or_else(|| place(&old), |(file, _)| file);
-        moved.address = Some((file, address));
-        let mut settings = plan::Server::clone(&old);
-        settings.address = address;
-        settings.socket = None;
-        // Checks go where the traffic goes, unless the file says something else.
-        if let Some(check) = &mut settings.check
-            && let (ServerPort::Fixed(before), ServerPort::Fixed(after)) =
-                (old.address.port, address.port)
-            && check.port == before
-            && before != after
-        {
-            let file = moved.check_port.map_or(before, |(file, _)| file);
-            moved.check_port = Some((file, after));
-            check.port = after;
-        }
-        self.settings.store(Arc::new(settings));
-    }
-
-    /// Has it checked on another port, until the file names another one itself.
-    pub(crate) fn set_check_port(&self, port: u16) {
-        let mut moved = self.moved.lock();
-        let mut settings = plan::Server::clone(&self.settings.load());
-        let Some(check) = &mut settings.check else {
-            return;
-        };
-        let file = moved.check_port.map_or(check.port, |(file, _)| file);
-        moved.check_port = Some((file, port));
-        check.port = port;
-        self.settings.store(Arc::new(settings));
-    }
-
-    /// What `show servers state` tells of it.
-    pub(crate) fn particulars(&self, now: Instant) -> Particulars {
-        let record = self.record.lock();
-        let (inherits, stopping) = match &record.follows {
-            Some((_, followed)) => (followed.is_out(), followed.checked_health().stopping),
-            None => (false, record.health.stopping),
-        };
-        Particulars {
-            maintenance: record.maintenance,
-            disabled: record.disabled,
-            inherits_maintenance: inherits,
-            drain: record.drain,
-            up: record.is_up_itself(),
-            stopping,
-            weights: (record.weight, record.initial_weight),
-            since_change: now.saturating_duration_since(record.changed),
-            health: record.health,
-            report: record.report.status,
-            checking: record.checking,
-        }
     }
 
     /// Whether its traffic is looked at: `observe`, on a server that is checked.
@@ -604,55 +473,7 @@ impl Server {
 
     /// The health that its checks have found, its own or those of the server that it tracks.
     pub(crate) fn checked_health(&self) -> check::Health {
-        let record = self.record.lock();
-        match &record.follows {
-            Some((_, followed)) => followed.checked_health(),
-            None => record.health,
-        }
-    }
-
-    /// The state in words: `UP 1/3`.
-    pub(crate) fn state(&self) -> State {
-        let record = self.record.lock();
-        if record.maintenance {
-            return State::Maintenance;
-        }
-        if let Some((backend, followed)) = &record.follows
-            && followed.is_out()
-        {
-            return State::MaintenanceVia(format!("{backend}/{}", followed.name));
-        }
-        let health = match &record.follows {
-            Some((_, followed)) => followed.checked_health(),
-            None => record.health,
-        };
-        if record.agent_down {
-            return if self.agent_is_paused() {
-                State::Down
-            } else {
-                State::DownByAgent
-            };
-        }
-        if record.drain && health.is_up() && !health.stopping {
-            let checked = record.checked && !self.checks_are_paused();
-            return if self.settings().agent.is_some() {
-                State::DrainWithAgent
-            } else {
-                State::Drain(health.progress().filter(|_| checked))
-            };
-        }
-        let checked = record.checked && !self.checks_are_paused();
-        if !checked && health.is_up() && !health.stopping {
-            return State::NoCheck;
-        }
-        match (health.is_up(), health.stopping, health.progress()) {
-            (true, true, None) => State::NoLb,
-            (true, true, Some((n, of))) => State::NoLbFalling(n, of),
-            (true, false, None) => State::Up,
-            (true, false, Some((n, of))) => State::Falling(n, of),
-            (false, _, None) => State::Down,
-            (false, _, Some((n, of))) => State::Rising(n, of),
-        }
+        self.record.lock().checked_health()
     }
 
     /// Whether it, or the server that it tracks, is in maintenance.
@@ -663,59 +484,6 @@ impl Server {
                 .follows
                 .as_ref()
                 .is_some_and(|(_, followed)| followed.is_out())
-    }
-
-    /// What is shown of its health.
-    pub(crate) fn health(&self, dialect: Dialect, now: Instant) -> Health {
-        let state = self.state();
-        let record = self.record.lock();
-        let v1_4 = dialect == Dialect::V1_4;
-        let own_check = self.settings().check.is_some() && !self.checks_are_paused();
-        let has_agent = self.settings().agent.is_some() && !self.agent_is_paused();
-        let since_change = now.saturating_duration_since(record.changed);
-        let up = self.is_up();
-        let down_time = if up {
-            record.down_time
-        } else {
-            record.down_time + since_change
-        };
-        let throttle = (record.slowstart > 0 && up && since_change.as_secs() < record.slowstart)
-            .then(|| (since_change.as_secs() * 100 / record.slowstart).max(1) as u32);
-        Health {
-            state,
-            check: own_check.then(|| shown(&record.report, record.checking && !v1_4)),
-            agent: has_agent.then(|| shown(&record.agent_report, record.asking_agent)),
-            agent_up: !record.agent_down,
-            failed_checks: record.failed_checks,
-            failed_responses: record.failed_responses,
-            times_down: record.times_down,
-            since_change,
-            down_time,
-            throttle,
-            progress: own_check.then_some((
-                record.health.level,
-                record.health.rise,
-                record.health.fall,
-            )),
-        }
-    }
-}
-
-/// A report as the statistics show it.
-fn shown(report: &Report, under_way: bool) -> Check {
-    let mut status = report.status.name().to_owned();
-    let mut said = String::from_utf8_lossy(&report.said).into_owned();
-    if under_way {
-        status.insert_str(0, "* ");
-        said.clear();
-    }
-    Check {
-        status: status.into(),
-        code: report.status.has_code().then_some(report.code),
-        duration: (report.status != Status::Initializing && report.status != Status::Observed)
-            .then(|| Duration::from_millis(report.duration_ms)),
-        description: report.status.words().into(),
-        said,
     }
 }
 
