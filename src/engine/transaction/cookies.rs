@@ -253,7 +253,10 @@ impl Transaction {
             && cacheable.is_some_and(|found| found.response && found.cookies);
         if refused {
             let server = self.server_name().unwrap_or("<dispatch>");
-            session.backend_handles().backend.tell_of_cookie_for_all(server);
+            session
+                .backend_handles()
+                .backend
+                .tell_of_cookie_for_all(server);
         }
         !refused
     }
