@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -100,6 +101,17 @@ impl Proxy {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(kill(Pid::from_raw(self.child.id().cast_signed()), signal)?)
+    }
+
+    /// Lets it do nothing until it gets SIGCONT.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        // Its threads go on for a moment after the signal is sent.
+        waitpid(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Some(WaitPidFlag::WUNTRACED),
+        )?;
+        Ok(())
     }
 
     /// All that it printed so far.

@@ -253,7 +253,7 @@ async fn who_only_looks_troubles_no_server() {
         );
         let folder = tempfile::tempdir().expect("a folder");
         let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
-        proxy.signal(Signal::SIGSTOP).expect("stopped");
+        proxy.pause().expect("stopped");
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
         let stream = stream.expect("the system accepts");
         let client = stream.local_addr().expect("connected").to_string();
@@ -270,6 +270,49 @@ async fn who_only_looks_troubles_no_server() {
         };
         assert!(found.contains(" b/<NOSRV> -1/-1/"), "{found}");
         assert!(found.contains(" 0 -- "), "{found}");
+    }
+}
+
+/// `option checkcache`: the backend says which server had its answer kept back, where the backend logs.
+#[tokio::test]
+async fn who_sets_a_cookie_for_all_is_named() {
+    for dialect in ["1.4", "1.8"] {
+        let here = (Ipv4Addr::LOCALHOST, 0);
+        let log = UdpSocket::bind(here).await.expect("a port");
+        let origin = TcpListener::bind(here).await.expect("a port");
+        let (logs, server) = (log.local_addr(), origin.local_addr());
+        let (logs, server) = (logs.expect("bound"), server.expect("bound"));
+        let port = free_port().expect("a free port");
+        let text = format!(
+            "global\n    log {logs} local0\n    nbproc 1\ndefaults\n    mode http\n    \
+             timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n\
+             frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\n\
+             backend b\n    log global\n    option checkcache\n    server s {server}\n"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let _proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
+        let served = async {
+            let (mut stream, _) = origin.accept().await.expect("a connection");
+            let asked = stream.read(&mut [0; 4096]).await.expect("a request");
+            assert!(asked > 0);
+            let answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok";
+            stream.write_all(answer).await.expect("sent");
+        };
+        let steps = [Send(GET)];
+        let (answer, ()) = tokio::join!(ask(port, &steps), served);
+        assert!(answer.starts_with("HTTP/1.0 502 "), "{answer}");
+        let mut line = [0; 2048];
+        let found = loop {
+            let received = timeout(Duration::from_secs(20), log.recv(&mut line)).await;
+            let got = received.expect("in time").expect("a line");
+            let text = String::from_utf8_lossy(&line[..got]).into_owned();
+            if !text.contains(" started.") {
+                break text;
+            }
+        };
+        assert!(found.starts_with("<129>"), "{found}");
+        let words = ": Blocking cacheable cookie in response from instance b, server s.\n";
+        assert!(found.ends_with(words), "{found}");
     }
 }
 

@@ -148,7 +148,8 @@ const MOST_PERCENT: i64 = 25_600;
 
 /// What follows on `maxconn:`. Numbers that are too large lose their upper bits.
 fn maxconn(word: &[u8]) -> Result<u32, &'static str> {
-    let digits = word.strip_prefix(b"-").or(word.strip_prefix(b"+"));
+    let signed = word.strip_prefix(b"-");
+    let digits = signed.or_else(|| word.strip_prefix(b"+"));
     match atol(word) {
         (limit, true) => Ok(limit as u32),
         _ if word.is_empty() => Err("Require <maxconn>."),

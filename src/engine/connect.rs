@@ -1,16 +1,17 @@
 //! From "this backend" to a connected server: who is asked, how often, and what comes of it.
 //!
 //! - `choice`: which server, and the queues; `kept`: connections that are there already;
-//! - `attempt`: one try.
+//! - `attempt`: one try;
+//! - `client`: whether there still is somebody to connect for.
 
 mod attempt;
 mod choice;
+mod client;
 mod kept;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use haproxy_cfg_grammar::Dialect;
@@ -24,6 +25,7 @@ use crate::plan::{Balance, ErrorStatus, Mode, ServerAddress, ServerPort, Way};
 
 use attempt::{Missed, attempt, resolve};
 use choice::{Wish, moved, obtain, preferred};
+use client::Wait;
 use kept::{borrow, go_along, reuse};
 
 /// Why there is no connection to a server.
@@ -43,6 +45,14 @@ impl Failure {
             termination: Termination::new(cause, stage),
             status: Some(ErrorStatus::S503),
             redirect: false,
+        }
+    }
+
+    /// The same, with or without an answer to the client.
+    fn answered(self, answered: bool) -> Self {
+        Self {
+            status: self.status.filter(|_| answered),
+            ..self
         }
     }
 
@@ -171,6 +181,9 @@ pub(crate) async fn connect(
         if matches!(missed, Missed::Refused) && !(elsewhere && easy) {
             rest(session, transaction, Some(&server)).await?;
         }
+        if matches!(missed, Missed::TimedOut) {
+            client::check_patience(session)?;
+        }
     }
 }
 
@@ -181,28 +194,15 @@ async fn rest(
     server: Option<&Server>,
 ) -> Result<(), Failure> {
     let until = session.worker.now() + turn_around(session);
-    // A client of TCP that resets its connection has nobody else to be told apart from.
-    let tcp = session.proxy().mode == Mode::Tcp;
-    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    let http = session.proxy().mode == Mode::Http;
     let mut known = session.client.broken;
     let result = poll_fn(|cx| {
-        // Who owes a part of the request is read from below.
-        let watched = tcp || !transaction.up.body.is_awaited();
-        if !known && watched && client_left(session, cx) && session.client.broken {
+        let polled = client::poll(session, transaction, Wait::Rest, Some(until), cx);
+        if http && !known && session.client.broken && !transaction.up.body.is_awaited() {
             known = true;
-            if tcp {
-                return Poll::Ready(Err(Failure::new(Cause::ClientAbort, Stage::Data)));
-            }
             session.count_reset(server);
-            // 1.4 goes on trying.
-            if !v1_4 {
-                return Poll::Ready(Err(Failure::new(Cause::ClientAbort, Stage::Connect)));
-            }
         }
-        match client_gives_up(session, transaction, cx) {
-            Ok(()) => session.deadline.poll(cx, Some(until)).map(Ok),
-            Err(failure) => Poll::Ready(Err(failure)),
-        }
+        polled
     })
     .await;
     // The attempt that does not come counts all the same.
@@ -292,15 +292,16 @@ fn unreachable(
 }
 
 /// Whether a client that is read from while there is no server was silent for longer than it may, by
-/// the time that the last attempt ended. What HTTP clients have asked for they get all the same.
-fn is_impatient(session: &Session, transaction: &Transaction, ended: Instant) -> bool {
+/// the time that the wait for one ended. What HTTP clients have asked for they get all the same.
+fn is_impatient(session: &Session, transaction: &Transaction, until: Instant) -> bool {
     let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
     let is_read = match session.proxy().mode {
         Mode::Http => transaction.is_client_read(session),
         _ => v1_4,
     };
-    let patience = session.proxy().timeouts.client;
-    is_read && patience.is_some_and(|limit| session.client.active + limit <= ended)
+    let ended = session.client.left || session.client.read_closed;
+    let patience = session.proxy().timeouts.client.filter(|_| !ended);
+    is_read && patience.is_some_and(|limit| session.client.active + limit <= until)
 }
 
 /// Whether one server is as good as another, and there are several: since 1.5 such a request turns
@@ -312,47 +313,6 @@ fn is_easily_replaced(session: &Session, transaction: &Transaction) -> bool {
     );
     let (active, _) = session.backend_handles().backend.usable_servers();
     in_turn && transaction.hash.is_none() && active > 1
-}
-
-/// Whether the client has gone while nobody read from it.
-fn client_left(session: &mut Session, cx: &mut std::task::Context<'_>) -> bool {
-    session.client.poll_watch(cx);
-    session.client.left || session.client.read_closed || session.client.broken
-}
-
-/// Looks after a client while there is no server: with `option abortonclose`, or when it owes a part
-/// of its request, which is received meanwhile. It has gone with a RST, or with a FIN before that part.
-fn client_gives_up(
-    session: &mut Session,
-    transaction: &mut Transaction,
-    cx: &mut std::task::Context<'_>,
-) -> Result<(), Failure> {
-    if session.backend().options.abortonclose && client_left(session, cx) {
-        return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
-    }
-    let up = &mut transaction.up;
-    if !up.body.is_awaited() {
-        return Ok(());
-    }
-    let bufsize = session.generation.plan.global.tune.bufsize as usize;
-    while !session.client.read_closed
-        && up
-            .poll_fill(cx, &mut session.client, &session.worker, bufsize)
-            .is_ready()
-    {}
-    if session.client.broken {
-        return Err(Failure::new(Cause::ClientAbort, Stage::Connect));
-    }
-    let mut body = up.body;
-    // What is wrong with it is found out when it leaves.
-    let known = body.advance(&up.buffer.bytes()[up.scheduled..]);
-    if session.client.read_closed && known.is_ok() && body.is_awaited() {
-        return Err(Failure {
-            status: None,
-            ..Failure::new(Cause::ClientAbort, Stage::Headers)
-        });
-    }
-    Ok(())
 }
 
 /// An address as one of servers.

@@ -360,7 +360,13 @@ impl Transaction {
         self.stick(session, true);
         self.await_body_to_balance(session).await?;
         if session.client.read_closed && !self.serves_who_left(session) {
-            let left = Termination::new(Cause::ClientAbort, Stage::Headers);
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            let stage = if session.client.broken && !v1_4 {
+                Stage::Request
+            } else {
+                Stage::Headers
+            };
+            let left = Termination::new(Cause::ClientAbort, stage);
             return Err(End::new(left, None));
         }
         self.hash_request(session);
@@ -373,9 +379,14 @@ impl Transaction {
         }
     }
 
+    /// Whether there is more to the request than its head.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body != Body::Done
+    }
+
     /// Whether the client is read from while a server is connected to.
     pub(crate) fn is_client_read(&self, session: &Session) -> bool {
-        self.watches_client(session) || self.body != Body::Done
+        self.watches_client(session) || self.has_body()
     }
 
     /// Whether a client that has sent its whole request is still read from. After a POST it is in

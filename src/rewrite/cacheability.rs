@@ -11,6 +11,11 @@ pub struct Cacheability {
     pub cookies: bool,
 }
 
+/// The line in the log about a response that `option checkcache` has kept back.
+pub fn refusal(backend: &str, server: &str) -> String {
+    format!("Blocking cacheable cookie in response from instance {backend}, server {server}.")
+}
+
 /// Reads what the response says to caches. Manual 1.4, section 4.2 "option checkcache".
 pub fn cacheability(head: &Head, bytes: &[u8], status: u16, is_post: bool) -> Cacheability {
     let by_default = matches!(status, 200 | 203 | 206 | 300 | 301 | 410) && !is_post;

@@ -9,7 +9,7 @@ mod line;
 use crate::http1::Head;
 use crate::plan::{Cookie, CookieMode};
 use date::encode;
-use line::Line;
+use line::{Extent, Line};
 
 /// What the request's cookie says about the server: the third letter of the termination state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +132,14 @@ pub fn request(
     }
 }
 
+/// The part of the persistence cookie's value in a request that the application has given.
+pub fn of_application<'v>(settings: &Cookie, value: &'v [u8]) -> &'v [u8] {
+    match memchr::memchr(b'~', value) {
+        Some(at) if settings.mode == CookieMode::Prefix => &value[at + 1..],
+        _ => value,
+    }
+}
+
 /// What the server's cookies of a response become. `server` is the cookie of the server that
 /// answered; `seen` gets every cookie.
 pub fn response(
@@ -154,44 +162,15 @@ pub fn response(
             continue;
         }
         state.sets_cookie = true;
+        let extent = if name.len() == b"Set-Cookie".len() {
+            Extent::One
+        } else {
+            Extent::List
+        };
         let mut line = Line::new(head.line(bytes, index), name.len());
-        let mut place = line.place(true);
-        if !place.has_equals {
-            continue;
-        }
-        line.tighten(&mut place);
-        seen(
-            &line.text[place.name.0..place.name.1],
-            &line.text[place.value.0..place.value.1],
-        );
-        let ours = settings.filter(|cookie| {
-            !state.ignored && line.text[place.name.0..place.name.1] == *cookie.name
-        });
-        if let Some(cookie) = ours {
-            state.response = ResponseCookie::Passive;
-            let insert = cookie.mode == CookieMode::Insert;
-            if cookie.preserve {
-                // The server knows better.
-            } else if insert || (state.direct && cookie.indirect) {
-                head.remove(index);
-                state.response = ResponseCookie::Deleted;
-                continue;
-            } else if let Some(server) = server {
-                let value = match cookie.mode {
-                    CookieMode::Rewrite => place.value.0..place.value.1,
-                    CookieMode::Prefix => place.value.0..place.value.0,
-                    _ => continue,
-                };
-                let mut name = server.to_vec();
-                if cookie.mode == CookieMode::Prefix {
-                    name.push(b'~');
-                }
-                line.text.splice(value, name);
-                line.changed = true;
-                state.response = ResponseCookie::Rewritten;
-            }
-        }
-        if line.changed {
+        if !line.response(extent, settings, server, state, seen) {
+            head.remove(index);
+        } else if line.changed {
             head.replace(index, &line.text);
         }
     }

@@ -10,7 +10,8 @@ use haproxy_cfg_grammar::Dialect;
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags, SocketType};
 
-use super::{Failure, client_gives_up};
+use super::Failure;
+use super::client::{self, Wait};
 use crate::engine::deadline::after;
 use crate::engine::live::{Place, Slot};
 use crate::engine::session::{Life, Link, Session};
@@ -110,13 +111,9 @@ pub(super) async fn attempt(
                 .map(|ready| ready.and_then(|()| socket.take_error()))
         };
         if connected.is_pending() {
-            if session.deadline.poll(cx, limit).is_ready() {
-                return Poll::Ready(Err(Missed::TimedOut));
-            }
             // What the client has gone from is not worth a connection.
-            if let Err(failure) = client_gives_up(session, transaction, cx) {
-                return Poll::Ready(Err(Missed::Client(failure)));
-            }
+            let over = client::poll(session, transaction, Wait::Handshake, limit, cx);
+            return over.map(|over| Err(over.map_or_else(Missed::Client, |()| Missed::TimedOut)));
         }
         connected.map_err(|_| Missed::Refused)
     })

@@ -2,9 +2,10 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
-use super::{Failure, client_left};
+use super::client::{self, Wait};
+use super::{Failure, is_impatient};
 use crate::engine::deadline::after;
 use crate::engine::live::{Ask, Choice, Server, Slot, Ticket, Turn};
 use crate::engine::session::Session;
@@ -117,25 +118,30 @@ async fn wait(
     }
     let timeouts = &session.backend().timeouts;
     let limit = after(session.worker.now(), timeouts.queue.or(timeouts.connect));
-    let gives_up = session.backend().options.abortonclose;
     let got = poll_fn(|cx| {
         if let Poll::Ready(turn) = ticket.poll(cx) {
             return Poll::Ready(Ok(turn));
         }
-        if gives_up && client_left(session, cx) {
-            return Poll::Ready(Err(Cause::ClientAbort));
-        }
-        session
-            .deadline
-            .poll(cx, limit)
-            .map(|()| Err(Cause::ServerTimeout))
+        let over = ready!(client::poll(session, transaction, Wait::Queue, limit, cx));
+        Poll::Ready(Err(over.err()))
     })
     .await;
-    got.map_err(|cause| {
-        session.count_connect_error(ticket.server.as_deref());
-        transaction.timing.assigned = Some(session.worker.now());
+    got.map_err(|given_up| {
+        let failure = given_up.unwrap_or_else(|| {
+            let cause = if is_impatient(session, transaction, session.worker.now()) {
+                Cause::ClientTimeout
+            } else {
+                Cause::ServerTimeout
+            };
+            Failure::new(cause, Stage::Queue)
+        });
+        // Who gets no answer has not been in the queue, as far as the log is concerned.
+        if failure.status.is_some() {
+            session.count_connect_error(ticket.server.as_deref());
+            transaction.timing.assigned = Some(session.worker.now());
+        }
         transaction.server = ticket.server.clone();
-        Failure::new(cause, Stage::Queue)
+        failure
     })
 }
 

@@ -15,11 +15,12 @@ use super::backend::{Woken, wake};
 use super::queue::Turn;
 use super::{Backend, Server};
 use crate::check::agent::{Admin, Saying};
-use crate::check::log::{self, EMERGENCY, Left, Named, News, Reason};
+use crate::check::log::{self, ALERT, EMERGENCY, Left, Named, News, Reason};
 use crate::check::{Change, Health, Report, Status};
 use crate::engine::syslog::Sender;
 use crate::log::Cause;
 use crate::plan::{Plan, Proxy, ProxyId, Severity};
+use crate::rewrite::cacheability;
 
 thread_local! {
     /// Where this thread tells its news.
@@ -109,6 +110,12 @@ impl Backend {
     pub(crate) fn tell_of_no_source(&self) {
         let line = self.with_plan(|plan, proxy| log::no_source(&proxy.name, plan.dialect));
         self.tell(EMERGENCY, &line.unwrap_or_default());
+    }
+
+    /// Says that `option checkcache` has kept back a response of this server.
+    pub(crate) fn tell_of_cookie_for_all(&self, server: &str) {
+        let line = self.with_plan(|_, proxy| cacheability::refusal(&proxy.name, server));
+        self.tell(ALERT, &line.unwrap_or_default());
     }
 
     /// Calls with what the plan in service says of the proxy.

@@ -137,6 +137,8 @@ impl Transaction {
             &mut lookup,
             &mut |name, value| {
                 capture_cookie(captures, name, value, kept);
+                let own = settings.filter(|cookie| *cookie.name == *name);
+                let value = own.map_or(value, |cookie| cookies::of_application(cookie, value));
                 let Some(id) = sessions.and_then(|s| app_session::in_cookie(s, name, value)) else {
                     return false;
                 };
@@ -155,7 +157,9 @@ impl Transaction {
         let mut chosen = chosen.get();
         if let Some(sessions) = sessions {
             let url = self.request.second_word(self.up.buffer.bytes());
-            if let Some(id) = app_session::in_url(sessions, url) {
+            // An identifier that is to be learned is in the cookie, if there is one.
+            let learned = sessions.request_learn && session_id.is_some();
+            if !learned && let Some(id) = app_session::in_url(sessions, url) {
                 if !ignored && let Some(server) = session_server(session, id, anyway) {
                     chosen = Some(server);
                     self.cookies.choose();
@@ -175,6 +179,9 @@ impl Transaction {
         else {
             return;
         };
+        if self.cookies.ignored {
+            return;
+        }
         let now = millis(session.worker.now());
         let Some(key) = Key::of(Value::Text(&id), table.key_type()) else {
             return;
@@ -208,6 +215,8 @@ impl Transaction {
             &mut self.cookies,
             &mut |name, value| {
                 capture_cookie(captures, name, value, kept);
+                let is_own = settings.is_some_and(|cookie| *cookie.name == *name);
+                let sessions = sessions.filter(|_| !is_own);
                 if let Some(id) = sessions.and_then(|s| app_session::in_cookie(s, name, value)) {
                     *session_id = Some(id);
                 }
@@ -239,9 +248,17 @@ impl Transaction {
             self.response.append(b"Cache-control: private");
             cacheable = None;
         }
-        !(checks
+        let refused = checks
             && self.cookies.sets_cookie
-            && cacheable.is_some_and(|found| found.response && found.cookies))
+            && cacheable.is_some_and(|found| found.response && found.cookies);
+        if refused {
+            let server = self.server_name().unwrap_or("<dispatch>");
+            session
+                .backend_handles()
+                .backend
+                .tell_of_cookie_for_all(server);
+        }
+        !refused
     }
 
     /// The `cookie` of the server that was chosen.

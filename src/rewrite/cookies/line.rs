@@ -2,8 +2,19 @@
 //! it is.
 
 use super::date::decode;
-use super::{Lookup, RequestCookie, State};
+use super::{Lookup, RequestCookie, ResponseCookie, State};
 use crate::plan::{Cookie, CookieMode};
+
+/// Which cookies a header line holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// `Cookie`: commas and semicolons stand between them.
+    Pairs,
+    /// `Set-Cookie`: one, and everything behind it are its attributes.
+    One,
+    /// `Set-Cookie2`: commas stand between them, semicolons between their attributes.
+    List,
+}
 
 /// One line, edited in place.
 pub(super) struct Line {
@@ -15,12 +26,12 @@ pub(super) struct Line {
 
 /// Where a cookie is in a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) name: (usize, usize),
-    pub(super) value: (usize, usize),
+struct Place {
+    name: (usize, usize),
+    value: (usize, usize),
     /// The delimiter after it, or the end.
     next: usize,
-    pub(super) has_equals: bool,
+    has_equals: bool,
 }
 
 impl Line {
@@ -44,7 +55,7 @@ impl Line {
         let mut delete_from: Option<usize> = None;
         let mut preserve = false;
         while self.previous < self.text.len() {
-            let mut place = self.place(false);
+            let mut place = self.place(Extent::Pairs);
             let first = self.text.get(place.name.0);
             // Attributes of the cookie before them go with it.
             if first == Some(&b'$') {
@@ -53,22 +64,18 @@ impl Line {
             }
             if place.has_equals {
                 self.tighten(&mut place);
-                let chosen = seen(
-                    &self.text[place.name.0..place.name.1],
-                    &self.text[place.value.0..place.value.1],
-                );
-                if chosen {
-                    state.choose();
-                }
             }
-            let ours = settings.filter(|cookie| {
-                place.has_equals && self.text[place.name.0..place.name.1] == *cookie.name
-            });
-            if let Some(cookie) = ours {
-                let value = self.text[place.value.0..place.value.1].to_vec();
-                let server = self.judge(cookie, &value, now, state, lookup);
+            let name = &self.text[place.name.0..place.name.1];
+            let value = &self.text[place.value.0..place.value.1];
+            let value_len = value.len();
+            let ours = settings.filter(|cookie| place.has_equals && *name == *cookie.name);
+            let judged = ours.map(|cookie| self.judge(cookie, value, now, state, lookup));
+            if place.has_equals && seen(name, value) {
+                state.choose();
+            }
+            if let (Some(cookie), Some(server)) = (ours, judged) {
                 if cookie.mode == CookieMode::Prefix {
-                    if server < value.len() {
+                    if server < value_len {
                         // The server's own part is what it gave.
                         self.cut(place.value.0, place.value.0 + server + 1, &mut place.next);
                         delete_from = None;
@@ -97,6 +104,67 @@ impl Line {
             self.remove(from, self.text.len());
         }
         true
+    }
+
+    /// What becomes of the cookies that a server sets. Answers whether the line stays.
+    pub(super) fn response(
+        &mut self,
+        extent: Extent,
+        settings: Option<&Cookie>,
+        server: Option<&[u8]>,
+        state: &mut State,
+        seen: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> bool {
+        while self.previous < self.text.len() {
+            let mut place = self.place(extent);
+            if !place.has_equals {
+                self.previous = place.next;
+                continue;
+            }
+            self.tighten(&mut place);
+            seen(
+                &self.text[place.name.0..place.name.1],
+                &self.text[place.value.0..place.value.1],
+            );
+            let ours = settings.filter(|cookie| {
+                !state.ignored && self.text[place.name.0..place.name.1] == *cookie.name
+            });
+            if let Some(cookie) = ours {
+                state.response = ResponseCookie::Passive;
+                let insert = cookie.mode == CookieMode::Insert;
+                if cookie.preserve {
+                    // The server knows better.
+                } else if insert || (state.direct && cookie.indirect) {
+                    state.response = ResponseCookie::Deleted;
+                    let is_first = self.text[self.previous] == b':';
+                    if is_first && place.next == self.text.len() {
+                        return false;
+                    }
+                    place.next = self.remove(self.previous, place.next).1;
+                } else if let Some(server) = server {
+                    self.rewrite(cookie, server, &mut place, state);
+                }
+            }
+            self.previous = place.next;
+        }
+        true
+    }
+
+    /// Lets the server's cookie name the server, alone or before its value.
+    fn rewrite(&mut self, cookie: &Cookie, server: &[u8], place: &mut Place, state: &mut State) {
+        let mut name = server.to_vec();
+        let replaced = match cookie.mode {
+            CookieMode::Rewrite => place.value.0..place.value.1,
+            CookieMode::Prefix => {
+                name.push(b'~');
+                place.value.0..place.value.0
+            }
+            CookieMode::Insert | CookieMode::Passive => return,
+        };
+        place.next = place.next + name.len() - replaced.len();
+        self.text.splice(replaced, name);
+        self.changed = true;
+        state.response = ResponseCookie::Rewritten;
     }
 
     /// What a persistence cookie's value leads to, and how long the server's name in it is.
@@ -182,9 +250,14 @@ impl Line {
         end
     }
 
-    /// The cookie after `previous`. In a response it ends with its attributes.
-    pub(super) fn place(&self, response: bool) -> Place {
+    /// The cookie after `previous`.
+    fn place(&self, extent: Extent) -> Place {
         let text = &self.text;
+        let next = |end: usize| match extent {
+            Extent::Pairs => end,
+            Extent::One => text.len(),
+            Extent::List => unquoted(text, end, |byte| byte == b','),
+        };
         let blank = |at: usize| matches!(text[at], b' ' | b'\t');
         let mut start = self.previous + 1;
         while start < text.len() && blank(start) {
@@ -200,11 +273,10 @@ impl Line {
             equals += 1;
         }
         if text.get(equals) != Some(&b'=') {
-            let next = if response { text.len() } else { equals };
             return Place {
                 name: (start, name_end),
                 value: (equals, equals),
-                next,
+                next: next(equals),
                 has_equals: false,
             };
         }
@@ -212,8 +284,7 @@ impl Line {
         while value < text.len() && blank(value) {
             value += 1;
         }
-        let end = value_end(text, value);
-        let next = if response { text.len() } else { end };
+        let end = unquoted(text, value, |byte| matches!(byte, b',' | b';'));
         let mut trimmed = end;
         while trimmed > value && blank(trimmed - 1) {
             trimmed -= 1;
@@ -221,13 +292,13 @@ impl Line {
         Place {
             name: (start, name_end),
             value: (value, trimmed),
-            next,
+            next: next(end),
             has_equals: true,
         }
     }
 
     /// Takes out the blanks around the equals sign, so that name and value are one text.
-    pub(super) fn tighten(&mut self, place: &mut Place) {
+    fn tighten(&mut self, place: &mut Place) {
         let after = place.value.0 - (place.name.1 + 1);
         if after == 0 {
             return;
@@ -292,15 +363,15 @@ impl Line {
     }
 }
 
-/// Where a cookie's value ends: at a delimiter that is not quoted.
-fn value_end(text: &[u8], from: usize) -> usize {
+/// The first delimiter from there on that is not quoted, or the end.
+fn unquoted(text: &[u8], from: usize, is_delimiter: impl Fn(u8) -> bool) -> usize {
     let mut quoted = false;
     let mut at = from;
     while at < text.len() {
         match text[at] {
             b'\\' if quoted => at += 1,
             b'"' => quoted = !quoted,
-            b',' | b';' if !quoted => return at,
+            byte if !quoted && is_delimiter(byte) => return at,
             _ => {}
         }
         at += 1;

@@ -100,6 +100,50 @@ fn all(lines: &[(Vec<Pair>, String)]) -> impl Iterator<Item = Pair> {
     lines.iter().flat_map(|(pairs, _)| pairs.iter().cloned())
 }
 
+#[test]
+fn a_line_can_set_several_cookies() {
+    for (mode, line, expected) in [
+        (CookieMode::Rewrite, "a=b, SRV=v", Some("a=b, SRV=s")),
+        (
+            CookieMode::Rewrite,
+            "SRV=v;P=\"x,y\", SRV = w",
+            Some("SRV=s;P=\"x,y\", SRV=s"),
+        ),
+        (CookieMode::Prefix, "a;x=y,SRV=v", Some("a;x=y,SRV=s~v")),
+        (
+            CookieMode::Passive,
+            "a = b; x = y, SRV = v",
+            Some("a=b; x = y, SRV=v"),
+        ),
+        (
+            CookieMode::Insert,
+            "a=b; p=q, SRV=v; P=/, c=d",
+            Some("a=b; p=q, c=d"),
+        ),
+        (CookieMode::Insert, "a=b , SRV = v ,c=d", Some("a=b, c=d")),
+        (CookieMode::Insert, "SRV=\"v,w\", a=b", Some("a=b")),
+        (CookieMode::Insert, "a=b, SRV=v", Some("a=b")),
+        (CookieMode::Insert, ", SRV=v", Some("")),
+        (CookieMode::Insert, "SRV=v; x, SRV=w", None),
+    ] {
+        let line_text = format!("HTTP/1.1 200 OK\r\nSet-Cookie2: {line}\r\n");
+        let (mut head, bytes) = head(Kind::Response, &line_text);
+        let mut state = State::default();
+        let settings = cookie(mode);
+        let server = Some(&b"s"[..]);
+        response(
+            &mut head,
+            &bytes,
+            Some(&settings),
+            server,
+            &mut state,
+            &mut |_, _| {},
+        );
+        let left = values(&head, &bytes, Kind::Response, "Set-Cookie2");
+        assert_eq!(left.first().map(String::as_str), expected, "{line}");
+    }
+}
+
 fn edited_request(lines: &[(Vec<Pair>, String)], settings: &Cookie) -> Vec<Pair> {
     let mut text = String::from("GET / HTTP/1.1\r\nHost: h\r\n");
     for (pairs, between) in lines {
