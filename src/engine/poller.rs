@@ -287,21 +287,44 @@ pub(super) fn await_news(cx: &Context<'_>, watch: Watch) {
     });
 }
 
+/// What [`arrived`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Bytes.
+    pub(super) len: usize,
+    /// There may be more behind them, which a receive would find.
+    pub(super) more: bool,
+}
+
 /// Takes what the poller has received. `None` when that is nothing, and a receive is worth a try.
 ///
 /// # Errors
 /// That of a call that was made for the task.
-pub(super) fn arrived(watch: Watch, room: &mut [u8]) -> io::Result<Option<usize>> {
+pub(super) fn arrived(watch: Watch, room: &mut [u8]) -> io::Result<Option<Taken>> {
     with(|poller| {
         let mut entries = poller.entries.borrow_mut();
         let Some(entry) = entries.get_mut(watch.0 as usize) else {
             return Ok(None);
         };
-        if let Some(error) = entry.failure.take() {
-            return Err(error.into());
+        match poller.arrivals.borrow_mut().take(watch.0, entry, room) {
+            Some(len) => Ok(Some(Taken {
+                len,
+                more: entry.ready & READ != 0 && !entry.has_arrived(),
+            })),
+            // What came before a connection broke can be had, as it can of the system.
+            None => entry.failure.take().map_or(Ok(None), |e| Err(e.into())),
         }
-        Ok(poller.arrivals.borrow_mut().take(watch.0, entry, room))
     })
+}
+
+/// Keeps the error of a call for whoever makes the next.
+pub(super) fn fail(watch: Watch, error: Errno) {
+    let _ = with(|poller| {
+        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
+            entry.failure = Some(error);
+        }
+        Ok(())
+    });
 }
 
 /// Why a call failed that was made for the task.

@@ -127,11 +127,16 @@ impl Socket {
     /// Receives what is there into `room`, which must not be empty; 0 is the end of the stream.
     /// `None` when nothing is there: then [`Socket::poll_to_recv`] is to be asked again.
     pub(crate) fn try_recv(&mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut held = 0;
         if let Some(watch) = self.watch
-            && let Some(n) = poller::arrived(watch, room)?
+            && let Some(taken) = poller::arrived(watch, room)?
         {
-            return Ok(Some(n));
+            held = taken.len;
+            if !taken.more || held == room.len() {
+                return Ok(Some(held));
+            }
         }
+        let room = &mut room[held..];
         loop {
             match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
                 Ok((_, n)) => {
@@ -141,17 +146,23 @@ impl Socket {
                         Some(_) => {}
                         None => self.drained = drained,
                     }
-                    return Ok(Some(n));
+                    return Ok(Some(held + n));
                 }
                 Err(Errno::AGAIN) => {
                     match self.watch {
                         Some(watch) => poller::blocked(watch, Direction::Read),
                         None => self.drained = true,
                     }
-                    return Ok(None);
+                    return Ok((held > 0).then_some(held));
                 }
                 Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => match self.watch {
+                    Some(watch) if held > 0 => {
+                        poller::fail(watch, error);
+                        return Ok(Some(held));
+                    }
+                    _ => return Err(error.into()),
+                },
             }
         }
     }
