@@ -130,6 +130,8 @@ struct Poller {
     /// Who is to be woken after the next look at events.
     later: RefCell<Vec<Waker>>,
     busy: Cell<bool>,
+    /// The number of this round.
+    number: Cell<u64>,
 }
 
 thread_local! {
@@ -155,6 +157,7 @@ pub(super) fn install() -> io::Result<()> {
             departures: RefCell::default(),
             later: RefCell::default(),
             busy: Cell::new(false),
+            number: Cell::new(0),
         });
     });
     Ok(())
@@ -202,9 +205,8 @@ fn add(fd: impl AsFd, direction: Direction, stream: Option<Rc<OwnedFd>>) -> io::
 /// whether something has arrived that nobody has taken.
 pub(super) fn forget(watch: Watch) -> bool {
     let gone = with(|poller| {
-        poller.send_posted_by(watch);
         let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(watch.0 as usize) else {
+        let Some(entry) = poller.settled(&mut entries, watch) else {
             return Ok((false, None, None));
         };
         let unread = poller.arrivals.borrow_mut().drop_of(watch.0, entry);
@@ -360,9 +362,8 @@ pub(super) fn poll_post(
     second: &[u8],
 ) -> Poll<io::Result<bool>> {
     let posted = with(|poller| {
-        poller.send_posted_by(watch);
         let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(watch.0 as usize) else {
+        let Some(entry) = poller.settled(&mut entries, watch) else {
             return Ok(Some(false));
         };
         if let Some(error) = entry.failure.take() {
@@ -394,9 +395,8 @@ pub(super) fn poll_post(
 /// that has left.
 pub(super) fn poll_posted(cx: &Context<'_>, watch: Watch) -> bool {
     with(|poller| {
-        poller.send_posted_by(watch);
         let mut entries = poller.entries.borrow_mut();
-        let entry = entries.get_mut(watch.0 as usize);
+        let entry = poller.settled(&mut entries, watch);
         let held = entry.filter(|entry| entry.held.is_some());
         Ok(held.map(|entry| entry.wake(cx, WRITE)).is_none())
     })
@@ -406,9 +406,8 @@ pub(super) fn poll_posted(cx: &Context<'_>, watch: Watch) -> bool {
 /// Sends what the socket has posted. `true` when some of it is held, and will be followed by a FIN.
 pub(super) fn end(watch: Watch) -> bool {
     with(|poller| {
-        poller.send_posted_by(watch);
         let mut entries = poller.entries.borrow_mut();
-        let entry = entries.get_mut(watch.0 as usize);
+        let entry = poller.settled(&mut entries, watch);
         let held = entry.and_then(|entry| entry.held.as_mut());
         Ok(held.map(|held| held.end()).is_some())
     })
@@ -418,8 +417,7 @@ pub(super) fn end(watch: Watch) -> bool {
 /// Sends what the socket has posted, and drops what the kernel does not take: a RST comes next.
 pub(super) fn abandon(watch: Watch) {
     let _ = with(|poller| {
-        poller.send_posted_by(watch);
-        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
+        if let Some(entry) = poller.settled(&mut poller.entries.borrow_mut(), watch) {
             entry.held = None;
         }
         Ok(())
@@ -501,6 +499,12 @@ pub(super) fn later(cx: &Context<'_>) -> bool {
     .unwrap_or(false)
 }
 
+/// The number of the round whose tasks run now; `None` when the thread is not busy, and tasks run
+/// at any time.
+pub(super) fn round() -> Option<u64> {
+    with(|poller| Ok(poller.busy.get().then(|| poller.number.get()))).unwrap_or(None)
+}
+
 /// Turns events into wake-ups, for as long as the thread lives.
 ///
 /// # Errors
@@ -537,7 +541,10 @@ impl Poller {
     /// Sends what was posted, takes what the kernel reports now, receives for those who wait to,
     /// and wakes them. Answers how many events there were.
     fn round(&self, events: &mut Vec<Event>) -> io::Result<usize> {
-        self.send_posted();
+        let mut departures = self.departures.borrow_mut();
+        departures.send(&self.epoll, &mut self.entries.borrow_mut());
+        drop(departures);
+        self.number.set(self.number.get() + 1);
         events.clear();
         let now = Timespec::default();
         match epoll::wait(
@@ -592,20 +599,13 @@ impl Poller {
         Ok(events.len())
     }
 
-    /// Sends what was posted.
-    fn send_posted(&self) {
-        let mut departures = self.departures.borrow_mut();
-        departures.send(&self.epoll, &mut self.entries.borrow_mut());
-    }
-
-    /// Sends what was posted when some of it is from that socket.
-    fn send_posted_by(&self, watch: Watch) {
-        let entries = self.entries.borrow();
-        let posted = entries.get(watch.0 as usize).is_some_and(|e| e.posted);
-        drop(entries);
-        if posted {
-            self.send_posted();
+    /// The entry of a socket, all that it has posted sent.
+    fn settled<'a>(&self, entries: &'a mut Slab<Entry>, watch: Watch) -> Option<&'a mut Entry> {
+        let number = watch.0 as usize;
+        if entries.get(number)?.posted {
+            self.departures.borrow_mut().send(&self.epoll, entries);
         }
+        entries.get_mut(number)
     }
 }
 
