@@ -241,7 +241,7 @@ pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Res
         error?;
         let mut rest = question;
         while !rest.is_empty() {
-            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false)).await?;
+            let sent = poll_fn(|cx| socket.poll_send_now(cx, rest, &[], false)).await?;
             rest = &rest[sent..];
         }
         let mut room = [0; 512];
@@ -285,7 +285,7 @@ impl Conversation<'_> {
     async fn send(&self, socket: &mut Socket, bytes: &[u8], until: Instant) -> Result<(), Report> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false));
+            let sent = poll_fn(|cx| socket.poll_send_now(cx, rest, &[], false));
             match timeout_at(until, sent).await {
                 Ok(Ok(n)) => rest = &rest[n..],
                 Ok(Err(error)) => return Err(self.broken(&error)),
