@@ -180,10 +180,10 @@ impl Deed {
                 settings.agent.is_some()
             }
             Self::Agent(up) => {
-                if settings.agent.is_some() {
+                if server.asks_agent() {
                     backend.set_agent(server, up);
                 }
-                settings.agent.is_some()
+                server.asks_agent()
             }
         }
     }

@@ -42,6 +42,8 @@ pub enum News {
     Ready {
         /// It gets no new clients all the same.
         drained: bool,
+        /// It is up.
+        up: bool,
     },
     /// An administrator lets it get no new clients.
     Drain {
@@ -130,8 +132,12 @@ pub fn change(
         News::Maintenance { .. } if v1_4 => write!(line, " is DOWN for maintenance"),
         News::Maintenance { .. } => write!(line, " is going DOWN for maintenance"),
         News::Ready { .. } if v1_4 => write!(line, " is UP (leaving maintenance)"),
-        News::Ready { drained: true } => write!(line, " is UP/DRAIN (leaving forced maintenance)"),
-        News::Ready { .. } => write!(line, " is UP/READY (leaving forced maintenance)"),
+        News::Ready { drained, up } => write!(
+            line,
+            " is {}/{} (leaving forced maintenance)",
+            if up { "UP" } else { "DOWN" },
+            if drained { "DRAIN" } else { "READY" },
+        ),
     };
     match reason {
         Reason::Check(report) => line += &words(report),
@@ -220,9 +226,28 @@ pub fn none_left(backend: &str, role: Role) -> String {
     format!("{word} {backend} has no server available!")
 }
 
+/// Who was asked how a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The server itself.
+    Server,
+    /// Its agent.
+    Agent,
+}
+
 /// `option log-health-checks`: the line about a check that has moved something. `after` is the
-/// health that follows from it.
-pub fn checked(of: Named<'_>, report: &Report, after: &Health) -> String {
+/// health that follows from it; a server that is `drained` by its weight is called so.
+pub fn checked(
+    of: Named<'_>,
+    asked: Asked,
+    report: &Report,
+    after: &Health,
+    drained: bool,
+) -> String {
+    let check = match asked {
+        Asked::Server => "Health",
+        Asked::Agent => "Agent",
+    };
     let kind = if of.is_backup { "backup " } else { "" };
     let result = match report.status {
         Status::L7Conditional => "conditionally succeeded",
@@ -230,12 +255,13 @@ pub fn checked(of: Named<'_>, report: &Report, after: &Health) -> String {
         _ => "failed",
     };
     let (step, of_steps, state) = if after.is_up() {
-        (after.level - after.rise + 1, after.fall, "UP")
+        let state = if drained { "DRAIN" } else { "UP" };
+        (after.level - after.rise + 1, after.fall, state)
     } else {
         (after.level, after.rise, "DOWN")
     };
     format!(
-        "Health check for {kind}server {}/{} {result}{}, status: {step}/{of_steps} {state}.",
+        "{check} check for {kind}server {}/{} {result}{}, status: {step}/{of_steps} {state}.",
         of.backend,
         of.server,
         words(report)
@@ -323,7 +349,10 @@ mod tests {
                 "<1>Server be/a is DOWN for maintenance.",
             ),
             (
-                News::Ready { drained: false },
+                News::Ready {
+                    drained: false,
+                    up: true,
+                },
                 Reason::Administrator,
                 left(1, 0),
                 Dialect::V1_8,
@@ -340,7 +369,7 @@ mod tests {
         let mut health = Health::new(2, 2);
         health.pass(false);
         let report = Report::new(Status::L4Ok);
-        let line = checked(A, &report, &health);
+        let line = checked(A, Asked::Server, &report, &health, false);
         assert_eq!(
             line,
             "Health check for server be/a succeeded, reason: Layer4 check passed, check duration: \

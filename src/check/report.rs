@@ -177,9 +177,9 @@ fn until(text: &[u8], end: impl Fn(u8) -> bool) -> Vec<u8> {
     bytes.take_while(|byte| !end(*byte)).take(LONGEST).collect()
 }
 
-/// The text without spaces before it.
+/// The text without spaces and tabs before it.
 pub(super) fn trimmed(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| *byte != b' ');
+    let start = text.iter().position(|byte| !matches!(byte, b' ' | b'\t'));
     &text[start.unwrap_or(text.len())..]
 }
 

@@ -11,16 +11,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use haproxy_cfg_grammar::Dialect;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::generation::Generation;
-use super::live::{Backend, Place, Server};
+use super::live::{Backend, Due, Place, Server};
 use super::target::Target;
-use crate::check::{Obstacle, Program, Report, ServerState, agent, pace, server_state};
-use crate::plan::{Agent, Plan, Proxy, ProxyId, ServerCheck, Source};
+use crate::check::{Obstacle, Program, Report, ServerState, pace, server_state};
+use crate::plan::{Plan, Proxy, ProxyId, ServerCheck, Source};
 
+mod agent;
 mod conversation;
 
+use agent::Asked;
 use conversation::{Conversation, Limits};
 
 /// A server that is checked.
@@ -41,18 +43,14 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// Checks the servers of a generation until dropped.
 pub(crate) async fn run(generation: Arc<Generation>) {
     let mut tasks = JoinSet::new();
-    for checked in schedule(&generation) {
-        tasks.spawn_local(watch(checked));
+    for duty in schedule(&generation) {
+        match duty {
+            Duty::Check(checked) => tasks.spawn_local(watch(checked)),
+            Duty::Agent(asked) => tasks.spawn_local(asked.watch()),
+        };
     }
     let handles = generation.all_handles();
     for (proxy, handles) in generation.plan.proxies.iter().zip(handles) {
-        let agents = proxy.servers.iter().zip(&handles.servers);
-        for (server, live) in agents.filter(|_| !proxy.disabled) {
-            if let Some(agent) = &server.agent {
-                let (backend, live) = (Arc::clone(&handles.backend), Arc::clone(live));
-                tasks.spawn_local(ask_agent(backend, live, agent.clone()));
-            }
-        }
         let slow = |server: &crate::plan::Server| server.slowstart.is_some();
         if !proxy.disabled && proxy.servers.iter().any(slow) {
             tasks.spawn_local(warm_up(Arc::clone(&handles.backend)));
@@ -62,12 +60,37 @@ pub(crate) async fn run(generation: Arc<Generation>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// The servers that are checked, each with the time of its next check: those that had none yet are
-/// spread so that they do not all come at once.
-fn schedule(generation: &Generation) -> Vec<Checked> {
+/// What is done again and again for a server.
+enum Duty {
+    /// It is checked.
+    Check(Checked),
+    /// Its agent is asked.
+    Agent(Asked),
+}
+
+impl Duty {
+    fn interval(&self) -> Duration {
+        match self {
+            Self::Check(checked) => checked.interval(),
+            Self::Agent(asked) => asked.agent.inter,
+        }
+    }
+
+    /// When it is due.
+    fn next(&self) -> &Due {
+        match self {
+            Self::Check(checked) => &checked.server.next_check,
+            Self::Agent(asked) => &asked.server.next_question,
+        }
+    }
+}
+
+/// The servers that are checked and the agents that are asked, each with the time of its next turn:
+/// those that had none yet are spread so that they do not all come at once.
+fn schedule(generation: &Generation) -> Vec<Duty> {
     let plan = &generation.plan;
     let mut all = Vec::new();
-    let now = Instant::now();
+    let began = Instant::now();
     for (id, (proxy, handles)) in plan
         .proxies
         .iter()
@@ -79,61 +102,46 @@ fn schedule(generation: &Generation) -> Vec<Checked> {
         }
         for (server, live) in proxy.servers.iter().zip(&handles.servers) {
             if let Some(check) = &server.check {
-                all.push(Checked {
+                all.push(Duty::Check(Checked {
                     plan: Arc::clone(plan),
                     proxy: ProxyId(id as u32),
                     backend: Arc::clone(&handles.backend),
                     server: Arc::clone(live),
                     program: Arc::clone(&handles.check),
                     check: check.clone(),
-                    began: now,
-                });
+                    began,
+                }));
+            }
+            if let Some(agent) = &server.agent {
+                all.push(Duty::Agent(Asked {
+                    backend: Arc::clone(&handles.backend),
+                    server: Arc::clone(live),
+                    agent: agent.clone(),
+                    spread_percent: plan.global.spread_checks,
+                    began,
+                }));
             }
         }
     }
-    let interval = |checked: &Checked| checked.interval();
-    let window = pace::start_window(all.iter().map(interval));
+    let window = pace::start_window(all.iter().map(Duty::interval));
     let count = all.len() as u64;
-    for (index, checked) in all.iter().enumerate() {
-        if checked.server.due().is_none() {
-            let after = pace::first(checked.interval(), window, index as u64, count);
-            checked
-                .server
-                .set_due(now + pace::together(after, checked.interval()));
+    for (index, duty) in all.iter().enumerate() {
+        if duty.next().at().is_none() {
+            let interval = duty.interval();
+            let after = pace::first(interval, window, index as u64, count);
+            duty.next().set(began + pace::together(after, interval));
         }
     }
     all
 }
 
-/// Asks the agent of a server, again and again. One that cannot be asked changes nothing.
-async fn ask_agent(backend: Arc<Backend>, server: Arc<Server>, agent: Agent) {
-    loop {
-        let until = Instant::now() + agent.inter;
-        let ip = agent.addr.or_else(|| server.address().ip);
-        let target = match (server.place(), agent.addr) {
-            (Place::Unix(socket), None) => Target::Unix(socket),
-            _ => {
-                let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-                Target::Internet(SocketAddr::new(ip, agent.port))
-            }
-        };
-        if server.agent_is_paused() {
-            tokio::time::sleep(agent.inter).await;
-            continue;
-        }
-        let began = Instant::now();
-        server.agent_begins();
-        let heard = Box::pin(conversation::ask(&target, &agent.send, until)).await;
-        let saying = heard.as_ref().ok().and_then(|said| agent::parse(said));
-        let report = heard.map(|said| agent::report(&said, saying.as_ref()));
-        let mut report = report.unwrap_or_else(|failure| failure);
-        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(saying) = saying {
-            backend.agent_says(&server, &saying, &report);
-        }
-        server.agent_ends(report);
-        tokio::time::sleep(agent.inter).await;
-    }
+/// When a turn that is over now is to be followed by the next one. `began` is a moment that all have
+/// in common.
+fn next_turn(began: Instant, interval: Duration, spread_percent: u8) -> Instant {
+    let random = if spread_percent > 0 { random() } else { 0 };
+    let pause = pace::spread(interval, spread_percent, random);
+    let after = Instant::now().saturating_duration_since(began) + pause;
+    began + pace::together(after, interval)
 }
 
 async fn warm_up(backend: Arc<Backend>) {
@@ -150,12 +158,7 @@ async fn watch(checked: Checked) {
     let server = &checked.server;
     let mut read = Vec::new();
     loop {
-        let due = server.due().unwrap_or_else(Instant::now);
-        tokio::select! {
-            biased;
-            () = server.hurried() => continue,
-            () = sleep_until(due) => {}
-        }
+        server.next_check.come().await;
         // A server in maintenance is left alone.
         if !server.is_in_maintenance() && !server.checks_are_paused() {
             // A conversation is large, and rare.
@@ -164,11 +167,8 @@ async fn watch(checked: Checked) {
             }
         }
         let percent = checked.plan.global.spread_checks;
-        let random = if percent > 0 { random() } else { 0 };
-        let interval = checked.interval();
-        let pause = pace::spread(interval, percent, random);
-        let after = Instant::now().saturating_duration_since(checked.began) + pause;
-        server.set_due(checked.began + pace::together(after, interval));
+        let next = next_turn(checked.began, checked.interval(), percent);
+        server.next_check.set(next);
     }
 }
 

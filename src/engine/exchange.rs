@@ -202,9 +202,9 @@ impl Exchange {
         };
         let tune = &session.generation.plan.global.tune;
         let limit = match self.response {
-            Response::Awaited => tune.bufsize - tune.maxrewrite,
-            Response::Begun => tune.bufsize,
-        } as usize;
+            Response::Awaited => tune.unreserved(),
+            Response::Begun => tune.bufsize as usize,
+        };
         let mut moved = false;
         let server = &mut link.side;
         // Nothing can come before the request has gone, except when the server does not wait.
@@ -295,9 +295,6 @@ impl Exchange {
             |cause, stage, status| Some(Outcome::Failed(Termination::new(cause, stage), status));
         let (up, down) = (&transaction.up, &transaction.down);
         if self.tunnel {
-            if client.broken && server.read_closed && !server.broken {
-                return Some(self.closed());
-            }
             if client.broken {
                 return failed(Cause::ClientAbort, Stage::Data, None);
             }

@@ -147,6 +147,7 @@ impl Flow {
         limit: usize,
     ) -> Poll<usize> {
         if self.may_splice()
+            && !from.socket.has_arrived()
             && let Some(result) = self.poll_splice(cx, from, worker)
         {
             return result;
@@ -278,7 +279,7 @@ impl Flow {
         to: &mut Socket,
     ) -> Poll<io::Result<()>> {
         let (head, body) = self.pending();
-        let n = ready!(to.poll_send(cx, head, body, false))?;
+        let n = ready!(to.poll_send_now(cx, head, body, false))?;
         self.has_left(n);
         Poll::Ready(Ok(()))
     }

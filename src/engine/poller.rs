@@ -9,18 +9,31 @@
 //! expects an answer soon asks with [`later`] to be woken after all others have run and the
 //! events were looked at once more. On a busy thread the answer is there by then, and neither a
 //! failed receive nor a registration was needed.
+//!
+//! On a busy thread a round does the work of many tasks in one go: it sends what they have posted
+//! ([`departures`]), asks for events, and receives for those that wait to ([`arrivals`]).
+
+mod arrivals;
+mod departures;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
 use slab::Slab;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use arrivals::{Arrivals, Arrived};
+use departures::{Departures, Held, Progress};
 
 /// What can be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +65,52 @@ struct Entry {
     wanted: u8,
     /// What the kernel reports.
     watched: u8,
+    /// The task waits to receive, and for nothing else there is to read.
+    receives: bool,
+    /// A message of it waits for the next round.
+    posted: bool,
+    arrived: Arrived,
+    /// Why a call failed that was made for the task.
+    failure: Option<Errno>,
     waker: Option<Waker>,
+    /// The socket, when the poller may send and receive for it.
+    fd: Option<Rc<OwnedFd>>,
+    held: Option<Box<Held>>,
 }
 
 impl Entry {
+    fn new(watched: u8, fd: Option<Rc<OwnedFd>>) -> Self {
+        Self {
+            ready: 0,
+            wanted: 0,
+            watched,
+            receives: false,
+            posted: false,
+            arrived: Arrived::Nothing,
+            failure: None,
+            waker: None,
+            fd,
+            held: None,
+        }
+    }
+
+    /// Whether something can be taken from [`Arrivals`].
+    fn has_arrived(&self) -> bool {
+        self.arrived != Arrived::Nothing
+    }
+
+    /// Has the kernel report these as well.
+    fn watch_more(&mut self, epoll: &OwnedFd, number: u32, bits: u8) -> Result<(), Errno> {
+        if self.watched & bits != bits
+            && let Some(fd) = &self.fd
+        {
+            self.watched |= bits;
+            let data = EventData::new_u64(u64::from(number));
+            epoll::modify(epoll, fd, data, flags(self.watched))?;
+        }
+        Ok(())
+    }
+
     /// Has the task woken when one of these is reported.
     fn wake(&mut self, cx: &Context<'_>, bits: u8) {
         self.wanted |= bits;
@@ -70,9 +125,13 @@ impl Entry {
 struct Poller {
     epoll: OwnedFd,
     entries: RefCell<Slab<Entry>>,
+    arrivals: RefCell<Arrivals>,
+    departures: RefCell<Departures>,
     /// Who is to be woken after the next look at events.
     later: RefCell<Vec<Waker>>,
     busy: Cell<bool>,
+    /// The number of this round.
+    number: Cell<u64>,
 }
 
 thread_local! {
@@ -94,8 +153,11 @@ pub(super) fn install() -> io::Result<()> {
         cell.get_or_init(|| Poller {
             epoll,
             entries: RefCell::default(),
+            arrivals: RefCell::new(Arrivals::new()),
+            departures: RefCell::default(),
             later: RefCell::default(),
             busy: Cell::new(false),
+            number: Cell::new(0),
         });
     });
     Ok(())
@@ -115,6 +177,18 @@ fn with<T>(f: impl FnOnce(&Poller) -> io::Result<T>) -> io::Result<T> {
 /// # Errors
 /// What `epoll_ctl` says.
 pub(super) fn watch(fd: impl AsFd, direction: Direction) -> io::Result<Watch> {
+    add(fd, direction, None)
+}
+
+/// Starts to watch a stream socket, for which the poller sends and receives on a busy thread.
+///
+/// # Errors
+/// What `epoll_ctl` says.
+pub(super) fn watch_stream(fd: &Rc<OwnedFd>, direction: Direction) -> io::Result<Watch> {
+    add(fd, direction, Some(Rc::clone(fd)))
+}
+
+fn add(fd: impl AsFd, direction: Direction, stream: Option<Rc<OwnedFd>>) -> io::Result<Watch> {
     with(|poller| {
         let mut entries = poller.entries.borrow_mut();
         let place = entries.vacant_entry();
@@ -122,19 +196,28 @@ pub(super) fn watch(fd: impl AsFd, direction: Direction) -> io::Result<Watch> {
         let data = EventData::new_u64(place.key() as u64);
         epoll::add(&poller.epoll, fd, data, flags(watched))?;
         let watch = Watch(place.key() as u32);
-        place.insert(Entry {
-            ready: 0,
-            wanted: 0,
-            watched,
-            waker: None,
-        });
+        place.insert(Entry::new(watched, stream));
         Ok(watch)
     })
 }
 
-/// Forgets a descriptor that is about to be closed, which takes it from the kernel's list.
-pub(super) fn forget(watch: Watch) {
-    let _ = with(|poller| Ok(poller.entries.borrow_mut().try_remove(watch.0 as usize)));
+/// Forgets a descriptor that is about to be closed, which takes it from the kernel's list. Answers
+/// whether something has arrived that nobody has taken.
+pub(super) fn forget(watch: Watch) -> bool {
+    let gone = with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        let Some(entry) = poller.settled(&mut entries, watch) else {
+            return Ok((false, None, None));
+        };
+        let unread = poller.arrivals.borrow_mut().drop_of(watch.0, entry);
+        if !unread && let (Some(held), Some(fd)) = (&mut entry.held, &entry.fd) {
+            held.leave(fd);
+            return Ok((false, entry.waker.take(), None));
+        }
+        Ok((unread, None, entries.try_remove(watch.0 as usize)))
+    });
+    // What is dropped here may be a task, with sockets of its own.
+    gone.is_ok_and(|(unread, _, _)| unread)
 }
 
 /// Takes a descriptor that others may hold too from the kernel's list.
@@ -150,14 +233,36 @@ pub(super) fn poll_ready(
     watch: Watch,
     direction: Direction,
 ) -> Poll<io::Result<()>> {
+    wait(cx, fd, watch, direction, false)
+}
+
+/// Ready when [`arrived`] or a receive is worth a try. Until then the poller may receive.
+pub(super) fn poll_arrival(
+    cx: &mut Context<'_>,
+    fd: impl AsFd,
+    watch: Watch,
+) -> Poll<io::Result<()>> {
+    wait(cx, fd, watch, Direction::Read, true)
+}
+
+fn wait(
+    cx: &mut Context<'_>,
+    fd: impl AsFd,
+    watch: Watch,
+    direction: Direction,
+    receives: bool,
+) -> Poll<io::Result<()>> {
     let found = with(|poller| {
         let mut entries = poller.entries.borrow_mut();
         let Some(entry) = entries.get_mut(watch.0 as usize) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let bit = bit(direction);
-        if entry.ready & bit != 0 {
+        if entry.ready & bit != 0 || receives && entry.has_arrived() {
             return Ok(true);
+        }
+        if bit == READ {
+            entry.receives = receives;
         }
         entry.wake(cx, bit);
         if entry.watched & bit == 0 {
@@ -179,6 +284,141 @@ pub(super) fn await_news(cx: &Context<'_>, watch: Watch) {
     let _ = with(|poller| {
         if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
             entry.wake(cx, READ);
+        }
+        Ok(())
+    });
+}
+
+/// What [`arrived`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Bytes.
+    pub(super) len: usize,
+    /// There may be more behind them, which a receive would find.
+    pub(super) more: bool,
+}
+
+/// Takes what the poller has received. `None` when that is nothing, and a receive is worth a try.
+///
+/// # Errors
+/// That of a call that was made for the task.
+pub(super) fn arrived(watch: Watch, room: &mut [u8]) -> io::Result<Option<Taken>> {
+    with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        let Some(entry) = entries.get_mut(watch.0 as usize) else {
+            return Ok(None);
+        };
+        match poller.arrivals.borrow_mut().take(watch.0, entry, room) {
+            Some(len) => Ok(Some(Taken {
+                len,
+                more: entry.ready & READ != 0 && !entry.has_arrived(),
+            })),
+            // What came before a connection broke can be had, as it can of the system.
+            None => entry.failure.take().map_or(Ok(None), |e| Err(e.into())),
+        }
+    })
+}
+
+/// Keeps the error of a call for whoever makes the next.
+pub(super) fn fail(watch: Watch, error: Errno) {
+    let _ = with(|poller| {
+        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
+            entry.failure = Some(error);
+        }
+        Ok(())
+    });
+}
+
+/// Why a call failed that was made for the task.
+pub(super) fn take_failure(watch: Watch) -> Option<io::Error> {
+    with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        let entry = entries.get_mut(watch.0 as usize);
+        Ok(entry.and_then(|entry| entry.failure.take()))
+    })
+    .ok()?
+    .map(Into::into)
+}
+
+/// Whether the poller has received something that was not taken.
+pub(super) fn has_arrived(watch: Watch) -> bool {
+    with(|poller| {
+        let entries = poller.entries.borrow();
+        let entry = entries.get(watch.0 as usize);
+        Ok(entry.is_some_and(Entry::has_arrived))
+    })
+    .unwrap_or(false)
+}
+
+/// Posts a small message on a busy thread: `Ready(true)`, and it is as good as sent. `Ready(false)`
+/// when it has to be sent, and can be. Pending when others are held that come before it.
+///
+/// # Errors
+/// That of a call that was made for the task.
+pub(super) fn poll_post(
+    cx: &Context<'_>,
+    watch: Watch,
+    first: &[u8],
+    second: &[u8],
+) -> Poll<io::Result<bool>> {
+    let posted = with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        let Some(entry) = poller.settled(&mut entries, watch) else {
+            return Ok(Some(false));
+        };
+        if let Some(error) = entry.failure.take() {
+            return Err(error.into());
+        }
+        if entry.held.is_some() {
+            entry.wake(cx, WRITE);
+            return Ok(None);
+        }
+        let len = first.len() + second.len();
+        if !poller.busy.get() || entry.ready & ENDED != 0 || !Departures::fits(len) {
+            return Ok(Some(false));
+        }
+        let mut departures = poller.departures.borrow_mut();
+        departures.post(watch.0, entry, first, second);
+        if departures.is_full() {
+            departures.send(&poller.epoll, &mut entries);
+        }
+        Ok(Some(true))
+    });
+    match posted {
+        Ok(Some(posted)) => Poll::Ready(Ok(posted)),
+        Ok(None) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
+    }
+}
+
+/// Sends what the socket has posted. `false` when some of it is held: then the task is woken when
+/// that has left.
+pub(super) fn poll_posted(cx: &Context<'_>, watch: Watch) -> bool {
+    with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        let entry = poller.settled(&mut entries, watch);
+        let held = entry.filter(|entry| entry.held.is_some());
+        Ok(held.map(|entry| entry.wake(cx, WRITE)).is_none())
+    })
+    .unwrap_or(true)
+}
+
+/// Sends what the socket has posted. `true` when some of it is held, and will be followed by a FIN.
+pub(super) fn end(watch: Watch) -> bool {
+    with(|poller| {
+        let mut entries = poller.entries.borrow_mut();
+        let entry = poller.settled(&mut entries, watch);
+        let held = entry.and_then(|entry| entry.held.as_mut());
+        Ok(held.map(|held| held.end()).is_some())
+    })
+    .unwrap_or(false)
+}
+
+/// Sends what the socket has posted, and drops what the kernel does not take: a RST comes next.
+pub(super) fn abandon(watch: Watch) {
+    let _ = with(|poller| {
+        if let Some(entry) = poller.settled(&mut poller.entries.borrow_mut(), watch) {
+            entry.held = None;
         }
         Ok(())
     });
@@ -208,8 +448,11 @@ pub(super) fn renew(watch: Watch) {
     let old = with(|poller| {
         let mut entries = poller.entries.borrow_mut();
         Ok(entries.get_mut(watch.0 as usize).and_then(|entry| {
+            poller.arrivals.borrow_mut().drop_of(watch.0, entry);
             entry.ready = 0;
             entry.wanted = 0;
+            entry.receives = false;
+            entry.failure = None;
             entry.waker.take()
         }))
     });
@@ -222,6 +465,7 @@ pub(super) fn release(watch: Watch) {
         let mut entries = poller.entries.borrow_mut();
         Ok(entries.get_mut(watch.0 as usize).and_then(|entry| {
             entry.wanted = 0;
+            entry.receives = false;
             entry.waker.take()
         }))
     });
@@ -232,8 +476,11 @@ pub(super) fn release(watch: Watch) {
 pub(super) fn is_ready(watch: Watch, direction: Direction) -> bool {
     with(|poller| {
         let entries = poller.entries.borrow();
-        let entry = entries.get(watch.0 as usize);
-        Ok(entry.is_none_or(|entry| entry.ready & bit(direction) != 0))
+        let Some(entry) = entries.get(watch.0 as usize) else {
+            return Ok(true);
+        };
+        let arrived = direction == Direction::Read && entry.has_arrived();
+        Ok(arrived || entry.ready & bit(direction) != 0)
     })
     .unwrap_or(true)
 }
@@ -250,6 +497,12 @@ pub(super) fn later(cx: &Context<'_>) -> bool {
         Ok(true)
     })
     .unwrap_or(false)
+}
+
+/// The number of the round whose tasks run now; `None` when the thread is not busy, and tasks run
+/// at any time.
+pub(super) fn round() -> Option<u64> {
+    with(|poller| Ok(poller.busy.get().then(|| poller.number.get()))).unwrap_or(None)
 }
 
 /// Turns events into wake-ups, for as long as the thread lives.
@@ -285,9 +538,13 @@ pub(super) async fn drive() -> io::Result<()> {
 }
 
 impl Poller {
-    /// Takes what the kernel reports now, and wakes who waits for it. Answers how many events
-    /// there were.
+    /// Sends what was posted, takes what the kernel reports now, receives for those who wait to,
+    /// and wakes them. Answers how many events there were.
     fn round(&self, events: &mut Vec<Event>) -> io::Result<usize> {
+        let mut departures = self.departures.borrow_mut();
+        departures.send(&self.epoll, &mut self.entries.borrow_mut());
+        drop(departures);
+        self.number.set(self.number.get() + 1);
         events.clear();
         let now = Timespec::default();
         match epoll::wait(
@@ -295,17 +552,38 @@ impl Poller {
             rustix::buffer::spare_capacity(events),
             Some(&now),
         ) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+        let busy = events.len() >= BUSY;
         let mut entries = self.entries.borrow_mut();
+        let mut arrivals = self.arrivals.borrow_mut();
+        arrivals.begin(&mut entries);
         for event in &*events {
             let (flags, data) = (event.flags, event.data.u64());
             let Some(entry) = entries.get_mut(data as usize) else {
                 continue;
             };
             let reported = bits(flags);
-            entry.ready |= reported;
+            let mut ready = reported;
+            if busy && entry.receives && reported == READ {
+                ready = arrivals.receive(data as u32, entry);
+            }
+            entry.ready |= ready;
+            if reported & WRITE != 0 && entry.held.is_some() {
+                let alone = entry.held.as_ref().is_some_and(|held| held.alone);
+                match entry.send_held() {
+                    Progress::Waiting => {}
+                    _ if alone => {
+                        entries.remove(data as usize);
+                        continue;
+                    }
+                    Progress::Done | Progress::Failed => {}
+                }
+            }
+            if reported & READ != 0 {
+                entry.receives = false;
+            }
             if reported & entry.wanted != 0 {
                 entry.wanted = 0;
                 if let Some(waker) = &entry.waker {
@@ -313,11 +591,21 @@ impl Poller {
                 }
             }
         }
+        drop(arrivals);
         drop(entries);
         for waker in self.later.borrow_mut().drain(..) {
             waker.wake();
         }
         Ok(events.len())
+    }
+
+    /// The entry of a socket, all that it has posted sent.
+    fn settled<'a>(&self, entries: &'a mut Slab<Entry>, watch: Watch) -> Option<&'a mut Entry> {
+        let number = watch.0 as usize;
+        if entries.get(number)?.posted {
+            self.departures.borrow_mut().send(&self.epoll, entries);
+        }
+        entries.get_mut(number)
     }
 }
 

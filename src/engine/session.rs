@@ -351,7 +351,7 @@ impl Session {
             )
         };
         let tune = &self.generation.plan.global.tune;
-        let room = (tune.bufsize - tune.maxrewrite) as usize;
+        let room = tune.unreserved();
         let mut kept = self.server.is_some();
         let alive = poll_fn(|cx| {
             match self.client.poll_fill(cx, buffer, &self.worker, room) {

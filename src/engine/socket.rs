@@ -7,7 +7,9 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -20,7 +22,7 @@ use super::splice::Pipe;
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    fd: OwnedFd,
+    fd: Rc<OwnedFd>,
     /// Its place in the poller, once it has had to wait.
     watch: Option<Watch>,
     /// The next receive would only say that it would block: the last one took all there was, or
@@ -45,8 +47,11 @@ const SPLICE: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if let Some(watch) = self.watch {
-            poller::forget(watch);
+        // To close a socket with something unread resets the connection, wherever that is.
+        if let Some(watch) = self.watch
+            && poller::forget(watch)
+        {
+            let _ = net::sockopt::set_socket_linger(&self.fd, Some(Duration::ZERO));
         }
     }
 }
@@ -55,7 +60,7 @@ impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
-            fd,
+            fd: Rc::new(fd),
             watch: None,
             drained: false,
             full: false,
@@ -82,7 +87,7 @@ impl Socket {
     }
 
     fn register(&mut self, direction: Direction) -> io::Result<Watch> {
-        let watch = poller::watch(self.fd.as_fd(), direction)?;
+        let watch = poller::watch_stream(&self.fd, direction)?;
         self.watch = Some(watch);
         Ok(watch)
     }
@@ -116,12 +121,22 @@ impl Socket {
             }
         }
         let watch = self.watch(Direction::Read)?;
-        poller::poll_ready(cx, &self.fd, watch, Direction::Read)
+        poller::poll_arrival(cx, &*self.fd, watch)
     }
 
     /// Receives what is there into `room`, which must not be empty; 0 is the end of the stream.
     /// `None` when nothing is there: then [`Socket::poll_to_recv`] is to be asked again.
     pub(crate) fn try_recv(&mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut held = 0;
+        if let Some(watch) = self.watch
+            && let Some(taken) = poller::arrived(watch, room)?
+        {
+            held = taken.len;
+            if !taken.more || held == room.len() {
+                return Ok(Some(held));
+            }
+        }
+        let room = &mut room[held..];
         loop {
             match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
                 Ok((_, n)) => {
@@ -131,23 +146,52 @@ impl Socket {
                         Some(_) => {}
                         None => self.drained = drained,
                     }
-                    return Ok(Some(n));
+                    return Ok(Some(held + n));
                 }
                 Err(Errno::AGAIN) => {
                     match self.watch {
                         Some(watch) => poller::blocked(watch, Direction::Read),
                         None => self.drained = true,
                     }
-                    return Ok(None);
+                    return Ok((held > 0).then_some(held));
                 }
                 Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => match self.watch {
+                    Some(watch) if held > 0 => {
+                        poller::fail(watch, error);
+                        return Ok(Some(held));
+                    }
+                    _ => return Err(error.into()),
+                },
             }
         }
     }
 
-    /// Sends from two slices, in order. `more` says that more will follow at once.
+    /// Sends from two slices, in order, or leaves that to the next round of the poller. `more` says
+    /// that more will follow at once.
     pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+        more: bool,
+    ) -> Poll<io::Result<usize>> {
+        if let Some(watch) = self.watch
+            && !more
+            && !self.full
+        {
+            if ready!(poller::poll_post(cx, watch, first, second))? {
+                return Poll::Ready(Ok(first.len() + second.len()));
+            }
+        } else if !self.poll_posted(cx) {
+            return Poll::Pending;
+        }
+        self.poll_send_now(cx, first, second, more)
+    }
+
+    /// Sends from two slices, in order, so that it is known at once whether that works. `more` says
+    /// that more will follow at once.
+    pub(crate) fn poll_send_now(
         &mut self,
         cx: &mut Context<'_>,
         first: &[u8],
@@ -182,7 +226,7 @@ impl Socket {
             .watch(Direction::Read)
             .map_err(|_| SpliceError::Broken)?;
         loop {
-            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))
+            ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Read))
                 .map_err(|_| SpliceError::Broken)?;
             match splice(&self.fd, None, pipe.entry(), None, wanted, SPLICE) {
                 Ok(n) => {
@@ -200,12 +244,21 @@ impl Socket {
         }
     }
 
+    /// Has what was posted leave. `false` when it waits for the kernel.
+    fn poll_posted(&self, cx: &Context<'_>) -> bool {
+        self.watch
+            .is_none_or(|watch| poller::poll_posted(cx, watch))
+    }
+
     /// Moves what is in a pipe to the socket.
     pub(crate) fn poll_splice_out(
         &mut self,
         cx: &mut Context<'_>,
         pipe: &mut Pipe,
     ) -> Poll<io::Result<usize>> {
+        if !self.poll_posted(cx) {
+            return Poll::Pending;
+        }
         loop {
             if self.full {
                 ready!(self.poll_writable(cx))?;
@@ -229,13 +282,16 @@ impl Socket {
     /// Waits until a send would not block: how the end of a `connect` is known.
     pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let watch = self.watch(Direction::Write)?;
-        ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Write))?;
+        ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Write))?;
         self.full = false;
         Poll::Ready(Ok(()))
     }
 
     /// The pending error of the socket, cleared.
     pub(crate) fn take_error(&self) -> io::Result<()> {
+        if let Some(error) = self.watch.and_then(poller::take_failure) {
+            return Err(error);
+        }
         match net::sockopt::socket_error(&self.fd) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(error.into()),
@@ -247,7 +303,7 @@ impl Socket {
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let watch = self.watch(Direction::Read)?;
         loop {
-            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
+            ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Read))?;
             match self.peek() {
                 Ok(0) => return Poll::Ready(Ok(())),
                 // What waits there is for the next request; its readiness must not be lost.
@@ -277,7 +333,7 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         let watch = self.watch(Direction::Read)?;
         loop {
-            ready!(poller::poll_ready(cx, &self.fd, watch, Direction::Read))?;
+            ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Read))?;
             match net::recv(&self.fd, &mut *room, RecvFlags::PEEK) {
                 Ok((_, n)) => return Poll::Ready(Ok(n)),
                 Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
@@ -293,9 +349,17 @@ impl Socket {
     }
 
     fn peek(&self) -> Result<usize, Errno> {
+        if self.has_arrived() {
+            return Ok(1);
+        }
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         net::recv(&self.fd, &mut byte, flags).map(|(_, n)| n)
+    }
+
+    /// Whether bytes were received already that nobody has taken.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.watch.is_some_and(poller::has_arrived)
     }
 
     /// Whether the peer has ended its stream, whatever waits before its end.
@@ -326,18 +390,27 @@ impl Socket {
 
     /// Sends a FIN; receiving goes on.
     pub(crate) fn shutdown_write(&self) {
+        if self.watch.is_some_and(poller::end) {
+            return;
+        }
         // The peer may be gone already, which comes to the same.
         let _ = net::shutdown(self.fd(), Shutdown::Write);
     }
 
     /// Makes the close that follows send a RST and leave no TIME_WAIT behind.
     pub(crate) fn reset_on_close(&self) {
-        let _ = net::sockopt::set_socket_linger(self.fd(), Some(std::time::Duration::ZERO));
+        if let Some(watch) = self.watch {
+            poller::abandon(watch);
+        }
+        let _ = net::sockopt::set_socket_linger(self.fd(), Some(Duration::ZERO));
     }
 
     /// Ends the connection with a RST; the socket can be connected again. `false` when the system
     /// does not know how to.
     pub(crate) fn disconnect(&mut self) -> bool {
+        if let Some(watch) = self.watch {
+            poller::abandon(watch);
+        }
         net::connect_unspec(&self.fd).is_ok()
     }
 

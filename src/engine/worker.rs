@@ -119,6 +119,8 @@ pub(crate) struct Worker {
     /// Whether the thread takes no new connections any more.
     pub(crate) draining: Cell<bool>,
     now: Cell<Instant>,
+    /// The round of the poller in which the clock was read.
+    round: Cell<Option<u64>>,
     /// The second that this time lies in, and when the next one begins.
     second: Cell<(u64, Instant)>,
     sessions: Cell<u64>,
@@ -153,7 +155,7 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        this.worker.look_at_clock();
+        this.worker.wake_up();
         this.card.woken(cx.waker());
         this.session.poll(cx)
     }
@@ -177,6 +179,7 @@ impl Worker {
             held: Cell::new(0),
             draining: Cell::new(false),
             now: Cell::new(now),
+            round: Cell::new(None),
             second: Cell::new(second(now)),
             sessions: Cell::new(0),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
@@ -242,6 +245,14 @@ impl Worker {
     pub(crate) fn spare_descriptors(&self) {
         self.spares.clear();
         self.idle.clear();
+    }
+
+    /// Begins a wake-up. On a busy thread all of a round have the same time, as in HAProxy.
+    fn wake_up(&self) {
+        let round = poller::round();
+        if round.is_none() || round != self.round.replace(round) {
+            self.look_at_clock();
+        }
     }
 
     /// Reads the clock, at the start of a wake-up or where something begins outside of one.

@@ -91,3 +91,10 @@ pub struct Tune {
     /// `tune.sndbuf.server`.
     pub server_sndbuf: Option<u32>,
 }
+
+impl Tune {
+    /// How much of a buffer, in bytes, what comes from a peer may fill: the rest is for what is added.
+    pub fn unreserved(&self) -> usize {
+        (self.bufsize - self.maxrewrite) as usize
+    }
+}

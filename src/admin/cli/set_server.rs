@@ -47,7 +47,7 @@ fn set_server(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         ("health", _) => {
             return Answer::line("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
         }
-        ("agent", _) if server.settings().agent.is_none() => {
+        ("agent", _) if !server.asks_agent() => {
             return Answer::line("agent checks are not enabled on this server.");
         }
         ("agent", "up") => backend.set_agent(server, true),

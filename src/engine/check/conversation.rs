@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{self, SocketFlags, SocketType};
 use tokio::time::{Instant, timeout_at};
 
-use crate::check::{Answer, Obstacle, Probe, Program, Report, Status};
+use crate::check::{Answer, Obstacle, Probe, Program, Report, Status, agent};
 use crate::engine::socket::Socket;
 use crate::engine::source::{self, Origin};
 use crate::engine::target::{StartError, Target};
@@ -216,30 +216,36 @@ fn start(target: &Target, source: Option<&Source>, unseen: bool) -> Result<Socke
     }
 }
 
-/// Asks an agent, and answers with what it has said by the end of its line, of the connection, or of
-/// the time.
+/// What an agent has said, by the end of its line or of its connection.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) said: Vec<u8>,
+    /// The connection ended with a reset.
+    pub(super) reset: bool,
+}
+
+/// Asks an agent.
 ///
 /// # Errors
 /// Why it has not answered.
-pub(super) async fn ask(
-    target: &Target,
-    question: &[u8],
-    until: Instant,
-) -> Result<Vec<u8>, Report> {
+pub(super) async fn ask(target: &Target, question: &[u8], until: Instant) -> Result<Heard, Report> {
     let mut said = Vec::new();
     let mut connected = false;
     let conversation = async {
         let mut socket = start(target, None, false).map_err(io::Error::from)?;
         poll_fn(|cx| socket.poll_writable(cx)).await?;
-        socket.take_error()?;
-        connected = true;
+        let error = socket.take_error();
+        // Only a connection can be reset.
+        let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        connected = error.as_ref().err().is_none_or(reset);
+        error?;
         let mut rest = question;
         while !rest.is_empty() {
-            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false)).await?;
+            let sent = poll_fn(|cx| socket.poll_send_now(cx, rest, &[], false)).await?;
             rest = &rest[sent..];
         }
         let mut room = [0; 512];
-        while said.len() < AGENT_ROOM && !said.contains(&b'\n') {
+        while said.len() < AGENT_ROOM && agent::line(&said).is_none() {
             match poll_fn(|cx| socket.poll_recv(cx, &mut room)).await? {
                 0 => break,
                 n => said.extend_from_slice(&room[..n]),
@@ -247,11 +253,9 @@ pub(super) async fn ask(
         }
         Ok::<(), io::Error>(())
     };
-    let ended = timeout_at(until, conversation).await;
-    match ended {
-        // What has come by then counts.
-        _ if !said.is_empty() => Ok(said),
-        Ok(Ok(())) => Ok(said),
+    match timeout_at(until, conversation).await {
+        Ok(Ok(())) => Ok(Heard { said, reset: false }),
+        Ok(Err(_)) if !said.is_empty() => Ok(Heard { said, reset: true }),
         Ok(Err(error)) if connected => {
             Err(Report::new(Status::SocketError).saying(words(&error).as_bytes()))
         }
@@ -281,7 +285,7 @@ impl Conversation<'_> {
     async fn send(&self, socket: &mut Socket, bytes: &[u8], until: Instant) -> Result<(), Report> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let sent = poll_fn(|cx| socket.poll_send(cx, rest, &[], false));
+            let sent = poll_fn(|cx| socket.poll_send_now(cx, rest, &[], false));
             match timeout_at(until, sent).await {
                 Ok(Ok(n)) => rest = &rest[n..],
                 Ok(Err(error)) => return Err(self.broken(&error)),

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::backend::{Woken, wake};
 use super::queue::Turn;
 use super::{Backend, Server};
-use crate::check::agent::{Admin, Saying, Weight};
+use crate::check::agent::{Admin, Saying};
 use crate::check::log::{self, ALERT, EMERGENCY, Left, Named, News, Reason};
-use crate::check::{Change, Report, Status};
+use crate::check::{Change, Health, Report, Status};
 use crate::engine::syslog::Sender;
 use crate::log::Cause;
 use crate::plan::{Plan, Proxy, ProxyId, Severity};
@@ -225,6 +225,23 @@ impl Backend {
     ) {
         let now = Instant::now();
         let (was_up, up) = server.refresh();
+        let v1_4 = self.dialect() == Dialect::V1_4;
+        // Nobody is alarmed by one that got no new clients anyway.
+        let news = match news {
+            News::Down { was_stopping } => News::Down {
+                was_stopping: was_stopping || !v1_4 && server.is_drained(),
+            },
+            news => news,
+        };
+        // Since 1.5 checks, agents and administrators each have a say.
+        let no_news = match news {
+            News::Up => !up,
+            News::Down { .. } => !was_up,
+            _ => false,
+        };
+        if no_news && !v1_4 {
+            return;
+        }
         if was_up != up {
             let slowstart = self.slowstart(server);
             let mut record = server.record.lock();
@@ -232,16 +249,20 @@ impl Backend {
             record.slowstart = if up { slowstart } else { 0 };
         }
         // For 1.4 one that is down goes down once more when it is taken out.
-        let again = !was_up
-            && !up
-            && matches!(news, News::Maintenance { .. })
-            && self.dialect() == Dialect::V1_4;
+        let again = !was_up && !up && matches!(news, News::Maintenance { .. }) && v1_4;
         if again {
             server.record.lock().note_change(false, now);
         }
         let mut effects = self.update(server, now);
         effects.left.sessions = effects.left.sessions.saturating_sub(leaving);
         self.tell_change(server, news, reason, effects);
+        let checks_say = matches!(
+            news,
+            News::Up | News::Down { .. } | News::Stopping | News::Resumed
+        );
+        if checks_say && !v1_4 && server.is_drained() {
+            self.tell_still_drained(server);
+        }
         if was_up && !up && server.settings().shutdown_sessions {
             server.end_sessions(Cause::Down);
         }
@@ -320,39 +341,43 @@ impl Backend {
         if report.status.passes() {
             server.forget_errors();
         }
-        self.follow_up(
-            server,
-            change,
-            was_stopping,
-            moved.then_some(&health),
-            (&report, 0),
-        );
+        if moved {
+            self.log_check(server, log::Asked::Server, &report, &health);
+        }
+        self.follow_up(server, change, was_stopping, (&report, 0));
     }
 
-    /// What follows from a verdict. `moved` is the health after one that has moved it; so many
-    /// sessions are on their way out because of it.
+    fn logs_checks(&self) -> bool {
+        self.with_plan(|_, proxy| proxy.options.log_health_checks)
+            .unwrap_or(false)
+    }
+
+    /// `option log-health-checks`: a verdict was news, and the `health` is that after it.
+    fn log_check(&self, server: &Server, asked: log::Asked, report: &Report, health: &Health) {
+        if !self.logs_checks() {
+            return;
+        }
+        let (weight, _) = server.weights();
+        let line = self.with_plan(|plan, proxy| {
+            let named = Named {
+                backend: &proxy.name,
+                server: &server.name,
+                is_backup: server.settings().backup,
+            };
+            let drained = plan.dialect != Dialect::V1_4 && weight == 0;
+            log::checked(named, asked, report, health, drained)
+        });
+        self.tell(log::NOTICE, &line.unwrap_or_default());
+    }
+
+    /// What follows from a verdict. So many sessions are on their way out because of it.
     fn follow_up(
         self: &Arc<Self>,
         server: &Arc<Server>,
         change: Change,
         was_stopping: bool,
-        moved: Option<&crate::check::Health>,
         (report, leaving): (&Report, u32),
     ) {
-        let logs = self
-            .with_plan(|_, proxy| proxy.options.log_health_checks)
-            .unwrap_or(false);
-        if logs && let Some(health) = moved {
-            let line = self.with_plan(|_, proxy| {
-                let named = Named {
-                    backend: &proxy.name,
-                    server: &server.name,
-                    is_backup: server.settings().backup,
-                };
-                log::checked(named, report, health)
-            });
-            self.tell(log::NOTICE, &line.unwrap_or_default());
-        }
         let news = match change {
             Change::None | Change::Moved => return,
             Change::Up => News::Up,
@@ -360,7 +385,7 @@ impl Backend {
             Change::Down => News::Down { was_stopping },
             Change::Stopping => News::Stopping,
         };
-        let reason = if logs {
+        let reason = if self.logs_checks() {
             Reason::Said
         } else {
             Reason::Check(report)
@@ -427,67 +452,73 @@ impl Backend {
                 before.stopping,
             )
         };
-        self.follow_up(
-            server,
-            change,
-            was_stopping,
-            moved.then_some(&health),
-            (&report, leaving),
-        );
+        if moved {
+            self.log_check(server, log::Asked::Server, &report, &health);
+        }
+        self.follow_up(server, change, was_stopping, (&report, leaving));
         if let Some(fast) = settings.check.as_ref().and_then(|check| check.fastinter) {
-            server.hurry(Instant::now() + fast);
+            server.next_check.hurry(Instant::now() + fast);
         }
     }
 
-    /// An agent has said how its server is.
-    pub(crate) fn agent_says(
+    /// An agent was asked how its server is. `saying` is what could be understood of its answer.
+    pub(crate) fn agent_answered(
         self: &Arc<Self>,
         server: &Arc<Server>,
-        saying: &Saying,
+        saying: Option<&Saying>,
         report: &Report,
     ) {
+        if let Some(saying) = saying {
+            self.agent_limits(server, saying);
+        }
+        let (change, health, other) = {
+            let mut record = server.record.lock();
+            let change = match report.status {
+                Status::L7Ok => record.agent.pass(false),
+                Status::L7Wrong => record.agent.fail(false),
+                _ => Change::None,
+            };
+            let other = record.agent_report.status != report.status;
+            record.agent_report = report.clone();
+            (change, record.agent, other)
+        };
+        // Another result is news, unless it says nothing about up or down.
+        let news = other && report.status != Status::Unchanged || change != Change::None;
+        if news {
+            self.log_check(server, log::Asked::Agent, report, &health);
+        }
+        if let Some(admin) = saying.and_then(|saying| saying.admin) {
+            self.administer(server, admin, Reason::Administrator);
+        }
+        self.follow_up(server, change, false, (report, 0));
+    }
+
+    /// What an agent wants its server to have.
+    fn agent_limits(self: &Arc<Self>, server: &Arc<Server>, saying: &Saying) {
         let (_, initial) = server.weights();
-        match saying.weight {
-            Some(Weight::Percent(percent)) => {
-                self.set_weight(server, (initial * percent / 100).min(256));
-            }
-            Some(Weight::Absolute(weight)) => self.set_weight(server, weight.min(256)),
-            None => {}
+        if let Some(percent) = saying.weight {
+            self.set_weight(server, (initial * percent / 100).min(256));
         }
         if let Some(maxconn) = saying.maxconn {
             self.set_maxconn(server, maxconn);
-        }
-        if let Some(admin) = saying.admin {
-            self.administer(server, admin, Reason::Administrator);
-        }
-        let Some(up) = saying.up else {
-            return;
-        };
-        let news = if up {
-            News::Up
-        } else {
-            News::Down {
-                was_stopping: false,
-            }
-        };
-        if std::mem::replace(&mut server.record.lock().agent_down, !up) == up {
-            self.turn(server, news, Reason::Check(report));
         }
     }
 
     /// Says in place of its agent whether a server is up.
     pub(crate) fn set_agent(self: &Arc<Self>, server: &Arc<Server>, up: bool) {
-        if std::mem::replace(&mut server.record.lock().agent_down, !up) != up {
-            return;
-        }
-        let news = if up {
-            News::Up
-        } else {
-            News::Down {
-                was_stopping: false,
+        let change = {
+            let mut record = server.record.lock();
+            match up {
+                true => record.agent.pass(false),
+                false => record.agent.kill(),
             }
         };
-        self.turn(server, news, Reason::Administrator);
+        let was_stopping = false;
+        match change {
+            Change::Up => self.turn(server, News::Up, Reason::Administrator),
+            Change::Down => self.turn(server, News::Down { was_stopping }, Reason::Administrator),
+            Change::None | Change::Moved | Change::Stopping | Change::Resumed => {}
+        }
     }
 
     /// Gives a server another weight.
@@ -531,7 +562,7 @@ impl Backend {
         let v1_4 = self.dialect() == Dialect::V1_4;
         let took_clients = server.takes_clients();
         let was_running = server.is_up();
-        let (was_out, was_drained, was_down) = {
+        let (was_out, was_drained, was_down, up) = {
             let mut record = server.record.lock();
             let before = (record.maintenance, record.drain);
             record.maintenance = wish == Admin::Maintenance;
@@ -555,7 +586,7 @@ impl Backend {
                 record.health.level = record.health.rise;
                 record.health.stopping = false;
             }
-            (before.0, before.1, was_down)
+            (before.0, before.1, was_down, record.is_up_itself())
         };
         let news = match (wish, was_out, was_drained) {
             (Admin::Maintenance, true, _) | (Admin::Ready, false, false) => return,
@@ -566,9 +597,9 @@ impl Backend {
                 was_up: took_clients || !was_running,
             },
             (Admin::Ready, true, false) if was_down => return,
-            (Admin::Ready, true, _) if !was_down => News::Ready { drained: false },
+            (Admin::Ready, true, _) if !was_down => News::Ready { drained: false, up },
             (Admin::Ready, _, _) => News::Undrained { up: was_running },
-            (Admin::Drain, true, _) => News::Ready { drained: true },
+            (Admin::Drain, true, _) => News::Ready { drained: true, up },
             (Admin::Drain, false, false) => News::Drain { up: was_running },
         };
         let follows = server.record.lock().follows.clone();
@@ -584,12 +615,12 @@ impl Backend {
             }
             None => self.turn(server, news, by),
         }
-        if news == (News::Ready { drained: true }) {
+        if matches!(news, News::Ready { drained: true, .. }) {
             self.tell_still_drained(server);
         }
         if was_out && wish != Admin::Maintenance && self.dialect() == Dialect::Hapax {
             // Those that it speaks like let the next check come when it is due.
-            server.hurry(Instant::now());
+            server.next_check.hurry(Instant::now());
         }
     }
 

@@ -1,8 +1,10 @@
 //! What lives of a server.
 
+mod due;
 mod place;
 mod shown;
 
+pub(crate) use due::Due;
 pub(crate) use place::Place;
 pub(crate) use shown::Particulars;
 
@@ -13,14 +15,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Adjustable, Backend, Counters, Peak};
 use crate::check::{self, Report};
 use crate::log::Cause;
-use crate::plan;
+use crate::plan::{self, ServerCheck};
 use place::{Moved, place};
 
 /// A server across plans.
@@ -63,9 +64,9 @@ pub(crate) struct Server {
     /// For how long its sessions may go on.
     life: Mutex<Arc<Life>>,
     /// When its next check is due.
-    due: Mutex<Option<Instant>>,
-    /// That has changed.
-    hurry: Notify,
+    pub(crate) next_check: Due,
+    /// When its agent is asked next.
+    pub(crate) next_question: Due,
 }
 
 /// For how long the sessions of a server may go on.
@@ -96,12 +97,12 @@ pub(super) struct Record {
     pub(super) was_down: bool,
     /// It gets no new clients, as an administrator wants it.
     pub(super) drain: bool,
-    /// Its agent says that it is down.
-    pub(super) agent_down: bool,
+    /// What its agent says: up, or not.
+    pub(super) agent: check::Health,
     /// What has come of asking its agent last.
     pub(super) agent_report: Report,
     /// It is being asked.
-    pub(super) asking_agent: bool,
+    asking_agent: bool,
     /// What the file said last: `disabled`.
     disabled: bool,
     /// The weight that it has now.
@@ -136,8 +137,8 @@ impl Record {
     }
 
     /// Whether health and administration allow its use, as far as this server itself decides.
-    fn is_up_itself(&self) -> bool {
-        !self.maintenance && !self.agent_down && self.health.is_up()
+    pub(super) fn is_up_itself(&self) -> bool {
+        !self.maintenance && self.agent.is_up() && self.health.is_up()
     }
 
     /// Notes that it has come up or gone down.
@@ -181,7 +182,7 @@ impl Server {
                 maintenance: server.disabled,
                 was_down: false,
                 drain: false,
-                agent_down: false,
+                agent: check::Health::new(1, 1),
                 agent_report: Report::default(),
                 asking_agent: false,
                 disabled: server.disabled,
@@ -200,8 +201,8 @@ impl Server {
             }),
             followers: Mutex::default(),
             life: Mutex::default(),
-            due: Mutex::new(None),
-            hurry: Notify::new(),
+            next_check: Due::default(),
+            next_question: Due::default(),
         }
     }
 
@@ -223,6 +224,11 @@ impl Server {
     /// Whether its agent is left alone.
     pub(crate) fn agent_is_paused(&self) -> bool {
         self.agent_paused.load(Ordering::Relaxed)
+    }
+
+    /// Whether its agent has a say.
+    pub(crate) fn asks_agent(&self) -> bool {
+        self.settings().agent.is_some() && !self.agent_is_paused()
     }
 
     /// Sessions that hold a slot on it.
@@ -269,14 +275,16 @@ impl Server {
         let (rise, fall) = limits(server);
         record.health.set_limits(rise, fall);
         record.checked = server.check.is_some();
-        record.agent_down &= server.agent.is_some();
+        if server.agent.is_none() {
+            record.agent.fill();
+        }
         if server.check.is_none() && server.track.is_none() && old.check.is_some() {
             // Nobody will ever say again that it is up.
             record.health = check::Health::new(rise, fall);
         }
         drop(record);
         if place(&old) != place(&settings) || old.check != settings.check {
-            self.hurry(Instant::now());
+            self.next_check.hurry(Instant::now());
         }
         self.refresh();
     }
@@ -436,39 +444,25 @@ impl Server {
     }
 
     /// Its agent is asked.
-    pub(crate) fn agent_begins(&self) {
-        self.record.lock().asking_agent = true;
-    }
-
-    /// What has come of it.
-    pub(crate) fn agent_ends(&self, report: Report) {
+    pub(crate) fn begin_question(&self) {
         let mut record = self.record.lock();
-        record.asking_agent = false;
-        record.agent_report = report;
+        record.asking_agent = true;
+        record.agent_report.said.clear();
     }
 
-    /// When its next check is due; `None` when that was never said.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        *self.due.lock()
+    /// What has come of asking it last.
+    pub(crate) fn agent_status(&self) -> check::Status {
+        self.record.lock().agent_report.status
     }
 
-    /// Says when its next check is due.
-    pub(crate) fn set_due(&self, at: Instant) {
-        *self.due.lock() = Some(at);
+    /// Shows what has come of asking it, before that is over.
+    pub(crate) fn note_agent(&self, report: Report) {
+        self.record.lock().agent_report = report;
     }
 
-    /// Makes its next check due at this time, if that is earlier.
-    pub(crate) fn hurry(&self, at: Instant) {
-        let mut due = self.due.lock();
-        if due.is_some_and(|due| due > at) {
-            *due = Some(at);
-            self.hurry.notify_one();
-        }
-    }
-
-    /// Waits until the next check is due earlier than it was.
-    pub(crate) async fn hurried(&self) {
-        self.hurry.notified().await;
+    /// It has answered, or nobody waits for that any more.
+    pub(crate) fn end_question(&self) {
+        self.record.lock().asking_agent = false;
     }
 
     /// The health that its checks have found, its own or those of the server that it tracks.
@@ -487,10 +481,9 @@ impl Server {
     }
 }
 
-/// `rise` and `fall`.
+/// `rise` and `fall`; of a server that is not checked what they are when nothing is said.
 fn limits(server: &plan::Server) -> (u32, u32) {
-    server
-        .check
-        .as_ref()
-        .map_or((1, 1), |check| (check.rise, check.fall))
+    let default = ServerCheck::default();
+    let check = server.check.as_ref().unwrap_or(&default);
+    (check.rise, check.fall)
 }

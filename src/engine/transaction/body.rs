@@ -38,17 +38,17 @@ pub(super) struct Patience {
 }
 
 impl Transaction {
-    /// Waits until what has come of the body is `enough`. A client that asks first is told to send it
+    /// Waits until what has come of the body is `enough`, or `limit` bytes of the whole request are
+    /// at hand. A client that asks first is told to send it
     /// (RFC 9110, section 10.1.1); since 1.5 the server is not asked any more.
     pub(super) async fn await_body(
         &mut self,
         session: &mut Session,
         patience: Patience,
+        limit: usize,
         enough: impl Fn(&[u8]) -> bool,
     ) -> Came {
         let head = self.request.received_len();
-        let tune = &session.generation.plan.global.tune;
-        let limit = (tune.bufsize - tune.maxrewrite) as usize;
         let suffices =
             |bytes: &[u8]| bytes.len() >= limit || enough(bytes.get(head..).unwrap_or_default());
         if suffices(self.up.buffer.bytes()) {
@@ -139,7 +139,9 @@ impl Transaction {
             whole: after(session.worker.now(), timeout),
             silence: session.proxy().timeouts.client,
         };
-        if self.await_body(session, patience, enough).await == Came::Late {
+        let limit = session.generation.plan.global.tune.unreserved();
+        let came = self.await_body(session, patience, limit, enough).await;
+        if came == Came::Late {
             return Err(self.too_late());
         }
         self.timing.received = Some(session.worker.now());

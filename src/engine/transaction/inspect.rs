@@ -17,7 +17,7 @@ impl Transaction {
             return true;
         }
         let tune = &session.generation.plan.global.tune;
-        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let limit = tune.unreserved();
         let delay = session.proxy().tcp_rules.inspect_delay;
         let until = delay.map(|delay| session.worker.now() + delay);
         let timeout = session.proxy().timeouts.client;
@@ -71,7 +71,7 @@ impl Transaction {
             return false;
         }
         let tune = &session.generation.plan.global.tune;
-        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let limit = tune.unreserved();
         poll_fn(|cx| {
             let (client, worker) = (&mut session.client, &session.worker);
             let found = client.poll_fill(cx, &mut self.up.buffer, worker, limit);

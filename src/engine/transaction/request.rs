@@ -46,7 +46,7 @@ impl Transaction {
         first: bool,
     ) -> Result<(), End> {
         let tune = &session.generation.plan.global.tune;
-        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let limit = tune.unreserved();
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let max_lines = max_lines(tune, v1_4);
         let proxy = session.generation.proxy(session.frontend);

@@ -98,13 +98,21 @@ impl Transaction {
             return Ok(Outcome::Denied);
         }
         let tune = &session.generation.plan.global.tune;
-        let limit = (tune.bufsize - tune.maxrewrite) as usize;
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        // Since 1.5 a form may fill what is reserved for added headers, too.
+        let unreserved = tune.unreserved();
+        let room = if v1_4 {
+            unreserved
+        } else {
+            tune.bufsize as usize
+        };
         let head = self.request.received_len();
         let length = self.body_length().and_then(|n| usize::try_from(n).ok());
         let Some(needed) = length.and_then(|n| n.checked_add(head)) else {
             return Ok(Outcome::None);
         };
-        if needed > limit {
+        let fits = needed <= room;
+        if !fits && v1_4 {
             return Ok(Outcome::TooLong);
         }
         let timeouts = &session.generation.proxy(session.frontend).timeouts;
@@ -112,11 +120,16 @@ impl Transaction {
             whole: after(session.worker.now(), timeouts.http_request),
             silence: timeouts.client,
         };
+        // Since 1.5 as much as there is room for is taken before it is said that it is too much.
+        let limit = if fits { room } else { unreserved };
         let came = self
-            .await_body(session, patience, |come| head + come.len() >= needed)
+            .await_body(session, patience, limit, |come| head + come.len() >= needed)
             .await;
         if came != Came::Enough {
             return Err(self.incomplete_form(session, came));
+        }
+        if !fits {
+            return Ok(Outcome::TooLong);
         }
         let bytes = self.up.buffer.bytes();
         let body = bytes.get(head..needed.min(bytes.len())).unwrap_or(&[]);
@@ -148,9 +161,10 @@ impl Transaction {
 
     /// Where the request ends, when all of it is at hand.
     fn end(&self) -> Option<usize> {
-        let body = usize::try_from(self.body_length()?).ok()?;
-        let end = self.request.received_len().checked_add(body)?;
-        (end <= self.up.buffer.len()).then_some(end)
+        let head = self.request.received_len();
+        let mut body = self.body;
+        let taken = body.advance(self.up.buffer.bytes().get(head..)?).ok()?;
+        body.is_done().then_some(head + taken)
     }
 
     /// Whether the client may ask for more on its connection.

@@ -124,13 +124,13 @@ fn a_server_that_moves_keeps_its_verdict_and_is_checked_at_once() {
     backend.checked(&live[0], Report::new(Status::L4Refused));
     assert!(!live[0].is_up());
     let later = Instant::now() + Duration::from_secs(60);
-    live[0].set_due(later);
+    live[0].next_check.set(later);
     adopt(&backend, vec![checked(80)]);
-    assert_eq!(live[0].due(), Some(later));
+    assert_eq!(live[0].next_check.at(), Some(later));
     let again = adopt(&backend, vec![checked(81)]);
     assert!(Arc::ptr_eq(&live[0], &again[0]));
     assert!(!live[0].is_up());
-    assert!(live[0].due().is_some_and(|due| due < later));
+    assert!(live[0].next_check.at().is_some_and(|due| due < later));
 }
 
 #[test]

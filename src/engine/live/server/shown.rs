@@ -68,32 +68,39 @@ impl Server {
             return State::MaintenanceVia(format!("{backend}/{}", followed.name));
         }
         let health = record.checked_health();
-        if record.agent_down {
-            return if self.agent_is_paused() {
-                State::Down
-            } else {
-                State::DownByAgent
+        let paused = match &record.follows {
+            Some((_, followed)) => followed.checks_are_paused(),
+            None => self.checks_are_paused(),
+        };
+        let checked = record.checked && !paused;
+        let has_agent = self.asks_agent();
+        if !record.agent.is_up() && has_agent {
+            return State::DownByAgent;
+        }
+        if !record.agent.is_up() || !health.is_up() {
+            // Where only an agent has a say it shows how far checks would have to come.
+            let rising = if checked { health.level > 0 } else { has_agent };
+            return match rising {
+                true => State::Rising(health.level, health.rise),
+                false => State::Down,
             };
         }
-        if record.drain && health.is_up() && !health.stopping {
-            let checked = record.checked && !self.checks_are_paused();
-            return if self.settings().agent.is_some() {
+        let progress = health.progress().filter(|_| checked);
+        if record.drain && !health.stopping {
+            return if has_agent {
                 State::DrainWithAgent
             } else {
-                State::Drain(health.progress().filter(|_| checked))
+                State::Drain(progress)
             };
         }
-        let checked = record.checked && !self.checks_are_paused();
-        if !checked && health.is_up() && !health.stopping {
+        if !checked && !health.stopping {
             return State::NoCheck;
         }
-        match (health.is_up(), health.stopping, health.progress()) {
-            (true, true, None) => State::NoLb,
-            (true, true, Some((n, of))) => State::NoLbFalling(n, of),
-            (true, false, None) => State::Up,
-            (true, false, Some((n, of))) => State::Falling(n, of),
-            (false, _, None) => State::Down,
-            (false, _, Some((n, of))) => State::Rising(n, of),
+        match (health.stopping, health.progress()) {
+            (true, None) => State::NoLb,
+            (true, Some((n, of))) => State::NoLbFalling(n, of),
+            (false, None) => State::Up,
+            (false, Some((n, of))) => State::Falling(n, of),
         }
     }
 
@@ -103,7 +110,7 @@ impl Server {
         let record = self.record.lock();
         let v1_4 = dialect == Dialect::V1_4;
         let own_check = self.settings().check.is_some() && !self.checks_are_paused();
-        let has_agent = self.settings().agent.is_some() && !self.agent_is_paused();
+        let has_agent = self.asks_agent();
         let since_change = now.saturating_duration_since(record.changed);
         let up = self.is_up();
         let down_time = if up {
@@ -115,9 +122,16 @@ impl Server {
             .then(|| (since_change.as_secs() * 100 / record.slowstart).max(1) as u32);
         Health {
             state,
-            check: own_check.then(|| shown(&record.report, record.checking && !v1_4)),
+            check: own_check.then(|| {
+                let under_way = record.checking && !v1_4;
+                let mut check = shown(&record.report, under_way);
+                if under_way {
+                    check.said.clear();
+                }
+                check
+            }),
             agent: has_agent.then(|| shown(&record.agent_report, record.asking_agent)),
-            agent_up: !record.agent_down,
+            agent_up: record.agent.is_up(),
             failed_checks: record.failed_checks,
             failed_responses: record.failed_responses,
             times_down: record.times_down,
@@ -136,10 +150,9 @@ impl Server {
 /// A report as the statistics show it.
 fn shown(report: &Report, under_way: bool) -> Check {
     let mut status = report.status.name().to_owned();
-    let mut said = String::from_utf8_lossy(&report.said).into_owned();
+    let said = String::from_utf8_lossy(&report.said).into_owned();
     if under_way {
         status.insert_str(0, "* ");
-        said.clear();
     }
     Check {
         status: status.into(),
