@@ -39,6 +39,7 @@ use arrivals::Arrivals;
 use departures::{Departures, Progress};
 use entry::{ENDED, Entry, READ, WRITE, bit, bits, flags};
 
+pub(super) use arrivals::AHEAD;
 pub(super) use entry::Direction;
 pub(super) use stream::{
     abandon, arrived, end, fail, has_arrived, poll_arrival, poll_post, poll_posted, take_failure,

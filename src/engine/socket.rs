@@ -32,6 +32,8 @@ pub(crate) struct Socket {
     full: bool,
     /// A receive waits for a round of the poller before it is tried.
     patient: bool,
+    /// The last receive has brought more than the poller receives for a task.
+    streams: bool,
 }
 
 /// Why nothing went into a pipe.
@@ -65,6 +67,7 @@ impl Socket {
             drained: false,
             full: false,
             patient: false,
+            streams: false,
         }
     }
 
@@ -121,6 +124,10 @@ impl Socket {
             }
         }
         let watch = self.watch(Direction::Read)?;
+        // Of a stream the poller would take the first part, and leave the task as much to do.
+        if self.streams {
+            return poller::poll_ready(cx, &*self.fd, watch, Direction::Read);
+        }
         poller::poll_arrival(cx, &*self.fd, watch)
     }
 
@@ -146,6 +153,7 @@ impl Socket {
                         Some(_) => {}
                         None => self.drained = drained,
                     }
+                    self.streams = held + n > poller::AHEAD;
                     return Ok(Some(held + n));
                 }
                 Err(Errno::AGAIN) => {
@@ -419,6 +427,7 @@ impl Socket {
         self.drained = false;
         self.full = false;
         self.patient = false;
+        self.streams = false;
         if let Some(watch) = self.watch {
             poller::renew(watch);
         }

@@ -14,7 +14,7 @@ use super::entry::{ENDED, Entry, READ};
 
 /// Most bytes that are received for a task: the head of a message and a small body. Who is sent
 /// more receives the rest itself.
-const MOST: usize = 4 << 10;
+pub(in crate::engine) const AHEAD: usize = 4 << 10;
 
 /// Bytes received in one round, beyond which tasks are left to receive themselves.
 const BLOCK: usize = 128 << 10;
@@ -79,10 +79,10 @@ impl Arrivals {
         let Some(fd) = &entry.fd else {
             return READ;
         };
-        if self.block.len() - self.used < MOST || entry.arrived != Arrived::Nothing {
+        if self.block.len() - self.used < AHEAD || entry.arrived != Arrived::Nothing {
             return READ;
         }
-        let room = &mut self.block[self.used..self.used + MOST];
+        let room = &mut self.block[self.used..self.used + AHEAD];
         match net::recv(fd, room, RecvFlags::DONTWAIT) {
             // The end of a stream is found by whoever receives next.
             Ok((_, 0)) | Err(Errno::INTR) => READ,
@@ -94,7 +94,7 @@ impl Arrivals {
                 self.receivers.push(number);
                 self.waiting += 1;
                 self.used = (self.used + len).next_multiple_of(LINE).min(BLOCK);
-                if len < MOST { 0 } else { READ }
+                if len < AHEAD { 0 } else { READ }
             }
             Err(Errno::AGAIN) => 0,
             Err(error) => {
