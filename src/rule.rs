@@ -287,7 +287,9 @@ impl HttpRules {
                 return ResponseVerdict::Deny;
             }
         }
-        if head.status(bytes) >= 200 {
+        let status = head.status(bytes);
+        // Since 1.5 it is known that nothing follows 101.
+        if status >= 200 || status == 101 && base.dialect != Dialect::V1_4 {
             for rule in &rules.response_additions {
                 let facts = with_response(base, head, bytes);
                 if acls.applies(rule.condition.as_ref(), &facts) {

@@ -95,10 +95,12 @@ fn userlists(proxy: &Proxy, plan: &Plan) -> Vec<UserlistId> {
     found
 }
 
-/// Whether a rule over TCP connections asks about a request.
+/// Whether a rule over the first bytes of a connection asks about a request.
 fn sees_http(proxy: &Proxy, dialect: Dialect) -> bool {
     let content = proxy.tcp_rules.content.iter().map(|rule| &rule.condition);
+    let tcp = proxy.mode == Mode::Tcp;
     let switching = proxy.switching.iter().map(|rule| &rule.condition);
+    let switching = switching.filter(|_| tcp);
     let terms = content
         .chain(switching)
         .flatten()
@@ -107,11 +109,10 @@ fn sees_http(proxy: &Proxy, dialect: Dialect) -> bool {
     let mut acls = terms
         .flat_map(|term| &term.acls)
         .filter_map(|id| proxy.acls.get(id.0 as usize));
-    proxy.mode == Mode::Tcp
-        && acls.any(|acl| {
-            let fetch = &acl.sample.fetch;
-            *fetch == Fetch::RequestIsHttp || (dialect != Dialect::V1_4 && fetch.is_of_request())
-        })
+    acls.any(|acl| {
+        let fetch = &acl.sample.fetch;
+        *fetch == Fetch::RequestIsHttp || (dialect != Dialect::V1_4 && fetch.is_of_request())
+    })
 }
 
 /// Tells servers whom they track.

@@ -390,6 +390,8 @@ impl Session {
         if let Some(link) = self.server.take()
             && reset
             && (!link.side.read_closed || link.side.expired)
+            // What has had a FIN is over without that.
+            && !link.side.write_closed
         {
             match link.spare {
                 Some(address) => self.worker.spares.keep(address, link.side.socket),

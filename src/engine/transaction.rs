@@ -317,6 +317,7 @@ impl Transaction {
             let rejected = Termination::new(Cause::Proxy, Stage::Request);
             return Err(End::new(rejected, None));
         }
+        self.settle_first_bytes(session);
         self.receive_request(session, first).await?;
         self.first = first;
         self.down.read = std::mem::take(&mut session.excess);

@@ -29,9 +29,10 @@ pub fn request(content: Content<'_>, dialect: Dialect) -> Found<(Head, Vec<u8>)>
     let mut head = Head::new(Kind::Request);
     match head.scan(&mut bytes, Tolerance::default()) {
         Scan::Complete(_) => {
-            // Since 1.5 what has no version is a GET.
+            // Since 1.5 what has no version is a GET of something.
             let old = head.request_version(&bytes) == Version::Http09;
-            if old && dialect != Dialect::V1_4 && head.first_word(&bytes) != b"GET" {
+            let is_get = head.first_word(&bytes) == b"GET" && !head.second_word(&bytes).is_empty();
+            if old && dialect != Dialect::V1_4 && !is_get {
                 return Found::Never;
             }
             Found::Value((head, bytes))
@@ -41,7 +42,7 @@ pub fn request(content: Content<'_>, dialect: Dialect) -> Found<(Head, Vec<u8>)>
     }
 }
 
-/// What becomes of the first bytes of a TCP connection when a rule has looked at them as HTTP:
+/// What becomes of the first bytes when a rule over content has looked at them as HTTP:
 /// empty lines before the request go, and a request without a version gets one. `None` when they
 /// stay as they are.
 pub fn seen_as_http(bytes: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
@@ -57,7 +58,12 @@ pub fn seen_as_http(bytes: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
         return (head.leading() > 0).then(|| rest.to_vec());
     }
     let line = head.received_start_line(bytes).len();
-    Some([&rest[..line], b" HTTP/1.0\r\n", &rest[line..]].concat())
+    let target: &[u8] = if head.second_word(bytes).is_empty() {
+        b" /"
+    } else {
+        b""
+    };
+    Some([&rest[..line], target, b" HTTP/1.0\r\n", &rest[line..]].concat())
 }
 
 /// Version of an SSL hello, major in the upper and minor in the lower 16 bits. 1.4 answers with the

@@ -47,7 +47,7 @@ impl Transaction {
         .await
     }
 
-    /// Leaves the bytes of a TCP connection as HAProxy does when rules have looked at them as HTTP.
+    /// Leaves the first bytes as HAProxy does when rules have looked at them as HTTP.
     pub(crate) fn settle_first_bytes(&mut self, session: &Session) {
         if !session.frontend_handles().sees_http {
             return;

@@ -157,7 +157,11 @@ impl Transaction {
                 self.incident = Some(Incident::RequestDenied(look));
                 Err(refused(ErrorStatus::S403))
             }
-            Verdict::Invalid => Err(refused(ErrorStatus::S400)),
+            Verdict::Invalid => {
+                // As of any invalid request, the log does not say when it was complete.
+                self.timing.received = None;
+                Err(refused(ErrorStatus::S400))
+            }
             Verdict::Tarpit => {
                 self.tarpit(session).await;
                 // The log of a held request does not say when it was complete.
