@@ -11,10 +11,13 @@
 //! failed receive nor a registration was needed.
 //!
 //! On a busy thread a round does the work of many tasks in one go: it sends what they have posted
-//! ([`departures`]), asks for events, and receives for those that wait to ([`arrivals`]).
+//! ([`departures`]), asks for events, and receives for those that wait to ([`arrivals`]). What a
+//! socket asks of that is in [`stream`].
 
 mod arrivals;
 mod departures;
+mod entry;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -26,23 +29,21 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData};
 use rustix::io::Errno;
 use slab::Slab;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use arrivals::{Arrivals, Arrived};
-use departures::{Departures, Held, Progress};
+use arrivals::Arrivals;
+use departures::{Departures, Progress};
+use entry::{ENDED, Entry, READ, WRITE, bit, bits, flags};
 
-/// What can be waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// Something can be received, or a connection accepted.
-    Read,
-    /// Something can be sent.
-    Write,
-}
+pub(super) use entry::Direction;
+pub(super) use stream::{
+    abandon, arrived, end, fail, has_arrived, poll_arrival, poll_post, poll_posted, take_failure,
+    watch_stream,
+};
 
 /// Events taken in one round. Those left over come with the next.
 const ROUND: usize = 256;
@@ -50,76 +51,6 @@ const ROUND: usize = 256;
 /// From so many events in a round on the thread is busy: there is other work to be done while an
 /// answer is on its way.
 const BUSY: usize = 4;
-
-const READ: u8 = 1;
-const WRITE: u8 = 2;
-/// The peer has sent its last byte, or the connection is broken: a receive does not block.
-const ENDED: u8 = 4;
-
-/// What is known of a watched descriptor.
-#[derive(Debug)]
-struct Entry {
-    /// What the kernel has reported and no call has denied since.
-    ready: u8,
-    /// What the task waits for.
-    wanted: u8,
-    /// What the kernel reports.
-    watched: u8,
-    /// The task waits to receive, and for nothing else there is to read.
-    receives: bool,
-    /// A message of it waits for the next round.
-    posted: bool,
-    arrived: Arrived,
-    /// Why a call failed that was made for the task.
-    failure: Option<Errno>,
-    waker: Option<Waker>,
-    /// The socket, when the poller may send and receive for it.
-    fd: Option<Rc<OwnedFd>>,
-    held: Option<Box<Held>>,
-}
-
-impl Entry {
-    fn new(watched: u8, fd: Option<Rc<OwnedFd>>) -> Self {
-        Self {
-            ready: 0,
-            wanted: 0,
-            watched,
-            receives: false,
-            posted: false,
-            arrived: Arrived::Nothing,
-            failure: None,
-            waker: None,
-            fd,
-            held: None,
-        }
-    }
-
-    /// Whether something can be taken from [`Arrivals`].
-    fn has_arrived(&self) -> bool {
-        self.arrived != Arrived::Nothing
-    }
-
-    /// Has the kernel report these as well.
-    fn watch_more(&mut self, epoll: &OwnedFd, number: u32, bits: u8) -> Result<(), Errno> {
-        if self.watched & bits != bits
-            && let Some(fd) = &self.fd
-        {
-            self.watched |= bits;
-            let data = EventData::new_u64(u64::from(number));
-            epoll::modify(epoll, fd, data, flags(self.watched))?;
-        }
-        Ok(())
-    }
-
-    /// Has the task woken when one of these is reported.
-    fn wake(&mut self, cx: &Context<'_>, bits: u8) {
-        self.wanted |= bits;
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            waker => *waker = Some(cx.waker().clone()),
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Poller {
@@ -180,14 +111,6 @@ pub(super) fn watch(fd: impl AsFd, direction: Direction) -> io::Result<Watch> {
     add(fd, direction, None)
 }
 
-/// Starts to watch a stream socket, for which the poller sends and receives on a busy thread.
-///
-/// # Errors
-/// What `epoll_ctl` says.
-pub(super) fn watch_stream(fd: &Rc<OwnedFd>, direction: Direction) -> io::Result<Watch> {
-    add(fd, direction, Some(Rc::clone(fd)))
-}
-
 fn add(fd: impl AsFd, direction: Direction, stream: Option<Rc<OwnedFd>>) -> io::Result<Watch> {
     with(|poller| {
         let mut entries = poller.entries.borrow_mut();
@@ -236,15 +159,6 @@ pub(super) fn poll_ready(
     wait(cx, fd, watch, direction, false)
 }
 
-/// Ready when [`arrived`] or a receive is worth a try. Until then the poller may receive.
-pub(super) fn poll_arrival(
-    cx: &mut Context<'_>,
-    fd: impl AsFd,
-    watch: Watch,
-) -> Poll<io::Result<()>> {
-    wait(cx, fd, watch, Direction::Read, true)
-}
-
 fn wait(
     cx: &mut Context<'_>,
     fd: impl AsFd,
@@ -284,141 +198,6 @@ pub(super) fn await_news(cx: &Context<'_>, watch: Watch) {
     let _ = with(|poller| {
         if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
             entry.wake(cx, READ);
-        }
-        Ok(())
-    });
-}
-
-/// What [`arrived`] has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// Bytes.
-    pub(super) len: usize,
-    /// There may be more behind them, which a receive would find.
-    pub(super) more: bool,
-}
-
-/// Takes what the poller has received. `None` when that is nothing, and a receive is worth a try.
-///
-/// # Errors
-/// That of a call that was made for the task.
-pub(super) fn arrived(watch: Watch, room: &mut [u8]) -> io::Result<Option<Taken>> {
-    with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(watch.0 as usize) else {
-            return Ok(None);
-        };
-        match poller.arrivals.borrow_mut().take(watch.0, entry, room) {
-            Some(len) => Ok(Some(Taken {
-                len,
-                more: entry.ready & READ != 0 && !entry.has_arrived(),
-            })),
-            // What came before a connection broke can be had, as it can of the system.
-            None => entry.failure.take().map_or(Ok(None), |e| Err(e.into())),
-        }
-    })
-}
-
-/// Keeps the error of a call for whoever makes the next.
-pub(super) fn fail(watch: Watch, error: Errno) {
-    let _ = with(|poller| {
-        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
-            entry.failure = Some(error);
-        }
-        Ok(())
-    });
-}
-
-/// Why a call failed that was made for the task.
-pub(super) fn take_failure(watch: Watch) -> Option<io::Error> {
-    with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let entry = entries.get_mut(watch.0 as usize);
-        Ok(entry.and_then(|entry| entry.failure.take()))
-    })
-    .ok()?
-    .map(Into::into)
-}
-
-/// Whether the poller has received something that was not taken.
-pub(super) fn has_arrived(watch: Watch) -> bool {
-    with(|poller| {
-        let entries = poller.entries.borrow();
-        let entry = entries.get(watch.0 as usize);
-        Ok(entry.is_some_and(Entry::has_arrived))
-    })
-    .unwrap_or(false)
-}
-
-/// Posts a small message on a busy thread: `Ready(true)`, and it is as good as sent. `Ready(false)`
-/// when it has to be sent, and can be. Pending when others are held that come before it.
-///
-/// # Errors
-/// That of a call that was made for the task.
-pub(super) fn poll_post(
-    cx: &Context<'_>,
-    watch: Watch,
-    first: &[u8],
-    second: &[u8],
-) -> Poll<io::Result<bool>> {
-    let posted = with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = poller.settled(&mut entries, watch) else {
-            return Ok(Some(false));
-        };
-        if let Some(error) = entry.failure.take() {
-            return Err(error.into());
-        }
-        if entry.held.is_some() {
-            entry.wake(cx, WRITE);
-            return Ok(None);
-        }
-        let len = first.len() + second.len();
-        if !poller.busy.get() || entry.ready & ENDED != 0 || !Departures::fits(len) {
-            return Ok(Some(false));
-        }
-        let mut departures = poller.departures.borrow_mut();
-        departures.post(watch.0, entry, first, second);
-        if departures.is_full() {
-            departures.send(&poller.epoll, &mut entries);
-        }
-        Ok(Some(true))
-    });
-    match posted {
-        Ok(Some(posted)) => Poll::Ready(Ok(posted)),
-        Ok(None) => Poll::Pending,
-        Err(error) => Poll::Ready(Err(error)),
-    }
-}
-
-/// Sends what the socket has posted. `false` when some of it is held: then the task is woken when
-/// that has left.
-pub(super) fn poll_posted(cx: &Context<'_>, watch: Watch) -> bool {
-    with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let entry = poller.settled(&mut entries, watch);
-        let held = entry.filter(|entry| entry.held.is_some());
-        Ok(held.map(|entry| entry.wake(cx, WRITE)).is_none())
-    })
-    .unwrap_or(true)
-}
-
-/// Sends what the socket has posted. `true` when some of it is held, and will be followed by a FIN.
-pub(super) fn end(watch: Watch) -> bool {
-    with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let entry = poller.settled(&mut entries, watch);
-        let held = entry.and_then(|entry| entry.held.as_mut());
-        Ok(held.map(|held| held.end()).is_some())
-    })
-    .unwrap_or(false)
-}
-
-/// Sends what the socket has posted, and drops what the kernel does not take: a RST comes next.
-pub(super) fn abandon(watch: Watch) {
-    let _ = with(|poller| {
-        if let Some(entry) = poller.settled(&mut poller.entries.borrow_mut(), watch) {
-            entry.held = None;
         }
         Ok(())
     });
@@ -619,39 +398,4 @@ fn outer() -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is an open descriptor that nobody else closes and that stays the same
     // for as long as the `AsyncFd` owns it.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)
-}
-
-fn bit(direction: Direction) -> u8 {
-    match direction {
-        Direction::Read => READ,
-        Direction::Write => WRITE,
-    }
-}
-
-fn flags(watched: u8) -> EventFlags {
-    let mut flags = EventFlags::ET | EventFlags::RDHUP;
-    if watched & READ != 0 {
-        flags |= EventFlags::IN;
-    }
-    if watched & WRITE != 0 {
-        flags |= EventFlags::OUT;
-    }
-    flags
-}
-
-fn bits(flags: EventFlags) -> u8 {
-    let mut bits = 0;
-    if flags.intersects(EventFlags::IN) {
-        bits |= READ;
-    }
-    if flags.intersects(EventFlags::OUT) {
-        bits |= WRITE;
-    }
-    if flags.intersects(EventFlags::RDHUP) {
-        bits |= READ | ENDED;
-    }
-    if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
-        bits |= READ | WRITE | ENDED;
-    }
-    bits
 }

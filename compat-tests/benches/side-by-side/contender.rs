@@ -4,6 +4,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::relay::ARGUMENT;
+
 /// A binary to measure.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
@@ -18,7 +20,12 @@ pub(crate) struct Contender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Hapax,
-    Haproxy { major: u32, minor: u32 },
+    /// This program as [`relay`](crate::relay).
+    Relay,
+    Haproxy {
+        major: u32,
+        minor: u32,
+    },
 }
 
 impl Contender {
@@ -28,6 +35,24 @@ impl Contender {
             .split_once('=')
             .ok_or_else(|| format!("{text}: no NAME=PATH"))?;
         Self::new(name, path.into())
+    }
+
+    /// The relay.
+    pub(crate) fn relay() -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            name: "relay".to_owned(),
+            binary: std::env::current_exe()?,
+            version: "moves bytes and does nothing else".to_owned(),
+            kind: Kind::Relay,
+        })
+    }
+
+    /// The arguments that it needs before those of a proxy.
+    pub(crate) fn arguments(&self, port: u16, origin: u16) -> Vec<String> {
+        match self.kind {
+            Kind::Relay => vec![ARGUMENT.to_owned(), port.to_string(), origin.to_string()],
+            Kind::Hapax | Kind::Haproxy { .. } => Vec::new(),
+        }
     }
 
     pub(crate) fn new(name: &str, binary: PathBuf) -> Result<Self, Box<dyn Error>> {

@@ -7,7 +7,7 @@
 //! on another. CPU time is what the system has accounted to the proxy's process; what matters is
 //! the ratio between two columns, and how far the rounds lie apart.
 //!
-//! - `scenario`: what is measured; `contender`: who is measured;
+//! - `scenario`: what is measured; `contender`: who is measured; `relay`: the least that can be had;
 //! - `measure`: one run; `table`: all of them.
 #![allow(
     clippy::print_stdout,
@@ -17,6 +17,7 @@
 
 mod contender;
 mod measure;
+mod relay;
 mod scenario;
 mod table;
 
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
+    if let Some((port, origin)) = relay::asked() {
+        return relay::run(port, origin);
+    }
     // cargo bench puts its own flag behind ours.
     let words = std::env::args().skip(1).filter(|word| word != "--bench");
     let arguments = Arguments::parse(FLAGS, words)?;
@@ -50,6 +54,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut contenders = Vec::new();
     for added in arguments.all("--add") {
         contenders.push(Contender::parse(added)?);
+    }
+    if arguments.has("--relay") {
+        contenders.push(Contender::relay()?);
     }
     contenders.push(match arguments.last("--hapax") {
         Some(path) => Contender::new("hapax", path.into())?,
@@ -78,12 +85,16 @@ fn run() -> Result<(), Box<dyn Error>> {
         bench.duration, bench.proxy_core
     );
     for scenario in scenarios {
+        let contenders: Vec<_> = contenders
+            .iter()
+            .filter(|c| scenario.suits(c.kind))
+            .collect();
         let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); contenders.len()];
         for round in 0..rounds {
             // Who goes first changes, too.
             for turn in 0..contenders.len() {
                 let index = (round + turn) % contenders.len();
-                samples[index].push(bench.run(scenario, &contenders[index])?);
+                samples[index].push(bench.run(scenario, contenders[index])?);
             }
         }
         print!("{}", table::scenario(scenario, &contenders, &samples));
@@ -102,6 +113,10 @@ const FLAGS: &[Flag] = &[
         "--hapax",
         "PATH",
         "the hapax binary; the workspace's when not given",
+    ),
+    Flag::switch(
+        "--relay",
+        "measure a relay as well that only moves bytes, where that is all there is to do",
     ),
     Flag::with_value("--scenario", "NAME", "only this one; may be repeated"),
     Flag::with_value("--rounds", "N", "runs of each proxy and scenario (5)"),

@@ -80,7 +80,11 @@ impl Bench {
         let binary = contender.binary.display().to_string();
         let command = ProxyCommand {
             binary: "taskset".into(),
-            args: ["-c", &core, &binary].map(str::to_owned).to_vec(),
+            args: ["-c", &core, &binary]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(contender.arguments(port, origin_port))
+                .collect(),
         };
         let mut proxy = Proxy::start(&command, Path::new(FILE), folder.path())?;
         if !proxy.ready([port].into_iter()).await? {

@@ -9,7 +9,7 @@ use crate::scenario::{Mode, Scenario};
 /// One scenario as a table in Markdown; ratios are to the first contender.
 pub(crate) fn scenario(
     scenario: &Scenario,
-    contenders: &[Contender],
+    contenders: &[&Contender],
     samples: &[Vec<Sample>],
 ) -> String {
     let mut out = format!("\n## {}: {}\n\n", scenario.name, scenario.about);

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags};
 use slab::Slab;
 
-use super::{ENDED, Entry, READ};
+use super::entry::{ENDED, Entry, READ};
 
 /// Most bytes that are received for a task: the head of a message and a small body. Who is sent
 /// more receives the rest itself.

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{self, SendFlags, Shutdown};
 use slab::Slab;
 
-use super::{ENDED, Entry, READ, WRITE};
+use super::entry::{ENDED, Entry, READ, WRITE};
 
 /// Most bytes of one message: with more the copy would cost what is saved.
 const MOST: usize = 4 << 10;
