@@ -281,6 +281,42 @@ fn wait(ticket: &mut Ticket) -> Turn {
     }
 }
 
+/// How many of so many choices fall on a server.
+fn share(backend: &Arc<Backend>, server: &Arc<Server>, choices: u32) -> u32 {
+    let chosen = (0..choices).filter_map(|_| slot(backend.choose(ask())));
+    let own = chosen.filter(|slot| Arc::ptr_eq(&slot.server, server));
+    own.count() as u32
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_came_up_gets_its_share_second_by_second() {
+    let slow = plan::Server {
+        slowstart: Some(Duration::from_secs(8)),
+        check: Some(ServerCheck {
+            rise: 1,
+            fall: 1,
+            ..ServerCheck::default()
+        }),
+        ..server("slow")
+    };
+    let (backend, live) = backend(vec![server("other"), slow]);
+    backend.checked(&live[1], Report::new(Status::L4Refused));
+    assert_eq!(share(&backend, &live[1], 32), 0);
+    backend.checked(&live[1], Report::new(Status::L4Ok));
+    for second in 0..10 {
+        // Of 16 parts one more with every half of a second, as far as whole seconds tell.
+        let parts = (second * 2 + 1).min(16);
+        let next = backend.warm_up();
+        let of_slow = share(&backend, &live[1], 4 * (16 + parts));
+        assert!(of_slow.abs_diff(4 * parts) <= 1, "{second} s: {of_slow}");
+        let shown = live[1].health(Dialect::V1_8, Instant::now());
+        let throttle = (second < 8).then_some((second * 100 / 8).max(1));
+        assert_eq!(shown.throttle, throttle, "{second} s");
+        assert_eq!(next.is_some(), second < 8, "{second} s");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+}
+
 #[test]
 fn workers_never_exceed_a_limit_and_lose_nobody() {
     let (backend, live) = backend(vec![plan::Server {
