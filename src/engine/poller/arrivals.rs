@@ -1,6 +1,6 @@
 //! What was received for tasks before they run.
 //!
-//! A call into the kernel leaves its own code and data in the caches. So on a busy thread a round
+//! A call into the kernel leaves its own code and data in the caches. So a crowded round
 //! of the poller receives from all connections whose tasks are waiting to do just that, one after
 //! the other, before any of them is looked at.
 

@@ -1,6 +1,6 @@
 //! What tasks have to send, until all of them have run.
 //!
-//! On a busy thread a small message is not sent at once but *posted*: the next round of the poller
+//! In a crowded round a small message is not sent at once but *posted*: the next round of the poller
 //! sends everything that was posted, in order, before it asks for events. The kernel's code for
 //! sending is in the caches then, and a peer that serves many of our connections wakes up once.
 //!

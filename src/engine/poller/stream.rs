@@ -1,4 +1,4 @@
-//! What a stream socket asks of the poller that sends and receives for it on a busy thread.
+//! What a stream socket asks of the poller that sends and receives for it in crowded rounds.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +11,7 @@ use super::departures::Departures;
 use super::entry::{ENDED, Entry, READ, WRITE};
 use super::{Direction, Watch, add, wait, with};
 
-/// Starts to watch a stream socket, for which the poller sends and receives on a busy thread.
+/// Starts to watch a stream socket, for which the poller sends and receives in crowded rounds.
 ///
 /// # Errors
 /// What `epoll_ctl` says.
@@ -89,7 +89,7 @@ pub(in crate::engine) fn has_arrived(watch: Watch) -> bool {
     .unwrap_or(false)
 }
 
-/// Posts a small message on a busy thread: `Ready(true)`, and it is as good as sent. `Ready(false)`
+/// Posts a small message in a crowded round: `Ready(true)`, and it is as good as sent. `Ready(false)`
 /// when it has to be sent, and can be. Pending when others are held that come before it.
 ///
 /// # Errors
@@ -113,7 +113,7 @@ pub(in crate::engine) fn poll_post(
             return Ok(None);
         }
         let len = first.len() + second.len();
-        if !poller.busy.get() || entry.ready & ENDED != 0 || !Departures::fits(len) {
+        if !poller.crowded.get() || entry.ready & ENDED != 0 || !Departures::fits(len) {
             return Ok(Some(false));
         }
         let mut departures = poller.departures.borrow_mut();

@@ -1,11 +1,11 @@
-//! Rounds of a busy thread, one after the other, with the peers in the same thread.
+//! Crowded rounds, one after the other, with the peers in the same thread.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::{BUSY, POLLER, install};
+use super::{CROWD, POLLER, install};
 use crate::engine::socket::Socket;
 
 /// Connections whose other ends are in the hands of the test.
@@ -15,13 +15,13 @@ struct Stage {
 }
 
 impl Stage {
-    /// As many connections as make a round busy, all of them waiting to receive.
+    /// As many connections as make a round crowded, all of them waiting to receive.
     fn new() -> Self {
         install().expect("a poller");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let address = listener.local_addr().expect("its address");
         let (mut sockets, mut peers) = (Vec::new(), Vec::new());
-        for _ in 0..BUSY {
+        for _ in 0..CROWD {
             peers.push(TcpStream::connect(address).expect("connected"));
             let (stream, _) = listener.accept().expect("accepted");
             stream.set_nonblocking(true).expect("non-blocking");
@@ -32,7 +32,7 @@ impl Stage {
             peer.set_read_timeout(patience).expect("patience");
         }
         let mut stage = Self { sockets, peers };
-        for number in 0..BUSY {
+        for number in 0..CROWD {
             assert_eq!(stage.receive(number), None);
         }
         round(true);
@@ -53,7 +53,7 @@ impl Stage {
         Some(got.map(|n| String::from_utf8_lossy(&room[..n]).into_owned()))
     }
 
-    /// Whether the socket takes a message. On a busy thread it is posted.
+    /// Whether the socket takes a message. In a crowded round it is posted.
     fn send(&mut self, number: usize, message: &[u8]) -> Option<io::Result<usize>> {
         let mut cx = Context::from_waker(Waker::noop());
         match self.sockets[number].poll_send(&mut cx, message, &[], false) {
@@ -62,12 +62,15 @@ impl Stage {
         }
     }
 
-    /// Has the peer say something, and one round go by in which it was heard.
+    /// Has the peers say something, the last of them the last word, and one round go by in which all
+    /// were heard.
     fn tell(&mut self, words: &[&str]) {
+        let last = words.last().expect("a word");
+        let words = words.iter().chain(std::iter::repeat(last));
         for (peer, word) in self.peers.iter_mut().zip(words) {
             peer.write_all(word.as_bytes()).expect("said");
         }
-        assert_eq!(round(true), words.len());
+        assert_eq!(round(true), self.peers.len());
     }
 
     /// Fills the socket until the system takes no more. Answers how much it took.
@@ -103,13 +106,13 @@ impl Stage {
     }
 }
 
-/// One round, and whether the thread counts as busy after it.
-fn round(busy: bool) -> usize {
+/// One round, and whether it counts as crowded.
+fn round(crowded: bool) -> usize {
     let mut events = Vec::with_capacity(64);
     POLLER.with(|cell| {
         let poller = cell.get().expect("installed");
         let found = poller.round(&mut events).expect("a round");
-        poller.busy.set(busy);
+        poller.crowded.set(crowded);
         found
     })
 }
@@ -254,10 +257,10 @@ fn a_socket_that_is_closed_stays_until_what_is_held_has_left() {
     let filled = stage.fill(0);
     assert!(stage.send(0, &[b'h'; 3000]).is_some());
     stage.sockets.remove(0);
-    assert_eq!(watched(), BUSY);
+    assert_eq!(watched(), CROWD);
     let got = stage.drain(0, usize::MAX);
     assert_eq!(got.len(), filled + 3000);
-    assert_eq!(watched(), BUSY - 1);
+    assert_eq!(watched(), CROWD - 1);
 }
 
 #[test]
@@ -267,7 +270,7 @@ fn who_is_reset_leaves_nothing_behind() {
     assert!(stage.send(0, &[b'h'; 3000]).is_some());
     stage.sockets[0].reset_on_close();
     stage.sockets.remove(0);
-    assert_eq!(watched(), BUSY - 1);
+    assert_eq!(watched(), CROWD - 1);
 }
 
 #[test]
