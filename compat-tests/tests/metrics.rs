@@ -93,6 +93,16 @@ fn values_are_those_of_show_stat() {
                 );
                 compared += 1;
             }
+            if prefix == "server" {
+                let answered: f64 = ANSWERS
+                    .iter()
+                    .filter_map(|column| row[*column].parse::<f64>().ok())
+                    .sum();
+                let name = "haproxy_server_http_requests_total";
+                let family = families.iter().find(|f| f.name == name);
+                let value = family.and_then(|family| family.value(&labels));
+                assert_eq!(value.unwrap_or(0.0), answered, "{name} of {service}");
+            }
         }
         assert!(compared > 100, "only {compared}");
     });
@@ -773,6 +783,16 @@ const COMPARED: &[&str] = &[
     "haproxy_server_client_aborts_total",
     "haproxy_sticktable_size",
     "haproxy_sticktable_used",
+];
+
+/// The columns of a server that count its answers.
+const ANSWERS: &[&str] = &[
+    "hrsp_1xx",
+    "hrsp_2xx",
+    "hrsp_3xx",
+    "hrsp_4xx",
+    "hrsp_5xx",
+    "hrsp_other",
 ];
 
 const FILE: &str = "proxy.cfg";

@@ -106,6 +106,8 @@ pub(super) enum Source {
     CheckedSeconds(Field),
     /// Responses by class of status.
     Codes,
+    /// Responses, of whatever status.
+    Responses,
     /// 1 for the state it is in, and 0 for the others.
     State(&'static [&'static str]),
     /// The same, for the result of the last check.
@@ -192,7 +194,7 @@ macro_rules! families {
 
 use Source::{
     CheckResult, Checked, CheckedSeconds, Codes, Column, Counted, Fact, Http, ReloadResults,
-    Seconds, ServersByCheck, ServersByState, State,
+    Responses, Seconds, ServersByCheck, ServersByState, State,
 };
 
 families! {
@@ -324,6 +326,7 @@ Listener {
     "haproxy_listener_limit_sessions" Gauge Column(Field::Slim),
         "Sessions that are let in at once.";
     "haproxy_listener_sessions_total" Counter Column(Field::Stot), "Sessions so far.";
+    "haproxy_listener_connections_total" Counter Column(Field::Stot), "Connections so far.";
     "haproxy_listener_bytes_in_total" Counter Column(Field::Bin), "Bytes that clients have sent.";
     "haproxy_listener_bytes_out_total" Counter Column(Field::Bout), "Bytes sent to clients.";
     "haproxy_listener_requests_denied_total" Counter Column(Field::Dreq),
@@ -457,6 +460,8 @@ Server {
     "haproxy_server_check_duration_seconds" Gauge CheckedSeconds(Field::CheckDuration),
         "How long the last check took.";
     "haproxy_server_http_responses_total" Counter Codes, "Responses, by class of status.";
+    "haproxy_server_http_requests_total" Counter Responses,
+        "Requests that it has answered.";
     "haproxy_server_client_aborts_total" Counter Column(Field::CliAbrt),
         "Transfers that the client has broken off.";
     "haproxy_server_server_aborts_total" Counter Column(Field::SrvAbrt),

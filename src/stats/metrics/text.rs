@@ -142,6 +142,10 @@ fn of_object(
                 line(out, name, labels, Some(("code", code)), cell(field));
             }
         }
+        Source::Responses if object.http => {
+            let each = CODES.iter().filter_map(|(_, field)| cell(*field).get());
+            line(out, name, labels, None, each.sum::<i64>().unsigned_abs());
+        }
         Source::State(states) => one_of(out, name, labels, states, object.state),
         Source::CheckResult => {
             if let Some(check) = object.check {
