@@ -11,7 +11,7 @@
 //! - [`corpus`]: where recordings and lists lie; [`hapax`]: the binary under test;
 //! - `connection`: one socket of a scripted peer; `text`: placeholders in suites;
 //! - `log_line`, [`replacements`]: what differs from run to run;
-//! - [`exposition`]: reads metrics, strictly; `tests/metrics.rs` uses it;
+//! - [`exposition`]: reads metrics, strictly; `tests/metrics/main.rs` uses it;
 //! - [`browser`]: the statistics page as people see it;
 //! - [`stand`]: what tests of a running hapax begin with;
 //! - [`process`]: a running proxy; [`ports`]: free ones; [`load`]: many requests at once;

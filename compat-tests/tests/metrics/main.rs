@@ -1,6 +1,8 @@
 //! Metrics: what a scraper gets, that it is what HAProxy's exporter gives, and that scrapers cannot
 //! do harm.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
+
+use names::{ANSWERS, COLUMNS, COMPARED};
 
 #[test]
 fn names_types_and_labels_are_those_of_haproxy() {
@@ -693,107 +697,6 @@ fn words(text: &str, separator: char) -> BTreeSet<&str> {
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
-
-/// What is the same number in `show stat`; `check_last_change_seconds` and the like move on.
-const COLUMNS: &[(&str, &str)] = &[
-    ("current_queue", "qcur"),
-    ("max_queue", "qmax"),
-    ("current_sessions", "scur"),
-    ("max_sessions", "smax"),
-    ("limit_sessions", "slim"),
-    ("sessions_total", "stot"),
-    ("bytes_in_total", "bin"),
-    ("bytes_out_total", "bout"),
-    ("requests_denied_total", "dreq"),
-    ("responses_denied_total", "dresp"),
-    ("request_errors_total", "ereq"),
-    ("connection_errors_total", "econ"),
-    ("response_errors_total", "eresp"),
-    ("retry_warnings_total", "wretr"),
-    ("redispatch_warnings_total", "wredis"),
-    ("weight", "weight"),
-    ("queue_limit", "qlimit"),
-    ("loadbalanced_total", "lbtot"),
-    ("max_session_rate", "rate_max"),
-    ("client_aborts_total", "cli_abrt"),
-    ("server_aborts_total", "srv_abrt"),
-];
-
-/// What does not hang on time, nor on what each counts in its own way.
-const COMPARED: &[&str] = &[
-    "haproxy_process_nbproc",
-    "haproxy_process_max_connections",
-    "haproxy_process_max_memory_bytes",
-    "haproxy_process_stopping",
-    "haproxy_frontend_current_sessions",
-    "haproxy_frontend_limit_sessions",
-    "haproxy_frontend_sessions_total",
-    "haproxy_frontend_requests_denied_total",
-    "haproxy_frontend_responses_denied_total",
-    "haproxy_frontend_request_errors_total",
-    "haproxy_frontend_status",
-    "haproxy_frontend_limit_session_rate",
-    "haproxy_frontend_http_responses_total",
-    "haproxy_frontend_http_requests_total",
-    "haproxy_frontend_denied_connections_total",
-    "haproxy_frontend_denied_sessions_total",
-    "haproxy_listener_sessions_total",
-    "haproxy_listener_requests_denied_total",
-    "haproxy_listener_status",
-    "haproxy_backend_current_queue",
-    "haproxy_backend_max_queue",
-    "haproxy_backend_current_sessions",
-    "haproxy_backend_sessions_total",
-    "haproxy_backend_requests_denied_total",
-    "haproxy_backend_connection_errors_total",
-    "haproxy_backend_response_errors_total",
-    "haproxy_backend_connection_attempts_total",
-    "haproxy_backend_connection_reuses_total",
-    "haproxy_backend_retry_warnings_total",
-    "haproxy_backend_redispatch_warnings_total",
-    "haproxy_backend_status",
-    "haproxy_backend_weight",
-    "haproxy_backend_active_servers",
-    "haproxy_backend_backup_servers",
-    "haproxy_backend_loadbalanced_total",
-    "haproxy_backend_http_responses_total",
-    "haproxy_backend_http_requests_total",
-    "haproxy_backend_client_aborts_total",
-    "haproxy_backend_server_aborts_total",
-    "haproxy_backend_agg_server_status",
-    "haproxy_backend_agg_server_check_status",
-    "haproxy_backend_agg_check_status",
-    "haproxy_server_current_queue",
-    "haproxy_server_limit_sessions",
-    "haproxy_server_sessions_total",
-    "haproxy_server_connection_errors_total",
-    "haproxy_server_response_errors_total",
-    "haproxy_server_connection_attempts_total",
-    "haproxy_server_connection_reuses_total",
-    "haproxy_server_status",
-    "haproxy_server_weight",
-    "haproxy_server_check_failures_total",
-    "haproxy_server_check_up_down_total",
-    "haproxy_server_queue_limit",
-    "haproxy_server_current_throttle",
-    "haproxy_server_loadbalanced_total",
-    "haproxy_server_check_status",
-    "haproxy_server_check_code",
-    "haproxy_server_http_responses_total",
-    "haproxy_server_client_aborts_total",
-    "haproxy_sticktable_size",
-    "haproxy_sticktable_used",
-];
-
-/// The columns of a server that count its answers.
-const ANSWERS: &[&str] = &[
-    "hrsp_1xx",
-    "hrsp_2xx",
-    "hrsp_3xx",
-    "hrsp_4xx",
-    "hrsp_5xx",
-    "hrsp_other",
-];
 
 const FILE: &str = "proxy.cfg";
 const THOUGHT: Duration = Duration::from_millis(150);
