@@ -66,8 +66,9 @@ pub use oversight::{GenerationState, Generations, Memory};
 use trace::Trace;
 use worker::{Aside, Command, Handle, Shared};
 
-/// Bytes that the streams of one worker may use beyond what `maxconn` accounts for.
-pub const STREAM_BYTES: u64 = (buffer::MOST_LARGE * buffer::LARGE) as u64;
+/// Bytes that one worker may use beyond what `maxconn` accounts for: larger blocks for streams, and
+/// what a crowded round receives and sends.
+pub const WORKER_BYTES: u64 = (buffer::MOST_LARGE * buffer::LARGE + poller::ROUND_BYTES) as u64;
 
 /// Why a plan cannot be put into service.
 #[derive(Debug, thiserror::Error)]

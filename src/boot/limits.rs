@@ -10,8 +10,8 @@ pub const SESSION: u64 = 3_952;
 /// Bytes that the process needs before the first connection: program, stacks, plan, counters.
 pub const BASE: u64 = 32 << 20;
 
-/// Bytes that each worker may use besides, in larger blocks for bodies that stream.
-pub const STREAMS: u64 = crate::engine::STREAM_BYTES;
+/// Bytes that each worker may use besides, for bodies that stream and for crowded rounds.
+pub const WORKER: u64 = crate::engine::WORKER_BYTES;
 
 /// The most memory that traffic can take, in bytes: what `maxconn` connections need when all of them
 /// transfer in both directions at once.
@@ -69,13 +69,13 @@ pub(super) fn raise(plan: &Plan, workers: usize) -> Vec<String> {
             ));
         }
         // Beyond what traffic needs by that formula: to run into this limit ends the process.
-        let bytes = limit.max(most) + BASE + (workers as u64) * (STACK + STREAMS);
+        let bytes = limit.max(most) + BASE + (workers as u64) * (STACK + WORKER);
         if let Err(error) = setrlimit(Resource::RLIMIT_DATA, bytes, bytes) {
             warnings.push(format!("cannot limit memory to {megabytes} MB: {error}"));
         }
     }
     if let Some(limit) = container() {
-        let most = most_memory(plan) + BASE + (workers as u64) * STREAMS;
+        let most = most_memory(plan) + BASE + (workers as u64) * WORKER;
         if most > limit {
             warnings.push(format!(
                 "{} connections can need {} MB, and the system allows {}: lower 'maxconn'",

@@ -49,6 +49,9 @@ pub(super) use stream::{
 /// Events taken in one round. Those left over come with the next.
 const ROUND: usize = 256;
 
+/// Bytes that a round may have received and not passed on, and that wait to be sent.
+pub(super) const ROUND_BYTES: usize = arrivals::BLOCK + departures::BATCH * departures::MOST;
+
 /// From so many events in a round on it is crowded: the kernel is called for many tasks in a row. With
 /// fewer the calls are made when they are due, which lets peers go on sooner.
 const CROWD: usize = 16;

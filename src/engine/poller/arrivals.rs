@@ -17,7 +17,7 @@ use super::entry::{ENDED, Entry, READ};
 pub(in crate::engine) const AHEAD: usize = 4 << 10;
 
 /// Bytes received in one round, beyond which tasks are left to receive themselves.
-const BLOCK: usize = 128 << 10;
+pub(super) const BLOCK: usize = 128 << 10;
 
 /// Each message begins on a cache line of its own.
 const LINE: usize = 64;

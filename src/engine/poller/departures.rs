@@ -17,11 +17,11 @@ use slab::Slab;
 use super::entry::{ENDED, Entry, READ, WRITE};
 
 /// Most bytes of one message: with more the copy would cost what is saved.
-const MOST: usize = 4 << 10;
+pub(super) const MOST: usize = 4 << 10;
 
 /// Messages posted before all are sent, although tasks are still to run: the first must not wait
 /// for too many of those.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// How long the system tries to get rid of what is held for a socket that was closed, in
 /// milliseconds.
