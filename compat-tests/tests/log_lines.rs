@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use compat_tests::hapax;
 use compat_tests::ports::free_port;
+use compat_tests::process::Proxy;
 use compat_tests::stand::{self, run};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -234,11 +235,18 @@ fn lines_are_as_from_haproxy() {
     });
 }
 
-/// `mode tcp`: whoever has left by the time that the proxy looks, and has said nothing, is not shown to a
-/// server.
-#[tokio::test]
-async fn who_only_looks_troubles_no_server() {
-    for dialect in ["1.4", "1.8"] {
+/// A proxy with one server, and where its log lines go.
+struct Stage {
+    log: UdpSocket,
+    origin: TcpListener,
+    port: u16,
+    proxy: Proxy,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// `defaults` and `backend` are lines of those sections.
+    async fn set(dialect: &str, defaults: &str, backend: &str) -> Self {
         let here = (Ipv4Addr::LOCALHOST, 0);
         let log = UdpSocket::bind(here).await.expect("a port");
         let origin = TcpListener::bind(here).await.expect("a port");
@@ -246,28 +254,50 @@ async fn who_only_looks_troubles_no_server() {
         let (logs, server) = (logs.expect("bound"), server.expect("bound"));
         let port = free_port().expect("a free port");
         let text = format!(
-            "global\n    log {logs} local0\n    nbproc 1\ndefaults\n    mode tcp\n    log global\n    \
-             option tcplog\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n\
+            "global\n    log {logs} local0\n    nbproc 1\n\
+             defaults\n{defaults}    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n\
              frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\n\
-             backend b\n    server s {server}\n"
+             backend b\n{backend}    server s {server}\n"
         );
         let folder = tempfile::tempdir().expect("a folder");
         let proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
-        proxy.pause().expect("stopped");
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+        Self {
+            log,
+            origin,
+            port,
+            proxy,
+            _folder: folder,
+        }
+    }
+
+    /// The first line of which that holds.
+    async fn line(&self, holds: impl Fn(&str) -> bool) -> String {
+        let mut line = [0; 2048];
+        loop {
+            let received = timeout(Duration::from_secs(20), self.log.recv(&mut line)).await;
+            let got = received.expect("in time").expect("a line");
+            let text = String::from_utf8_lossy(&line[..got]).into_owned();
+            if holds(&text) {
+                return text;
+            }
+        }
+    }
+}
+
+/// `mode tcp`: whoever has left by the time that the proxy looks, and has said nothing, is not shown to a
+/// server.
+#[tokio::test]
+async fn who_only_looks_troubles_no_server() {
+    for dialect in ["1.4", "1.8"] {
+        let defaults = "    mode tcp\n    log global\n    option tcplog\n";
+        let stage = Stage::set(dialect, defaults, "").await;
+        stage.proxy.pause().expect("stopped");
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, stage.port)).await;
         let stream = stream.expect("the system accepts");
         let client = stream.local_addr().expect("connected").to_string();
         drop(stream);
-        proxy.signal(Signal::SIGCONT).expect("continued");
-        let mut line = [0; 2048];
-        let found = loop {
-            let received = timeout(Duration::from_secs(20), log.recv(&mut line)).await;
-            let got = received.expect("in time").expect("a line");
-            let text = String::from_utf8_lossy(&line[..got]).into_owned();
-            if text.contains(&client) {
-                break text;
-            }
-        };
+        stage.proxy.signal(Signal::SIGCONT).expect("continued");
+        let found = stage.line(|line| line.contains(&client)).await;
         assert!(found.contains(" b/<NOSRV> -1/-1/"), "{found}");
         assert!(found.contains(" 0 -- "), "{found}");
     }
@@ -277,39 +307,19 @@ async fn who_only_looks_troubles_no_server() {
 #[tokio::test]
 async fn who_sets_a_cookie_for_all_is_named() {
     for dialect in ["1.4", "1.8"] {
-        let here = (Ipv4Addr::LOCALHOST, 0);
-        let log = UdpSocket::bind(here).await.expect("a port");
-        let origin = TcpListener::bind(here).await.expect("a port");
-        let (logs, server) = (log.local_addr(), origin.local_addr());
-        let (logs, server) = (logs.expect("bound"), server.expect("bound"));
-        let port = free_port().expect("a free port");
-        let text = format!(
-            "global\n    log {logs} local0\n    nbproc 1\ndefaults\n    mode http\n    \
-             timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n\
-             frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\n\
-             backend b\n    log global\n    option checkcache\n    server s {server}\n"
-        );
-        let folder = tempfile::tempdir().expect("a folder");
-        let _proxy = stand::serve(folder.path(), &["--compat", dialect], &text, &[port]).await;
+        let backend = "    log global\n    option checkcache\n";
+        let stage = Stage::set(dialect, "    mode http\n", backend).await;
         let served = async {
-            let (mut stream, _) = origin.accept().await.expect("a connection");
+            let (mut stream, _) = stage.origin.accept().await.expect("a connection");
             let asked = stream.read(&mut [0; 4096]).await.expect("a request");
             assert!(asked > 0);
             let answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok";
             stream.write_all(answer).await.expect("sent");
         };
         let steps = [Send(GET)];
-        let (answer, ()) = tokio::join!(ask(port, &steps), served);
+        let (answer, ()) = tokio::join!(ask(stage.port, &steps), served);
         assert!(answer.starts_with("HTTP/1.0 502 "), "{answer}");
-        let mut line = [0; 2048];
-        let found = loop {
-            let received = timeout(Duration::from_secs(20), log.recv(&mut line)).await;
-            let got = received.expect("in time").expect("a line");
-            let text = String::from_utf8_lossy(&line[..got]).into_owned();
-            if !text.contains(" started.") {
-                break text;
-            }
-        };
+        let found = stage.line(|line| !line.contains(" started.")).await;
         assert!(found.starts_with("<129>"), "{found}");
         let words = ": Blocking cacheable cookie in response from instance b, server s.\n";
         assert!(found.ends_with(words), "{found}");

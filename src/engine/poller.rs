@@ -36,7 +36,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use arrivals::Arrivals;
-use departures::{Departures, Progress};
+use departures::Departures;
 use entry::{ENDED, Entry, READ, WRITE, bit, bits, flags};
 
 pub(super) use arrivals::AHEAD;
@@ -166,7 +166,18 @@ pub(super) fn poll_ready(
     watch: Watch,
     direction: Direction,
 ) -> Poll<io::Result<()>> {
-    wait(cx, fd, watch, direction, false)
+    wait(cx, fd, watch, direction, Arrival::Untouched)
+}
+
+/// What becomes of bytes that arrive while a task waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    /// They stay where they are.
+    Untouched,
+    /// The task will receive them.
+    Left,
+    /// The poller may receive them for the task.
+    Ahead,
 }
 
 fn wait(
@@ -174,7 +185,7 @@ fn wait(
     fd: impl AsFd,
     watch: Watch,
     direction: Direction,
-    receives: bool,
+    arrival: Arrival,
 ) -> Poll<io::Result<()>> {
     let found = with(|poller| {
         let mut entries = poller.entries.borrow_mut();
@@ -182,11 +193,11 @@ fn wait(
             return Err(io::ErrorKind::NotConnected.into());
         };
         let bit = bit(direction);
-        if entry.ready & bit != 0 || receives && entry.has_arrived() {
+        if entry.ready & bit != 0 || arrival != Arrival::Untouched && entry.has_arrived() {
             return Ok(true);
         }
         if bit == READ {
-            entry.receives = receives;
+            entry.receives = arrival == Arrival::Ahead;
         }
         entry.wake(cx, bit);
         if entry.watched & bit == 0 {
@@ -360,16 +371,9 @@ impl Poller {
                 ready = arrivals.receive(data as u32, entry);
             }
             entry.ready |= ready;
-            if reported & WRITE != 0 && entry.held.is_some() {
-                let alone = entry.held.as_ref().is_some_and(|held| held.alone);
-                match entry.send_held() {
-                    Progress::Waiting => {}
-                    _ if alone => {
-                        entries.remove(data as usize);
-                        continue;
-                    }
-                    Progress::Done | Progress::Failed => {}
-                }
+            if reported & WRITE != 0 && entry.send_held() {
+                entries.remove(data as usize);
+                continue;
             }
             if reported & READ != 0 {
                 entry.receives = false;

@@ -125,10 +125,7 @@ impl Socket {
         }
         let watch = self.watch(Direction::Read)?;
         // Of a stream the poller would take the first part, and leave the task as much to do.
-        if self.streams {
-            return poller::poll_ready(cx, &*self.fd, watch, Direction::Read);
-        }
-        poller::poll_arrival(cx, &*self.fd, watch)
+        poller::poll_arrival(cx, &*self.fd, watch, !self.streams)
     }
 
     /// Receives what is there into `room`, which must not be empty; 0 is the end of the stream.

@@ -247,7 +247,7 @@ impl Worker {
         self.idle.clear();
     }
 
-    /// Begins a wake-up. On a busy thread all of a round have the same time, as in HAProxy.
+    /// Begins a wake-up. All of a crowded round have the same time, as in HAProxy.
     fn wake_up(&self) {
         let round = poller::round();
         if round.is_none() || round != self.round.replace(round) {

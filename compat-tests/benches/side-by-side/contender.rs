@@ -14,18 +14,15 @@ pub(crate) struct Contender {
     /// The first line of what `-v` says.
     pub(crate) version: String,
     pub(crate) kind: Kind,
+    /// It is this program, as [`relay`](crate::relay), and reads no configuration.
+    pub(crate) is_relay: bool,
 }
 
 /// Whose words a configuration has to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Hapax,
-    /// This program as [`relay`](crate::relay).
-    Relay,
-    Haproxy {
-        major: u32,
-        minor: u32,
-    },
+    Haproxy { major: u32, minor: u32 },
 }
 
 impl Contender {
@@ -43,15 +40,17 @@ impl Contender {
             name: "relay".to_owned(),
             binary: std::env::current_exe()?,
             version: "moves bytes and does nothing else".to_owned(),
-            kind: Kind::Relay,
+            kind: Kind::Hapax,
+            is_relay: true,
         })
     }
 
     /// The arguments that it needs before those of a proxy.
     pub(crate) fn arguments(&self, port: u16, origin: u16) -> Vec<String> {
-        match self.kind {
-            Kind::Relay => vec![ARGUMENT.to_owned(), port.to_string(), origin.to_string()],
-            Kind::Hapax | Kind::Haproxy { .. } => Vec::new(),
+        if self.is_relay {
+            vec![ARGUMENT.to_owned(), port.to_string(), origin.to_string()]
+        } else {
+            Vec::new()
         }
     }
 
@@ -65,6 +64,7 @@ impl Contender {
             binary,
             version,
             kind,
+            is_relay: false,
         })
     }
 }

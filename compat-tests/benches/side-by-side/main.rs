@@ -87,7 +87,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     for scenario in scenarios {
         let contenders: Vec<_> = contenders
             .iter()
-            .filter(|c| scenario.suits(c.kind))
+            .filter(|c| !c.is_relay || scenario.suits_relay())
             .collect();
         let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); contenders.len()];
         for round in 0..rounds {

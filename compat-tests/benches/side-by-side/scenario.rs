@@ -144,13 +144,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 impl Scenario {
-    /// Whether a contender can do what is asked. The relay moves small messages, and leaves
-    /// connections as they are.
-    pub(crate) fn suits(&self, kind: Kind) -> bool {
-        kind != Kind::Relay
-            || matches!(self.mode, Mode::KeepAlive | Mode::Tcp)
-                && self.rules == 0
-                && self.body <= SMALL.body
+    /// Whether a relay that moves small messages, and leaves connections as they are, does all that is
+    /// asked.
+    pub(crate) fn suits_relay(&self) -> bool {
+        matches!(self.mode, Mode::KeepAlive | Mode::Tcp)
+            && self.rules == 0
+            && self.body <= SMALL.body
     }
 
     /// The bytes of a request.
@@ -174,7 +173,7 @@ impl Scenario {
                 major: 1,
                 minor: 0..8,
             } => "",
-            Kind::Haproxy { .. } | Kind::Hapax | Kind::Relay => "    nbthread 1\n",
+            Kind::Haproxy { .. } | Kind::Hapax => "    nbthread 1\n",
         };
         let (mode, option) = match self.mode {
             Mode::Tcp => ("tcp", ""),
@@ -244,7 +243,6 @@ fn heavy_rules(kind: Kind) -> String {
     let edits = match kind {
         // The words of 1.4 mean the same to hapax; where they went away, later ones took over.
         Kind::Hapax
-        | Kind::Relay
         | Kind::Haproxy {
             major: 1,
             minor: 0..5,
@@ -302,6 +300,6 @@ impl Scenario {
 fn forced_close(kind: Kind) -> &'static str {
     match kind {
         Kind::Haproxy { major: 2.., .. } => "    option httpclose\n",
-        Kind::Haproxy { .. } | Kind::Hapax | Kind::Relay => "    option forceclose\n",
+        Kind::Haproxy { .. } | Kind::Hapax => "    option forceclose\n",
     }
 }

@@ -73,7 +73,7 @@ fn values_are_those_of_show_stat() {
         stage.traffic().await;
         let families = stage.scrape("").await;
         let csv = stage.show_stat().await;
-        let mut compared = 0;
+        let (mut compared, mut answers) = (0, 0.0);
         for row in &csv {
             let (proxy, service) = (row["pxname"].as_str(), row["svname"].as_str());
             let (prefix, labels) = match service {
@@ -105,10 +105,13 @@ fn values_are_those_of_show_stat() {
                 let name = "haproxy_server_http_requests_total";
                 let family = families.iter().find(|f| f.name == name);
                 let value = family.and_then(|family| family.value(&labels));
+                // Only servers of HTTP have it.
                 assert_eq!(value.unwrap_or(0.0), answered, "{name} of {service}");
+                answers += answered;
             }
         }
         assert!(compared > 100, "only {compared}");
+        assert!(answers >= 5.0, "only {answers}");
     });
 }
 

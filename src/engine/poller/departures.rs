@@ -35,18 +35,7 @@ pub(super) struct Held {
     /// A FIN comes behind them.
     ends: bool,
     /// The socket was closed: there is nobody but the poller who has it.
-    pub(super) alone: bool,
-}
-
-/// What has become of what is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// There is more to be sent.
-    Waiting,
-    /// All has left.
-    Done,
-    /// It cannot be sent.
-    Failed,
+    alone: bool,
 }
 
 /// Messages in the order in which they were posted.
@@ -141,25 +130,22 @@ impl Held {
 }
 
 impl Entry {
-    /// Sends more of what is held, when the kernel has said that it takes more.
-    pub(super) fn send_held(&mut self) -> Progress {
+    /// Sends more of what is held, when the kernel has said that it takes more. Answers whether the
+    /// entry is done with: all has left, or never will, and nobody else has the socket.
+    pub(super) fn send_held(&mut self) -> bool {
         let (Some(held), Some(fd)) = (&mut self.held, &self.fd) else {
-            return Progress::Done;
+            return false;
         };
+        let alone = held.alone;
         match held.go_on(fd) {
-            Ok(true) => {
-                self.held = None;
-                Progress::Done
-            }
+            Ok(true) => self.held = None,
             Ok(false) => {
                 self.ready &= !WRITE;
-                Progress::Waiting
+                return false;
             }
-            Err(error) => {
-                self.fail(error);
-                Progress::Failed
-            }
+            Err(error) => self.fail(error),
         }
+        alone
     }
 
     /// Notes that the connection is broken, and wakes the task whatever it waits for.

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::departures::Departures;
 use super::entry::{ENDED, Entry, READ, WRITE};
-use super::{Direction, Watch, add, wait, with};
+use super::{Arrival, Direction, Watch, add, wait, with};
 
 /// Starts to watch a stream socket, for which the poller sends and receives in crowded rounds.
 ///
@@ -19,13 +19,16 @@ pub(in crate::engine) fn watch_stream(fd: &Rc<OwnedFd>, direction: Direction) ->
     add(fd, direction, Some(Rc::clone(fd)))
 }
 
-/// Ready when [`arrived`] or a receive is worth a try. Until then the poller may receive.
+/// Ready when [`arrived`] or a receive is worth a try. Until then the poller may receive, if it may do
+/// so ahead of the task.
 pub(in crate::engine) fn poll_arrival(
     cx: &mut Context<'_>,
     fd: impl AsFd,
     watch: Watch,
+    ahead: bool,
 ) -> Poll<io::Result<()>> {
-    wait(cx, fd, watch, Direction::Read, true)
+    let arrival = if ahead { Arrival::Ahead } else { Arrival::Left };
+    wait(cx, fd, watch, Direction::Read, arrival)
 }
 
 /// What [`arrived`] has found.
