@@ -162,7 +162,7 @@ impl Compiled {
             fetch(&self.fetch, facts, &mut visit)
         } else {
             fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, &mut visit)
+                convert(&self.converters, value, facts, &mut visit)
             })
         };
         match (found, certainty) {

@@ -153,7 +153,7 @@ impl Class {
             fetch(&self.fetch, facts, &mut visit);
         } else {
             fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, &mut visit)
+                convert(&self.converters, value, facts, &mut visit)
             });
         }
     }

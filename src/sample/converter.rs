@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::Value;
+use super::{Facts, Value};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -10,6 +10,7 @@ use crate::plan::Converter;
 pub fn convert(
     converters: &[Converter],
     value: Value<'_>,
+    facts: &Facts<'_>,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) -> bool {
     let Some((first, rest)) = converters.split_first() else {
@@ -18,7 +19,7 @@ pub fn convert(
     match first {
         Converter::IpMask(mask) => address(value).is_some_and(|address| {
             let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
-            convert(rest, Value::Address(masked), visit)
+            convert(rest, Value::Address(masked), facts, visit)
         }),
         Converter::Lower | Converter::Upper => {
             let mut text = Vec::new();
@@ -28,7 +29,7 @@ pub fn convert(
             } else {
                 text.make_ascii_uppercase();
             }
-            convert(rest, Value::Text(&text), visit)
+            convert(rest, Value::Text(&text), facts, visit)
         }
     }
 }
