@@ -1,12 +1,14 @@
 //! Format strings: names of fetches and converters into typed ones.
 
 use haproxy_cfg_grammar::keywords::later;
+use haproxy_cfg_grammar::value::converter::ValueType;
 use haproxy_cfg_grammar::value::criterion::{self, Needs};
 use haproxy_cfg_grammar::value::expression::Expression;
 use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
 use haproxy_cfg_grammar::{Code, Diagnostic, Span};
 
 use super::conditions::{Moment, Reader};
+use super::draft::Draft;
 use super::fetches;
 use crate::plan::{FormatPart, FormatString, Sample};
 
@@ -17,6 +19,7 @@ impl Reader<'_> {
     /// A fetch or converter that is not there, or that has no value at that moment.
     pub(super) fn format(
         &self,
+        draft: &mut Draft,
         syntax: &FormatSyntax,
         moment: Moment,
     ) -> Result<FormatString, Diagnostic> {
@@ -25,7 +28,7 @@ impl Reader<'_> {
             parts.push(match piece {
                 Piece::Literal(text) => FormatPart::Literal(text.as_slice().into()),
                 Piece::Sample(expression) => {
-                    FormatPart::Sample(self.sample(expression, moment, syntax.span)?)
+                    FormatPart::Sample(self.sample(draft, expression, moment, syntax.span)?)
                 }
             });
         }
@@ -34,6 +37,7 @@ impl Reader<'_> {
 
     fn sample(
         &self,
+        draft: &mut Draft,
         expression: &Expression,
         moment: Moment,
         span: Span,
@@ -72,12 +76,10 @@ impl Reader<'_> {
         let resolving = fetches::of_criterion(criterion, argument)
             .filter(|found| found.name.is_none())
             .ok_or_else(|| mistake(format!("'{name}' cannot stand in a format")))?;
-        let converters = expression.converters.iter();
+        let from = ValueType::of(criterion);
         Ok(Sample {
             fetch: resolving.fetch,
-            converters: converters
-                .map(|call| fetches::converter(call, span))
-                .collect::<Result<_, _>>()?,
+            converters: self.converters(draft, &expression.converters, from, span)?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::Value;
+use super::{Facts, Value, value};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -10,16 +10,20 @@ use crate::plan::Converter;
 pub fn convert(
     converters: &[Converter],
     value: Value<'_>,
+    facts: &Facts<'_>,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) -> bool {
     let Some((first, rest)) = converters.split_first() else {
         return visit(value);
     };
     match first {
-        Converter::IpMask(mask) => address(value).is_some_and(|address| {
-            let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
-            convert(rest, Value::Address(masked), visit)
-        }),
+        Converter::IpMask(mask) => match value::as_address(value) {
+            Some(Value::Address(address)) => {
+                let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
+                convert(rest, Value::Address(masked), facts, visit)
+            }
+            _ => false,
+        },
         Converter::Lower | Converter::Upper => {
             let mut text = Vec::new();
             value.write_to(&mut text);
@@ -28,16 +32,12 @@ pub fn convert(
             } else {
                 text.make_ascii_uppercase();
             }
-            convert(rest, Value::Text(&text), visit)
+            convert(rest, Value::Text(&text), facts, visit)
         }
-    }
-}
-
-/// The address of a value; a text counts with the one that it begins with, a number is one.
-fn address(value: Value<'_>) -> Option<Ipv4Addr> {
-    match value {
-        Value::Text(text) => super::value::leading_address(text),
-        Value::Integer(number) => Some((number as u32).into()),
-        other => other.address(),
+        Converter::Map(lookup) => facts.world.map(lookup.map).is_some_and(|map| {
+            map.look_up(value, lookup.default.as_ref(), &mut |found| {
+                convert(rest, found, facts, visit)
+            })
+        }),
     }
 }

@@ -31,7 +31,7 @@ impl Key {
                 },
                 other => other,
             };
-            convert(&rule.key.converters, value, &mut take);
+            convert(&rule.key.converters, value, facts, &mut take);
             true
         });
         found

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use crate::plan::{ListenAddress, Plan, ProxyId, ServerId, UserlistId};
+use crate::map::{Map, Maps};
+use crate::plan::{ListenAddress, MapId, Plan, ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
 use crate::userlist;
@@ -17,6 +18,7 @@ pub(super) struct Offline<'a> {
     pub(super) backend: ProxyId,
     /// The address that the client connected to.
     pub(super) destination: Option<SocketAddr>,
+    maps: Maps,
 }
 
 impl<'a> Offline<'a> {
@@ -31,6 +33,8 @@ impl<'a> Offline<'a> {
             frontend,
             backend: frontend,
             destination: destination.or(own),
+            // They were compiled when the plan was made.
+            maps: Maps::compile(&plan.maps).unwrap_or_default(),
         }
     }
 }
@@ -113,5 +117,9 @@ impl World for Offline<'_> {
             groups.is_none_or(|wanted| userlist::in_group(list, user, wanted))
                 && userlist::fits(&user.password, password)
         })
+    }
+
+    fn map(&self, id: MapId) -> Option<&Map> {
+        self.maps.get(id)
     }
 }
