@@ -8,8 +8,8 @@ use super::condition::sample_text;
 use super::condition::{acl_text, condition};
 use super::{Context, Source, Value, time};
 use crate::plan::{
-    Condition, FormatPart, HeaderEdit, HttpRequestAction, LineAction, LineRule, ListenAddress,
-    Plan, Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
+    Condition, FormatPart, FormatString, HeaderEdit, HttpRequestAction, LineAction, LineRule,
+    ListenAddress, Plan, Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
 };
 
 /// One proxy.
@@ -265,15 +265,20 @@ fn server_settings(server: &crate::plan::Server) -> Vec<(String, String)> {
 
 /// An edit of headers as it stands in a file.
 fn header_edit(edit: &HeaderEdit) -> String {
-    let parts = edit.value.parts.iter().map(|part| match part {
-        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
-        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
-    });
-    let value: String = parts.collect();
+    let value = format_text(&edit.value);
     format!("{}-header {} {value}", lower(&edit.edit), edit.name)
         .replacen("delete", "del", 1)
         .trim_end()
         .to_owned()
+}
+
+/// A format string as it stands in a file.
+fn format_text(format: &FormatString) -> String {
+    let parts = format.parts.iter().map(|part| match part {
+        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
+        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
+    });
+    parts.collect()
 }
 
 /// The rules of a proxy in the order in which they run, which is not that of the file.
@@ -346,11 +351,14 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
         );
     }
     for rule in &proxy.switching {
-        let SwitchingTarget::Backend(id) = rule.target;
+        let target = match &rule.target {
+            SwitchingTarget::Backend(id) => plan.proxy(*id).name.clone(),
+            SwitchingTarget::Named(format) => format_text(format),
+        };
         push(
             &mut rules,
             "use_backend",
-            format!("{}{}", plan.proxy(id).name, when(rule.condition.as_ref())),
+            format!("{target}{}", when(rule.condition.as_ref())),
         );
     }
     for rule in &proxy.http_rules.http_response {

@@ -60,13 +60,16 @@ impl Reader<'_> {
         }
         let missing = match moment {
             Moment::Response => matches!(criterion.needs, Needs::Request | Needs::RequestBytes),
+            Moment::Switching => {
+                matches!(criterion.needs, Needs::Response | Needs::ServerChosen)
+            }
             _ => criterion.needs == Needs::Response,
         };
         if missing {
-            let what = if moment == Moment::Response {
-                "request, which is gone"
-            } else {
-                "response, which is not there yet"
+            let what = match (moment, criterion.needs) {
+                (Moment::Response, _) => "request, which is gone",
+                (_, Needs::ServerChosen) => "backend or server, which is not chosen yet",
+                _ => "response, which is not there yet",
             };
             return Err(mistake(format!(
                 "'{name}' looks at the {what} when this rule runs"
