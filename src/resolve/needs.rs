@@ -189,7 +189,8 @@ pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
         Statement::Redirect(rule) => rule.condition.as_ref(),
         Statement::LineRule(rule) => rule.condition.as_ref(),
         Statement::AddLine(rule) => rule.condition.as_ref(),
-        Statement::TcpContent(rule) => rule.condition.as_ref(),
+        Statement::TcpRequest(rule) => rule.condition.as_ref(),
+        Statement::Tracking(rule) => rule.condition.as_ref(),
         Statement::Stick(rule) => rule.condition.as_ref(),
         Statement::Stats(StatsStatement::HttpRequest(rule)) => rule.condition.as_ref(),
         Statement::Block(condition)

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Facts, Value};
+use super::{Facts, Value, stored};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -21,6 +21,8 @@ pub fn convert(
             let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
             convert(rest, Value::Address(masked), facts, visit)
         }),
+        Converter::Entry { table, fact, .. } => stored::looked_up(value, table, *fact, facts)
+            .is_some_and(|found| convert(rest, found, facts, visit)),
         Converter::Lower | Converter::Upper => {
             let mut text = Vec::new();
             value.write_to(&mut text);

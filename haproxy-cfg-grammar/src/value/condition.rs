@@ -4,9 +4,10 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::nearest;
 use crate::keywords::later;
-use crate::value::criterion::{self, CRITERIA, Criterion};
+use crate::value::criterion::{self, Criterion};
 use crate::value::expression::{self, Call};
 use crate::value::pattern::{self, MatchMethod, PatternSyntax};
+use crate::value::stored;
 use crate::{Dialect, Span, Word};
 
 /// A criterion with its flags and patterns.
@@ -159,6 +160,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             format!("the argument of '{}' is wrong: {why}", call.name),
         ));
     }
+    let method = converted(&converters).unwrap_or(criterion.method);
     let call_has_no_argument = call.argument.is_none();
     let mut syntax = AclSyntax {
         warning: None,
@@ -166,7 +168,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         argument: call.argument,
         converters,
         ignore_case: false,
-        method: criterion.method,
+        method,
         patterns: Vec::new(),
         pattern_spans: Vec::new(),
         written: Vec::new(),
@@ -337,6 +339,15 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
     Ok(syntax)
 }
 
+/// How the values of the last converter are compared, when they are not what they were made of.
+fn converted(converters: &[Call]) -> Option<MatchMethod> {
+    let fact = stored::converter(&converters.last()?.name)?;
+    Some(match fact {
+        None => MatchMethod::Bool,
+        Some(_) => MatchMethod::Integer,
+    })
+}
+
 /// Whether the values of a criterion can be compared that way: a method is a name, a truth is no
 /// address, and groups are compared as groups.
 fn can_compare(criterion: &Criterion, method: MatchMethod) -> bool {
@@ -391,7 +402,7 @@ fn unknown_criterion(word: &Word, name: &str) -> Diagnostic {
         word.span,
         format!("there is no criterion '{name}'"),
     );
-    match nearest(name, CRITERIA.iter().map(|c| c.name)) {
+    match nearest(name, criterion::all().map(|c| c.name)) {
         Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
         None => diagnostic.help("hapax keywords lists them all"),
     }
