@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use haproxy_cfg_grammar::keyword::{Keyword, LaterKeyword, Status};
 use haproxy_cfg_grammar::keywords::{FAMILIES, bind, later, server};
+use haproxy_cfg_grammar::value::converter::CONVERTERS;
 use haproxy_cfg_grammar::value::criterion::{self, PREDEFINED};
 use haproxy_cfg_grammar::{Version, version};
 use serde::Serialize;
@@ -69,6 +70,11 @@ pub fn entries() -> Vec<Entry> {
         let status = criterion::find(of).map_or(Status::Accepted, |c| c.status);
         word("Predefined ACLs", name, "", status, version::V1_4)
     }));
+    entries.extend(
+        CONVERTERS
+            .iter()
+            .map(|c| word("Converters", c.name, c.arguments, c.status, c.since)),
+    );
     for (title, table) in later::TABLES {
         entries.extend(table.iter().map(|k| of_later(title, k)));
     }

@@ -20,6 +20,7 @@ mod global;
 mod http_rules;
 mod listener;
 mod log;
+mod map;
 mod options;
 mod persistence;
 mod proxy;
@@ -37,7 +38,7 @@ mod userlist;
 
 pub use acl::{
     Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, PatternFile,
-    Polarity, ProxyRef, Sample, Term, UserlistId, Written, pattern_lines,
+    Polarity, ProxyRef, Sample, Term, UserlistId, Written,
 };
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};
@@ -55,6 +56,7 @@ pub use http_rules::{
 };
 pub use listener::{ListenAddress, Listener, SocketFile, UnixAddress};
 pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
+pub use map::{Map, MapEntry, MapId, MapLookup, MapOutput, MapValue, PatternUser};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{
     AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, PersistRule, Persistence, StickRule,
@@ -86,6 +88,11 @@ pub struct Plan {
     pub proxies: Vec<Proxy>,
     /// `userlist` sections, in file order; [`UserlistId`] is the index.
     pub userlists: Vec<Userlist>,
+    /// What converters look values up in; [`MapId`] is the index.
+    pub maps: Vec<Map>,
+    /// Who is compared with lists of patterns, in the order of the configuration.
+    #[serde(skip)]
+    pub pattern_users: Vec<PatternUser>,
 }
 
 impl Plan {

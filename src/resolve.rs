@@ -18,6 +18,7 @@ mod global;
 mod http_only;
 mod identity;
 mod listeners;
+mod maps;
 mod needs;
 mod options;
 mod persistence;

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod condition;
+pub mod converter;
 pub mod criterion;
 pub mod expression;
 pub mod format;

@@ -11,6 +11,7 @@ use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
 use crate::http1::{Policies, Policy};
+use crate::map::Maps;
 use crate::plan::{
     self, AppSession, ByteString, Fetch, KeyType, Mode, Plan, Proxy, ProxyId, TransparentSource,
     UserlistId,
@@ -27,6 +28,8 @@ pub(crate) struct Generation {
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
+    /// What converters look values up in.
+    pub(crate) maps: Maps,
     policies: Policies,
     listeners: HashMap<ListenerKey, (ProxyId, usize)>,
     retired: AtomicBool,
@@ -150,6 +153,7 @@ impl Generation {
         registry: &Registry,
     ) -> Result<Self, crate::regular_expression::BadRegex> {
         // Everything that can fail first: adopting changes what the running plan uses.
+        let maps = Maps::compile(&plan.maps)?;
         let compiled = plan
             .proxies
             .iter()
@@ -234,6 +238,7 @@ impl Generation {
             policies: Policies::new(modes, plan.dialect),
             plan,
             handles,
+            maps,
             listeners,
             retired: AtomicBool::new(false),
         })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
 
-use super::{ByteString, EntryFact, EntryRef, ProxyId, ServerId};
+use super::{ByteString, EntryFact, EntryRef, MapLookup, ProxyId, ServerId};
 
 /// Index of an ACL in [`super::Proxy::acls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -65,32 +65,14 @@ pub struct PatternFile {
     pub content: Arc<[u8]>,
     /// `-i` stands before its name.
     pub ignore_case: bool,
+    /// `-M` stands before its name: it is a map, and its keys are the patterns.
+    pub is_map: bool,
     /// Its patterns are in [`Acl::exact_case`].
     pub exact_case: bool,
     /// Where they begin there, or in [`Acl::patterns`].
     pub from: usize,
     /// How many they are.
     pub count: usize,
-}
-
-impl PatternFile {
-    /// Its patterns as they stand in it.
-    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        pattern_lines(&self.content).map(|(_, line)| line)
-    }
-}
-
-/// The patterns in a file, with the numbers of their lines. A line is one, without what is blank
-/// before it, unless that is all there is or it begins with `#`; what is blank behind it belongs to
-/// it.
-pub fn pattern_lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let lines = content.split(|byte| *byte == b'\n').enumerate();
-    lines.filter_map(|(number, line)| {
-        let end = line.iter().rposition(|byte| *byte != b'\r')? + 1;
-        let start = line.iter().position(|byte| !b" \t".contains(byte))?;
-        let comment = line.first() == Some(&b'#');
-        (!comment && start < end).then(|| (number + 1, &line[start..end]))
-    })
 }
 
 /// A sample expression: what is fetched, and what is done with it.
@@ -121,6 +103,9 @@ pub enum Converter {
         /// What is asked; `None` whether there is an entry.
         fact: Option<EntryFact>,
     },
+    /// `map` and its like: what the value stands for.
+    #[serde(untagged)]
+    Map(MapLookup),
 }
 
 /// A proxy that an ACL asks about. 1.4 does not mind a name that does not exist: such a sample

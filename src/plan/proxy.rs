@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Index of a proxy in [`super::Plan::proxies`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ProxyId(pub u32);
 
 /// Which section a proxy was written as.

@@ -11,6 +11,7 @@ use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::environment::Environment;
 use super::listeners::UnixSettings;
+use super::maps::PatternLists;
 use super::provenance::{Provenance, ProxyProvenance};
 use super::rules::Family;
 use super::{Resolved, has_errors};
@@ -55,6 +56,8 @@ pub(super) struct Draft {
     pub(super) server_spans: Vec<ServerSpans>,
     /// Where each listener was written.
     pub(super) listener_spans: Vec<Span>,
+    /// The lists of patterns of this section and of those before it.
+    pub(super) lists: PatternLists,
     pub(super) pending_acls: Vec<PendingAcl>,
     pub(super) pending_backends: Vec<(usize, Word)>,
     pub(super) pending_sticks: Vec<PendingStick>,
@@ -146,6 +149,8 @@ pub(super) struct Drafts<'a> {
     pub(super) stats_settings: bool,
     /// `unix-bind`.
     pub(super) unix: UnixSettings,
+    /// The lists of patterns of all sections, but while one is read.
+    pub(super) lists: PatternLists,
 }
 
 impl<'a> Drafts<'a> {
@@ -163,6 +168,7 @@ impl<'a> Drafts<'a> {
             maxconn_set: false,
             stats_settings: false,
             unix: UnixSettings::default(),
+            lists: PatternLists::default(),
         }
     }
 
@@ -200,12 +206,15 @@ impl<'a> Drafts<'a> {
             global: self.global,
             proxies,
             userlists: self.userlists,
+            maps: self.lists.maps,
+            pattern_users: self.lists.users,
         });
         Resolved {
             plan,
             provenance: Provenance {
                 global: self.global_provenance,
                 proxies: provenance,
+                pattern_users: self.lists.spans,
             },
             diagnostics: self.diagnostics,
         }
@@ -309,21 +318,31 @@ fn log_target_at(address: LogAddress, target: &LogSyntax) -> LogTarget {
     }
 }
 
-/// The content of a file that the configuration names.
+/// The content of a file that the configuration names by a word.
 pub(super) fn file<'a>(
     name: &Word,
     what: &str,
     environment: &'a Environment,
 ) -> Result<&'a Arc<[u8]>, Diagnostic> {
-    let why = match environment.files.get(&name.shown()) {
+    content(&name.shown(), what, name.span, environment)
+}
+
+/// The content of a file that the configuration names.
+pub(super) fn content<'a>(
+    name: &str,
+    what: &str,
+    span: Span,
+    environment: &'a Environment,
+) -> Result<&'a Arc<[u8]>, Diagnostic> {
+    let why = match environment.files.get(name) {
         Some(Ok(content)) => return Ok(content),
         Some(Err(why)) => why.as_str(),
         None => "it was not read",
     };
     Err(Diagnostic::new(
         Code::CannotRead,
-        name.span,
-        format!("cannot read {what} '{}': {why}", name.shown()),
+        span,
+        format!("cannot read {what} '{name}': {why}"),
     ))
 }
 

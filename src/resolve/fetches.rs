@@ -2,11 +2,11 @@
 
 use haproxy_cfg_grammar::value::criterion::{self, Criterion};
 use haproxy_cfg_grammar::value::expression::Call;
+use haproxy_cfg_grammar::value::number;
 use haproxy_cfg_grammar::value::stored::{self, EntryName};
-use haproxy_cfg_grammar::value::{address, number};
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span};
 
-use crate::plan::{ByteString, Converter, EntryRef, Fetch, ProxyRef, UserlistId};
+use crate::plan::{ByteString, EntryRef, Fetch, ProxyRef, UserlistId};
 
 /// A fetch, and the name that is still to be looked up.
 pub(super) struct Resolving {
@@ -206,53 +206,16 @@ pub(super) fn of_stick(call: &Call, span: Span, dialect: Dialect) -> Result<Fetc
     })
 }
 
-/// A converter with its argument.
-pub(super) fn converter(call: &Call, span: Span) -> Result<Converter, Diagnostic> {
-    let argument = call.argument.as_deref().unwrap_or_default();
-    match call.name.as_str() {
-        "lower" => Ok(Converter::Lower),
-        "upper" => Ok(Converter::Upper),
-        "ipmask" => address::netmask(argument)
-            .map(Converter::IpMask)
-            .ok_or_else(|| {
-                Diagnostic::new(
-                    Code::BadValue,
-                    span,
-                    "'ipmask' needs a mask in parentheses: ipmask(255.255.255.0)",
-                )
-            }),
-        other => match stored::CONVERTERS.iter().find(|(name, _)| *name == other) {
-            Some((name, fact)) => {
-                let Some(table) = &call.argument else {
-                    return Err(Diagnostic::new(
-                        Code::MissingArgument,
-                        span,
-                        format!("'{name}' needs the name of a table in parentheses"),
-                    ));
-                };
-                Ok(Converter::Entry {
-                    name,
-                    table: ProxyRef {
-                        name: String::from_utf8_lossy(table).into_owned(),
-                        id: None,
-                    },
-                    fact: *fact,
-                })
-            }
-            None => Err(unknown_converter(other, span)),
-        },
-    }
-}
-
-fn unknown_converter(name: &str, span: Span) -> Diagnostic {
+/// The mistake of naming a converter that is not there.
+pub(super) fn unknown_converter(name: &str, span: Span) -> Diagnostic {
     use haproxy_cfg_grammar::keywords::later;
     match later::find(later::CONVERTERS, name) {
-        Some(row) => row.refusal(span, "hapax has: ipmask, lower, upper"),
+        Some(row) => row.refusal(span, "hapax has: ipmask, lower, upper, map and its like"),
         None => Diagnostic::new(
             Code::UnknownConverter,
             span,
             format!("there is no converter '{name}'"),
         )
-        .help("hapax has: ipmask, lower, upper"),
+        .help("hapax has: ipmask, lower, upper, map and its like"),
     }
 }

@@ -1,6 +1,7 @@
 //! Format strings: names of fetches and converters into typed ones.
 
 use haproxy_cfg_grammar::keywords::later;
+use haproxy_cfg_grammar::value::converter::ValueType;
 use haproxy_cfg_grammar::value::criterion::{self, Needs};
 use haproxy_cfg_grammar::value::expression::Expression;
 use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
@@ -80,12 +81,10 @@ impl Reader<'_> {
         let resolving = fetches::of_criterion(criterion, argument)
             .filter(|found| found.name.is_none())
             .ok_or_else(|| mistake(format!("'{name}' cannot stand in a format")))?;
-        let converters = expression.converters.iter();
+        let from = ValueType::of(criterion);
         let mut sample = Sample {
             fetch: resolving.fetch,
-            converters: converters
-                .map(|call| fetches::converter(call, span))
-                .collect::<Result<_, _>>()?,
+            converters: self.converters(draft, &expression.converters, from, span)?,
         };
         draft.note_tables(&mut sample, span);
         Ok(sample)

@@ -13,6 +13,9 @@ use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
 use haproxy_cfg_grammar::value::address::{Host, Network};
 use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
+use haproxy_cfg_grammar::value::converter;
+use haproxy_cfg_grammar::value::expression::Call;
+use haproxy_cfg_grammar::value::format::Piece;
 use haproxy_cfg_grammar::value::pattern::{self, MatchMethod, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Document, Statement};
 
@@ -94,6 +97,19 @@ impl Needs {
             Statement::Acl(acl) => self.acl(&acl.acl),
             Statement::Source(source) => self.source(source),
             Statement::DefaultServer(settings) => self.settings(settings),
+            Statement::HeaderEdit(edit) => {
+                let pieces = edit.value.iter().flat_map(|format| &format.pieces);
+                for piece in pieces {
+                    if let Piece::Sample(expression) = piece {
+                        self.converters(&expression.converters);
+                    }
+                }
+                self.condition(edit.condition.as_ref());
+            }
+            Statement::Stick(rule) => {
+                self.converters(&rule.converters);
+                self.condition(rule.condition.as_ref());
+            }
             _ => self.condition(condition_of(statement)),
         }
     }
@@ -164,7 +180,14 @@ impl Needs {
         }
     }
 
+    fn converters(&mut self, calls: &[Call]) {
+        let files = converter::files(calls);
+        self.files
+            .extend(files.map(|name| String::from_utf8_lossy(&name).into_owned()));
+    }
+
     fn acl(&mut self, acl: &AclSyntax) {
+        self.converters(&acl.converters);
         for pattern in &acl.patterns {
             if let PatternSyntax::Network(network) = pattern {
                 self.network(network);

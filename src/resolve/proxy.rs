@@ -21,10 +21,12 @@ use haproxy_cfg_grammar::{
 use super::conditions::{Moment, Reader};
 use super::draft::{self, Draft, Drafts};
 use super::environment::Environment;
+use super::maps::PatternLists;
 use super::rules::{self, Family};
 use super::{checks, listeners, options, servers, settings, stats};
 use crate::plan::{
-    AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, Role, Timeouts,
+    AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, ProxyId, Role,
+    Timeouts,
 };
 
 /// What a proxy is when nothing is said.
@@ -50,6 +52,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         default_server: Arc::default(),
         server_spans: Vec::new(),
         listener_spans: Vec::new(),
+        lists: PatternLists::default(),
         pending_acls: Vec::new(),
         pending_backends: Vec::new(),
         pending_sticks: Vec::new(),
@@ -158,6 +161,8 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment, dialect: Dia
 }
 
 fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut Drafts<'_>) {
+    draft.lists = std::mem::take(&mut drafts.lists);
+    draft.lists.proxy = ProxyId(u32::try_from(drafts.proxies.len()).unwrap_or(u32::MAX));
     for line in document.body(section) {
         let Some(statement) = &line.statement else {
             draft.mistaken |= !line.words.is_empty();
@@ -180,6 +185,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
         }
         drafts.diagnostics.append(&mut draft.warnings);
     }
+    drafts.lists = std::mem::take(&mut draft.lists);
 }
 
 /// Whether HAProxy reads no further after a mistake in such a rule.

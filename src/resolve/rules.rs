@@ -8,6 +8,8 @@ use haproxy_cfg_grammar::keywords::stick::{self, StickAction};
 use haproxy_cfg_grammar::keywords::tcp_request::{self, TcpRule};
 use haproxy_cfg_grammar::keywords::tracking::Stage;
 use haproxy_cfg_grammar::value::condition::ConditionSyntax;
+use haproxy_cfg_grammar::value::converter::ValueType;
+use haproxy_cfg_grammar::value::criterion;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::conditions::{self, Moment, Reader};
@@ -290,10 +292,8 @@ impl Reader<'_> {
         rule: &stick::StickRule,
     ) -> Result<(), Diagnostic> {
         let fetch = fetches::of_stick(&rule.fetch, rule.span, self.dialect)?;
-        let mut converters = Vec::with_capacity(rule.converters.len());
-        for call in &rule.converters {
-            converters.push(fetches::converter(call, rule.span)?);
-        }
+        let from = criterion::find(&rule.fetch.name).map_or(ValueType::Text, ValueType::of);
+        let converters = self.converters(draft, &rule.converters, from, rule.span)?;
         let of_response = rule.action == StickAction::StoreResponse;
         let moment = if of_response {
             Moment::Response

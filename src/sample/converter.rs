@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Facts, Value, stored};
+use super::{Facts, Value, stored, value};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -17,10 +17,13 @@ pub fn convert(
         return visit(value);
     };
     match first {
-        Converter::IpMask(mask) => address(value).is_some_and(|address| {
-            let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
-            convert(rest, Value::Address(masked), facts, visit)
-        }),
+        Converter::IpMask(mask) => match value::as_address(value) {
+            Some(Value::Address(address)) => {
+                let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
+                convert(rest, Value::Address(masked), facts, visit)
+            }
+            _ => false,
+        },
         Converter::Entry { table, fact, .. } => stored::looked_up(value, table, *fact, facts)
             .is_some_and(|found| convert(rest, found, facts, visit)),
         Converter::Lower | Converter::Upper => {
@@ -33,14 +36,10 @@ pub fn convert(
             }
             convert(rest, Value::Text(&text), facts, visit)
         }
-    }
-}
-
-/// The address of a value; a text counts with the one that it begins with, a number is one.
-fn address(value: Value<'_>) -> Option<Ipv4Addr> {
-    match value {
-        Value::Text(text) => super::value::leading_address(text),
-        Value::Integer(number) => Some((number as u32).into()),
-        other => other.address(),
+        Converter::Map(lookup) => facts.world.map(lookup.map).is_some_and(|map| {
+            map.look_up(value, lookup.default.as_ref(), &mut |found| {
+                convert(rest, found, facts, visit)
+            })
+        }),
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use haproxy_cfg_grammar::Dialect;
 
 use crate::http1::{Head, Method, Version};
-use crate::plan::{ProxyId, ServerId, UserlistId};
+use crate::map::Map;
+use crate::plan::{MapId, ProxyId, ServerId, UserlistId};
 use crate::stick_table::{Millis, StickTable, Tracking};
 
 /// A message head, and the bytes that it was scanned from.
@@ -104,6 +105,8 @@ pub trait World {
         password: &[u8],
         groups: Option<&dyn Fn(&str) -> bool>,
     ) -> bool;
+    /// A map that converters ask.
+    fn map(&self, id: MapId) -> Option<&Map>;
 }
 
 /// A number that belongs to a proxy.
@@ -174,5 +177,9 @@ impl World for Nowhere {
 
     fn admits(&self, _: UserlistId, _: &[u8], _: &[u8], _: Option<&dyn Fn(&str) -> bool>) -> bool {
         false
+    }
+
+    fn map(&self, _: MapId) -> Option<&Map> {
+        None
     }
 }

@@ -13,8 +13,8 @@ pub fn write(format: &FormatString, facts: &Facts<'_>, out: &mut Vec<u8>) {
             FormatPart::Sample(sample) => {
                 let start = out.len();
                 fetch(&sample.fetch, facts, &mut |value| {
+                    out.truncate(start);
                     convert(&sample.converters, value, facts, &mut |value| {
-                        out.truncate(start);
                         value.write_to(out);
                         false
                     })

@@ -7,12 +7,13 @@ use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, FRONTEND, LB};
 use crate::value::condition::ConditionSyntax;
+use crate::value::converter;
 use crate::value::criterion::{self, Needs};
 use crate::value::expression::{self, Call};
-use crate::value::stored::{self, DataType};
+use crate::value::stored::DataType;
 use crate::value::time::{Milliseconds, Unit};
 use crate::value::{number, size};
-use crate::{Dialect, Severity, Statement, Word, WordBytes};
+use crate::{Dialect, Severity, Statement, Word, WordBytes, version};
 
 /// What a rule does with the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,20 +181,10 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     }
     if arguments.dialect == Dialect::V1_4 {
         while let Some(next) = arguments.peek() {
-            let Some(name) = CONVERTERS.iter().find(|c| {
-                next.bytes.starts_with(c.as_bytes())
-                    && matches!(next.bytes.get(c.len()), None | Some(b'('))
-            }) else {
-                break;
-            };
             let call = expression::parse_v1_4(&next.bytes);
-            if *name == "ipmask"
-                && call
-                    .argument
-                    .as_deref()
-                    .and_then(crate::value::address::netmask)
-                    .is_none()
-            {
+            let known = converter::find(&call.name).filter(|c| c.since == version::V1_4);
+            let Some(found) = known else { break };
+            if found.read(&call).is_err() {
                 return Err(arguments.bad(next, "a mask in parentheses: ipmask(255.255.255.0)"));
             }
             expression.converters.push(call);
@@ -228,16 +219,11 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     })))
 }
 
-/// The converters that 1.4 knows: words after the fetch.
-const CONVERTERS: [&str; 3] = ["ipmask", "lower", "upper"];
-
 /// A word that begins with the name of a converter.
 pub(crate) fn converter_word(word: &Word) -> Option<Vec<Call>> {
     let calls = expression::parse(&word.bytes)?;
     let name = calls.fetch.name.as_str();
-    let known = CONVERTERS.contains(&name)
-        || stored::converter(name).is_some()
-        || later::find(later::CONVERTERS, name).is_some();
+    let known = converter::find(name).is_some() || later::find(later::CONVERTERS, name).is_some();
     known.then(|| {
         std::iter::once(calls.fetch)
             .chain(calls.converters)

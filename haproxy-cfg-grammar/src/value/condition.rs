@@ -4,10 +4,10 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::nearest;
 use crate::keywords::later;
+use crate::value::converter::{self, ValueType};
 use crate::value::criterion::{self, Criterion};
 use crate::value::expression::{self, Call};
 use crate::value::pattern::{self, MatchMethod, PatternSyntax};
-use crate::value::stored;
 use crate::{Dialect, Span, Word};
 
 /// A criterion with its flags and patterns.
@@ -160,15 +160,16 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             format!("the argument of '{}' is wrong: {why}", call.name),
         ));
     }
-    let method = converted(&converters).unwrap_or(criterion.method);
     let call_has_no_argument = call.argument.is_none();
+    // What comes out of a converter is compared as its type says, whatever the criterion.
+    let output = converter::output(&converters);
     let mut syntax = AclSyntax {
         warning: None,
         criterion,
         argument: call.argument,
         converters,
         ignore_case: false,
-        method,
+        method: output.map_or(criterion.method, ValueType::method),
         patterns: Vec::new(),
         pattern_spans: Vec::new(),
         written: Vec::new(),
@@ -217,7 +218,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                         "one of: found, bool, int, ip, bin, len, str, beg, end, sub, dir, dom, reg",
                     ));
                 };
-                if !can_compare(criterion, method) {
+                if !can_compare(criterion, output, method, dialect) {
                     return Err(Diagnostic::new(
                         Code::BadAcl,
                         word.span,
@@ -260,6 +261,17 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             }
             _ => break,
         }
+    }
+    if !can_compare(criterion, output, syntax.method, dialect) && output.is_some() {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            first.span,
+            format!(
+                "'{}' gives addresses that nothing can be compared with",
+                first.shown()
+            ),
+        )
+        .help("write -m found, to ask whether the map has an entry"));
     }
     let spaced =
         call_has_no_argument && words.get(1).is_some_and(|w| w.bytes.first() == Some(&b'('));
@@ -339,18 +351,21 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
     Ok(syntax)
 }
 
-/// How the values of the last converter are compared, when they are not what they were made of.
-fn converted(converters: &[Call]) -> Option<MatchMethod> {
-    let fact = stored::converter(&converters.last()?.name)?;
-    Some(match fact {
-        None => MatchMethod::Bool,
-        Some(_) => MatchMethod::Integer,
-    })
-}
-
 /// Whether the values of a criterion can be compared that way: a method is a name, a truth is no
 /// address, and groups are compared as groups.
-fn can_compare(criterion: &Criterion, method: MatchMethod) -> bool {
+fn can_compare(
+    criterion: &Criterion,
+    output: Option<ValueType>,
+    method: MatchMethod,
+    dialect: Dialect,
+) -> bool {
+    match output {
+        None => {}
+        Some(ValueType::MappedAddress) if dialect == Dialect::V1_8 => {
+            return method == MatchMethod::Found;
+        }
+        Some(_) => return true,
+    }
     match criterion.method {
         MatchMethod::Group => false,
         MatchMethod::Bool => !matches!(method, MatchMethod::Address | MatchMethod::Binary),

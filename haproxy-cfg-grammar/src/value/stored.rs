@@ -187,62 +187,6 @@ entry_facts! {
     "table_cnt";
 }
 
-/// The converters that look an entry up: their names, and what they find in it; `in_table` only
-/// finds out whether there is one.
-pub const CONVERTERS: &[(&str, Option<EntryFact>)] = &[
-    ("in_table", None),
-    (
-        "table_bytes_in_rate",
-        Some(EntryFact::Data(DataType::BytesInRate)),
-    ),
-    (
-        "table_bytes_out_rate",
-        Some(EntryFact::Data(DataType::BytesOutRate)),
-    ),
-    ("table_conn_cnt", Some(EntryFact::Data(DataType::ConnCnt))),
-    ("table_conn_cur", Some(EntryFact::Data(DataType::ConnCur))),
-    ("table_conn_rate", Some(EntryFact::Data(DataType::ConnRate))),
-    ("table_gpc0", Some(EntryFact::Data(DataType::Gpc0))),
-    ("table_gpc0_rate", Some(EntryFact::Data(DataType::Gpc0Rate))),
-    ("table_gpt0", Some(EntryFact::Data(DataType::Gpt0))),
-    (
-        "table_http_err_cnt",
-        Some(EntryFact::Data(DataType::HttpErrCnt)),
-    ),
-    (
-        "table_http_err_rate",
-        Some(EntryFact::Data(DataType::HttpErrRate)),
-    ),
-    (
-        "table_http_req_cnt",
-        Some(EntryFact::Data(DataType::HttpReqCnt)),
-    ),
-    (
-        "table_http_req_rate",
-        Some(EntryFact::Data(DataType::HttpReqRate)),
-    ),
-    (
-        "table_kbytes_in",
-        Some(EntryFact::Kilobytes(DataType::BytesInCnt)),
-    ),
-    (
-        "table_kbytes_out",
-        Some(EntryFact::Kilobytes(DataType::BytesOutCnt)),
-    ),
-    ("table_server_id", Some(EntryFact::Data(DataType::ServerId))),
-    ("table_sess_cnt", Some(EntryFact::Data(DataType::SessCnt))),
-    ("table_sess_rate", Some(EntryFact::Data(DataType::SessRate))),
-    ("table_trackers", Some(EntryFact::Trackers)),
-];
-
-/// What the converter of that name finds.
-pub fn converter(name: &str) -> Option<Option<EntryFact>> {
-    CONVERTERS
-        .iter()
-        .find(|(n, _)| *n == name)
-        .map(|(_, fact)| *fact)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

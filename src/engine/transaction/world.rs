@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::live::{Pace, millis};
 use crate::engine::session::Session;
-use crate::plan::{ProxyId, ServerId, UserlistId};
+use crate::map::Map;
+use crate::plan::{MapId, ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
 use crate::stick_table::{Millis, StickTable, Tracking};
@@ -120,5 +121,9 @@ impl World for Session {
         let fits = userlist::fits(&user.password, password);
         self.shown.note((id, index), password.to_vec(), fits);
         fits
+    }
+
+    fn map(&self, id: MapId) -> Option<&Map> {
+        self.generation.maps.get(id)
     }
 }

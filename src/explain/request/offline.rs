@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::plan::{ListenAddress, Plan, ProxyId, ServerId, UserlistId};
+use crate::map::{Map, Maps};
+use crate::plan::{ListenAddress, MapId, Plan, ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
 use crate::stick_table::{Millis, StickTable, Tracking};
@@ -22,6 +23,7 @@ pub(super) struct Offline<'a> {
     /// The stick tables, in which nothing is yet.
     tables: Vec<Option<Arc<StickTable>>>,
     tracking: Tracking,
+    maps: Maps,
 }
 
 impl<'a> Offline<'a> {
@@ -45,6 +47,8 @@ impl<'a> Offline<'a> {
                 })
                 .collect(),
             tracking: Tracking::default(),
+            // They were compiled when the plan was made.
+            maps: Maps::compile(&plan.maps).unwrap_or_default(),
         }
     }
 }
@@ -139,5 +143,9 @@ impl World for Offline<'_> {
             groups.is_none_or(|wanted| userlist::in_group(list, user, wanted))
                 && userlist::fits(&user.password, password)
         })
+    }
+
+    fn map(&self, id: MapId) -> Option<&Map> {
+        self.maps.get(id)
     }
 }
