@@ -306,6 +306,7 @@ fn sessions_table(sessions: &AppSession) -> plan::StickTable {
         size: MAX_SESSIONS,
         expire: Some(sessions.timeout),
         nopurge: false,
+        store: Vec::new(),
     }
 }
 

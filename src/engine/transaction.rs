@@ -210,6 +210,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
         Err(end) => end.conclude(session, transaction).await,
     };
     session.report_hopeless_pattern();
+    session.tracking.end_request();
     if next == Next::Close {
         transaction.trace_end(session);
         session.close_server(!transaction.parts_gently);

@@ -63,6 +63,7 @@ pub(super) struct Draft {
     pub(super) pending_backends: Vec<(usize, Word)>,
     pub(super) pending_sticks: Vec<PendingStick>,
     pub(super) pending_tracks: Vec<PendingTrack>,
+    pub(super) pending_tables: Vec<PendingTable>,
 }
 
 /// Places in a `server` line.
@@ -103,7 +104,34 @@ pub(super) struct PendingTrack {
     pub(super) target: Word,
 }
 
+/// A stick table that a rule names.
+pub(super) struct PendingTable {
+    /// `None` is the proxy's own.
+    pub(super) name: Option<String>,
+    pub(super) span: Span,
+    pub(super) used: TableUse,
+}
+
+/// What a stick table is named for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableUse {
+    /// `track-sc0` and its like.
+    Track,
+    /// A fetch or a converter looks into it.
+    Sample,
+}
+
 impl Draft {
+    /// Notes the tables that a sample looks into.
+    pub(super) fn note_tables(&mut self, sample: &mut Sample, span: Span) {
+        let tables = sample.tables_mut().map(|table| PendingTable {
+            name: (!table.name.is_empty()).then(|| table.name.clone()),
+            span,
+            used: TableUse::Sample,
+        });
+        self.pending_tables.extend(tables);
+    }
+
     /// Notes that a line decided a setting.
     pub(super) fn note(&mut self, name: &'static str, span: Span) {
         self.provenance.own.push((name, span));

@@ -11,6 +11,7 @@ use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
+use haproxy_cfg_grammar::keywords::tracking::TrackingAction;
 use haproxy_cfg_grammar::value::address::{Host, Network};
 use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::converter;
@@ -103,6 +104,12 @@ impl Needs {
             }
             Statement::UseBackend(rule) => {
                 self.format(rule.format.as_ref());
+                self.condition(rule.condition.as_ref());
+            }
+            Statement::Tracking(rule) => {
+                if let TrackingAction::Track { key, .. } = &rule.action {
+                    self.converters(&key.converters);
+                }
                 self.condition(rule.condition.as_ref());
             }
             Statement::Stick(rule) => {
@@ -219,7 +226,8 @@ pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
         Statement::Redirect(rule) => rule.condition.as_ref(),
         Statement::LineRule(rule) => rule.condition.as_ref(),
         Statement::AddLine(rule) => rule.condition.as_ref(),
-        Statement::TcpContent(rule) => rule.condition.as_ref(),
+        Statement::TcpRequest(rule) => rule.condition.as_ref(),
+        Statement::Tracking(rule) => rule.condition.as_ref(),
         Statement::Stick(rule) => rule.condition.as_ref(),
         Statement::Stats(StatsStatement::HttpRequest(rule)) => rule.condition.as_ref(),
         Statement::Block(condition)

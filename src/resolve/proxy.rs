@@ -26,7 +26,7 @@ use super::rules::{self, Family};
 use super::{checks, listeners, options, servers, settings, stats};
 use crate::plan::{
     AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, ProxyId, Role,
-    Rule, Timeouts,
+    Timeouts,
 };
 
 /// What a proxy is when nothing is said.
@@ -57,6 +57,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         pending_backends: Vec::new(),
         pending_sticks: Vec::new(),
         pending_tracks: Vec::new(),
+        pending_tables: Vec::new(),
     }
 }
 
@@ -384,14 +385,11 @@ fn apply_rule(
             }
             Family::RequestAdditions
         }
-        Statement::TcpContent(rule) => {
-            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
-            draft.proxy.tcp_rules.content.push(Rule {
-                action: rule.action,
-                condition,
-            });
-            Family::TcpContent
-        }
+        Statement::TcpRequest(rule) => reader.tcp_request(draft, rule)?,
+        Statement::Tracking(rule) => match reader.tracking(draft, rule)? {
+            Some(family) => family,
+            None => return Ok(()),
+        },
         Statement::Acl(acl) => return reader.define(draft, &acl.name, &acl.acl),
         Statement::Stick(rule) => return reader.stick(draft, rule),
         Statement::ForcePersist(condition) | Statement::IgnorePersist(condition) => {

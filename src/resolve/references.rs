@@ -1,6 +1,7 @@
 //! Names of backends, tables, servers and user lists into indexes.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keyword::nearest;
@@ -8,9 +9,10 @@ use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Word};
 
 use super::conditions::{Moment, Reader};
 use super::draft::{Draft, Drafts};
+use super::tables::Tables;
 use crate::plan::{
-    CheckMethod, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ProxyRef, ServerId,
-    StickRule, SwitchingRule, SwitchingTarget, Tracked, UseServer,
+    CheckMethod, DataType, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ProxyRef,
+    ServerId, StickRule, Stored, SwitchingRule, SwitchingTarget, Tracked, UseServer,
 };
 
 /// What other proxies need to know about one.
@@ -40,6 +42,7 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         environment: drafts.environment,
         dialect,
     };
+    let tables = Tables::new(&drafts.proxies);
     let mut diagnostics = Vec::new();
     for (number, draft) in drafts.proxies.iter_mut().enumerate() {
         let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
@@ -54,6 +57,7 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
             dialect,
             &mut diagnostics,
         );
+        tables.link(draft, id, &mut diagnostics);
         if draft.proxy.disabled {
             continue;
         }
@@ -67,8 +71,27 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         link_tracks(draft, id, &index, &mut diagnostics);
     }
     end_tracks(&drafts.proxies, &mut diagnostics);
+    store_servers(drafts);
     list_numbers(&drafts.proxies, &mut diagnostics);
     drafts.report_late(diagnostics);
+}
+
+/// Tables in which `stick` rules look or remember store servers.
+fn store_servers(drafts: &mut Drafts<'_>) {
+    let rules = drafts
+        .proxies
+        .iter()
+        .flat_map(|draft| &draft.proxy.persistence.stick);
+    let tables: Vec<ProxyId> = rules.map(|rule| rule.table).collect();
+    for id in tables {
+        let draft = drafts.proxies.get_mut(id.0 as usize);
+        if let Some(table) = draft.and_then(|draft| draft.proxy.persistence.table.as_mut()) {
+            table.add(Stored {
+                data: DataType::ServerId,
+                period: Duration::ZERO,
+            });
+        }
+    }
 }
 
 /// Servers that track others must come to one that is checked in the end.
