@@ -44,7 +44,6 @@ pub const SWITCHING: &[Keyword] = &[
             "use_backend",
             "use_backend static when TRUE",
             "use_backend b if {",
-            "use_backend %[path if TRUE",
         ],
         ..Keyword::new("use_backend", FL, use_backend)
     },
