@@ -206,7 +206,7 @@ impl HttpRules {
                         continue;
                     }
                     HttpRequestAction::Tracking(action) => {
-                        track::act(action, &facts, Span::Request, true);
+                        track::act(action, &facts, Span::Request);
                         continue;
                     }
                     HttpRequestAction::Deny => return Verdict::Deny,
@@ -289,7 +289,7 @@ impl HttpRules {
                     header_edit::apply(edit, &line, head, bytes);
                 }
                 HttpResponseAction::Tracking(action) => {
-                    track::act(action, &facts, Span::Request, true);
+                    track::act(action, &facts, Span::Request);
                 }
             }
         }

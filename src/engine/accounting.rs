@@ -92,9 +92,7 @@ impl Session {
         let counters = &self.frontend_handles().frontend.counters;
         counters.count(worker, Counter::Requests);
         counters.tick(worker, Pace::Requests, self.worker.second());
-        if !self.tracking.is_empty() {
-            self.count_tracked(Event::Request);
-        }
+        self.count_tracked(Event::Request);
     }
 
     /// Counts what has come and gone since the last time.
@@ -106,21 +104,19 @@ impl Session {
                 self.count_back(server, what, n);
             }
         }
-        if !self.tracking.is_empty() {
-            for (event, n) in [
-                (Event::Received(received), received),
-                (Event::Sent(sent), sent),
-            ] {
-                if n > 0 {
-                    self.count_tracked(event);
-                }
-            }
+        if received > 0 {
+            self.count_tracked(Event::Received(received));
+        }
+        if sent > 0 {
+            self.count_tracked(Event::Sent(sent));
         }
     }
 
     /// Counts in the entries of stick tables that the session tracks.
     pub(crate) fn count_tracked(&self, event: Event) {
-        self.tracking.count(event, millis(self.worker.now()));
+        if !self.tracking.is_empty() {
+            self.tracking.count(event, millis(self.worker.now()));
+        }
     }
 
     /// A server was chosen by balancing.
@@ -307,7 +303,7 @@ impl Transaction {
             self.incident,
             Some(Incident::BadRequest | Incident::RequestDenied(_) | Incident::Tarpit(_))
         );
-        if refused && !session.tracking.is_empty() {
+        if refused {
             session.count_tracked(Event::Error);
         }
     }
@@ -337,7 +333,7 @@ impl Transaction {
 
     /// The server has answered.
     pub(crate) fn account_response(&self, session: &Session, status: i32) {
-        if (400..500).contains(&status) && !session.tracking.is_empty() {
+        if (400..500).contains(&status) {
             session.count_tracked(Event::Error);
         }
         if let Some(server) = &self.server {

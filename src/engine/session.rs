@@ -177,7 +177,7 @@ pub(crate) fn run(
         // Since 1.5 what is answered without a session leaves no trace.
         let answered = monitored || session.proxy().mode == Mode::Health;
         if !answered && !session.admits_session() {
-            return;
+            return Box::pin(session.refuse_session()).await;
         }
         let traced = !answered || session.generation.plan.dialect == Dialect::V1_4;
         if traced {
@@ -205,6 +205,9 @@ async fn http(session: &mut Session) {
     let mut buffer = Buffer::default();
     let mut first = true;
     loop {
+        if !session.proxy().tcp_rules.content.is_empty() {
+            session.run_ahead();
+        }
         if buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
             session.trace(Step::Closed { tried: false });
             break;

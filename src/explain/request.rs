@@ -300,7 +300,7 @@ impl<'a> Walk<'a> {
                     TcpAction::Accept => return None,
                     TcpAction::Reject => return Some(Outcome::Rejected),
                     TcpAction::Tracking(action) => {
-                        track::act(action, &self.facts(self.frontend), Span::Request, false);
+                        track::act(action, &self.facts(self.frontend), Span::Request);
                     }
                 }
             }

@@ -4,11 +4,10 @@ use super::{Event, Key, Span};
 use crate::plan::{Change, DataType, Track, TrackingAction};
 use crate::sample::{Certainty, Facts};
 
-/// Does what a rule says. `http` are rules over requests: who is tracked by them has made one. Answers
-/// whether there may be a key later where there is none yet.
-pub fn act(action: &TrackingAction, facts: &Facts<'_>, span: Span, http: bool) -> Certainty {
+/// Does what a rule says. Answers whether there may be a key later where there is none yet.
+pub fn act(action: &TrackingAction, facts: &Facts<'_>, span: Span) -> Certainty {
     match action {
-        TrackingAction::Track(rule) => return track(rule, facts, span, http),
+        TrackingAction::Track(rule) => return track(rule, facts, span),
         TrackingAction::Change { counter, change } => {
             let now = facts.world.now();
             let tracking = facts.world.tracking();
@@ -31,13 +30,13 @@ pub fn act(action: &TrackingAction, facts: &Facts<'_>, span: Span, http: bool) -
 }
 
 /// Tracks the entry of a key from now on, unless one is tracked already under that number.
-fn track(rule: &Track, facts: &Facts<'_>, span: Span, http: bool) -> Certainty {
+fn track(rule: &Track, facts: &Facts<'_>, span: Span) -> Certainty {
     let world = facts.world;
     let Some(tracking) = world.tracking() else {
         return Certainty::Final;
     };
     let table = rule.table.id.and_then(|id| world.stick_table(id));
-    let Some(table) = table.filter(|_| !tracking.has(rule.counter, span)) else {
+    let Some(table) = table.filter(|_| !tracking.has(rule.counter)) else {
         return Certainty::Final;
     };
     let now = world.now();
@@ -47,8 +46,15 @@ fn track(rule: &Track, facts: &Facts<'_>, span: Span, http: bool) -> Certainty {
     };
     if let Some(cells) = tracked.cells() {
         cells.count(Event::Connection, now);
-        if http {
+        // Whoever is tracked once there is a request has made one.
+        if facts.request.is_some() || facts.response.is_some() {
             cells.count(Event::Request, now);
+        }
+        let status = facts
+            .response
+            .map(|response| response.head.status(response.bytes));
+        if status.is_some_and(|status| (400..500).contains(&status)) {
+            cells.count(Event::Error, now);
         }
     }
     tracking.keep(rule.counter, span, tracked);

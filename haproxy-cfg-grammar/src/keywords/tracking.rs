@@ -233,14 +233,14 @@ fn new_value(arguments: &mut Arguments<'_>) -> Result<Change, Diagnostic> {
             Dialect::V1_4 | Dialect::Hapax => Err(arguments.missing("a number")),
         };
     };
-    match number::strtol(&word.bytes) {
+    match number::atol(&word.bytes) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the wrap is what HAProxy does"
         )]
-        Some(value) => Ok(Change::SetGpt0(value as u32)),
-        None => Err(arguments.bad(word, "a number")),
+        (value, true) => Ok(Change::SetGpt0(value as u32)),
+        (_, false) => Err(arguments.bad(word, "a number")),
     }
 }
 
