@@ -49,3 +49,34 @@ impl Backends {
             .map(|(backend, _)| *backend)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        let mut backends = Backends::default();
+        for (n, (name, mode)) in [("web", Mode::Http), ("db", Mode::Tcp)].iter().enumerate() {
+            let found = (ProxyId(n as u32), *mode);
+            backends.by_name.insert(name.as_bytes().into(), found);
+            backends.by_id.insert(n as u32 + 10, found);
+        }
+        for (name, mode, expected) in [
+            ("web", Mode::Http, Some(0)),
+            ("web", Mode::Tcp, Some(0)),
+            ("db", Mode::Tcp, Some(1)),
+            ("db", Mode::Http, None),
+            ("WEB", Mode::Http, None),
+            ("", Mode::Http, None),
+            ("#10", Mode::Http, Some(0)),
+            ("#10x", Mode::Http, Some(0)),
+            ("#9", Mode::Http, None),
+            ("#-1", Mode::Http, None),
+            ("#", Mode::Http, None),
+        ] {
+            let found = backends.find(name.as_bytes(), mode);
+            assert_eq!(found, expected.map(ProxyId), "{name}");
+        }
+    }
+}
