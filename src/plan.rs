@@ -28,10 +28,12 @@ mod rule;
 mod server;
 mod source;
 mod stats;
+mod stick_table;
 mod switching;
 mod tcp_rules;
 mod text;
 mod timeouts;
+mod tracking;
 mod userlist;
 
 pub use acl::{
@@ -49,25 +51,27 @@ pub use error_pages::{ErrorPage, ErrorPages, ErrorStatus};
 pub use format::{FormatPart, FormatString};
 pub use global::{Global, Tune};
 pub use http_rules::{
-    Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
+    Edit, HeaderEdit, HttpRequestAction, HttpResponseAction, HttpRules, LineAction, LineRule,
+    Redirect, RedirectKind,
 };
 pub use listener::{ListenAddress, Listener, SocketFile, UnixAddress};
 pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
 pub use map::{Map, MapEntry, MapId, MapLookup, MapOutput, MapValue, PatternUser};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{
-    AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, KeyType, PersistRule, Persistence,
-    StickRule, StickTable,
+    AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, PersistRule, Persistence, StickRule,
 };
 pub use proxy::{Mode, Proxy, ProxyId, Role, Way};
 pub use rule::Rule;
 pub use server::{ProxyHeader, Server, ServerAddress, ServerId, ServerPort};
 pub use source::{Source, TransparentSource};
 pub use stats::{AccessLevel, SeverityOutput, StatsPage, StatsSocket};
+pub use stick_table::{KeyType, StickTable, Stored};
 pub use switching::{SwitchingRule, SwitchingTarget, UseServer};
 pub use tcp_rules::{TcpAction, TcpRules};
 pub use text::ByteString;
 pub use timeouts::Timeouts;
+pub use tracking::{COUNTERS, Change, DataType, EntryFact, EntryRef, Track, TrackingAction};
 pub use userlist::{Password, User, Userlist};
 
 use haproxy_cfg_grammar::Dialect;

@@ -29,6 +29,8 @@ mod rules;
 mod servers;
 mod settings;
 mod stats;
+mod tables;
+mod tracking;
 mod userlists;
 mod validity;
 

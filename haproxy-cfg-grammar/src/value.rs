@@ -11,4 +11,5 @@ pub mod name;
 pub mod number;
 pub mod pattern;
 pub mod size;
+pub mod stored;
 pub mod time;

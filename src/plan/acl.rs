@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
 
-use super::{ByteString, MapLookup, ProxyId, ServerId};
+use super::{ByteString, EntryFact, EntryRef, MapLookup, ProxyId, ServerId};
 
 /// Index of an ACL in [`super::Proxy::acls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -94,6 +94,15 @@ pub enum Converter {
     Lower,
     /// `upper`: capital letters.
     Upper,
+    /// `in_table` and its like: what is found in the entry of a key.
+    Entry {
+        /// As written.
+        name: &'static str,
+        /// The table.
+        table: ProxyRef,
+        /// What is asked; `None` whether there is an entry.
+        fact: Option<EntryFact>,
+    },
     /// `map` and its like: what the value stands for.
     #[serde(untagged)]
     Map(MapLookup),
@@ -277,6 +286,36 @@ pub enum Fetch {
     },
     /// True once the inspection delay is over.
     WaitEnd,
+    /// What is stored in an entry of a stick table.
+    Entry {
+        /// As written.
+        name: &'static str,
+        /// Which one.
+        of: EntryRef,
+        /// What of it.
+        fact: EntryFact,
+    },
+    /// `table_cnt`: how many entries a stick table has.
+    TableUsed(ProxyRef),
+    /// `table_avl`: for how many more it has room.
+    TableFree(ProxyRef),
+}
+
+impl Sample {
+    /// The stick tables that it looks into.
+    pub fn tables_mut(&mut self) -> impl Iterator<Item = &mut ProxyRef> {
+        let fetched = match &mut self.fetch {
+            Fetch::Entry { of, .. } => of.table_mut(),
+            Fetch::TableUsed(table) | Fetch::TableFree(table) => Some(table),
+            _ => None,
+        };
+        let converters = self.converters.iter_mut();
+        let found = converters.filter_map(|converter| match converter {
+            Converter::Entry { table, .. } => Some(table),
+            _ => None,
+        });
+        fetched.into_iter().chain(found)
+    }
 }
 
 impl Acl {

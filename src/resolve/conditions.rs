@@ -20,6 +20,8 @@ use crate::regular_expression::Regex;
 /// Where a condition is used: some criteria have no value there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
+    /// In a rule over connections: nothing has come yet.
+    Connection,
     /// In a rule over requests.
     Request,
     /// In a rule that chooses a backend.
@@ -99,6 +101,11 @@ impl Reader<'_> {
                 format!("hapax does not have the fetch '{}'", syntax.criterion.fetch),
             ));
         };
+        let mut sample = Sample {
+            fetch: resolving.fetch,
+            converters,
+        };
+        draft.note_tables(&mut sample, syntax.span);
         let id = AclId(u32::try_from(draft.proxy.acls.len()).unwrap_or(u32::MAX));
         if let Some(name) = resolving.name {
             draft.pending_acls.push(draft::PendingAcl {
@@ -109,10 +116,7 @@ impl Reader<'_> {
         }
         draft.proxy.acls.push(Acl {
             name,
-            sample: Sample {
-                fetch: resolving.fetch,
-                converters,
-            },
+            sample,
             matching: syntax.method,
             ignore_case: syntax.ignore_case,
             patterns,
@@ -334,6 +338,7 @@ fn without_value(
             {
                 true
             }
+            Moment::Connection => needs != Some(&Needs::Nothing),
             Moment::Request | Moment::Switching => needs == Some(&Needs::Response),
             Moment::Response => {
                 matches!(needs, Some(Needs::Request | Needs::RequestBytes))

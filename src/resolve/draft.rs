@@ -7,6 +7,7 @@ use haproxy_cfg_grammar::keywords::log::{LogAddress as AddressSyntax, LogTarget 
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::value::address::{Host, Network, Port};
 use haproxy_cfg_grammar::value::criterion::Needs;
+use haproxy_cfg_grammar::value::format::FormatSyntax;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::environment::Environment;
@@ -17,7 +18,7 @@ use super::rules::Family;
 use super::{Resolved, has_errors};
 use crate::plan::{
     AclId, Condition, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Sample, ServerId,
-    Severity, SwitchingRule, Userlist,
+    Severity, Userlist,
 };
 
 /// A proxy and what is only needed until all proxies are known.
@@ -32,8 +33,8 @@ pub(super) struct Draft {
     pub(super) is_defaults: bool,
     /// `default_backend` by name.
     pub(super) default_backend: Option<Word>,
-    /// `use_backend` in file order: the name, and the rule without its target.
-    pub(super) switching: Vec<(Word, Option<Condition>)>,
+    /// `use_backend` in file order.
+    pub(super) switching: Vec<PendingSwitch>,
     /// `use-server` in file order: the name, and the condition.
     pub(super) use_server: Vec<(Word, Condition)>,
     /// ACLs by name.
@@ -62,6 +63,7 @@ pub(super) struct Draft {
     pub(super) pending_backends: Vec<(usize, Word)>,
     pub(super) pending_sticks: Vec<PendingStick>,
     pub(super) pending_tracks: Vec<PendingTrack>,
+    pub(super) pending_tables: Vec<PendingTable>,
 }
 
 /// Places in a `server` line.
@@ -76,6 +78,13 @@ pub(super) struct PendingAcl {
     pub(super) id: AclId,
     pub(super) name: String,
     pub(super) span: Span,
+}
+
+/// A `use_backend` rule without its target.
+pub(super) struct PendingSwitch {
+    pub(super) target: Word,
+    pub(super) format: Option<FormatSyntax>,
+    pub(super) condition: Option<Condition>,
 }
 
 /// A `stick` rule without its table.
@@ -95,7 +104,34 @@ pub(super) struct PendingTrack {
     pub(super) target: Word,
 }
 
+/// A stick table that a rule names.
+pub(super) struct PendingTable {
+    /// `None` is the proxy's own.
+    pub(super) name: Option<String>,
+    pub(super) span: Span,
+    pub(super) used: TableUse,
+}
+
+/// What a stick table is named for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableUse {
+    /// `track-sc0` and its like.
+    Track,
+    /// A fetch or a converter looks into it.
+    Sample,
+}
+
 impl Draft {
+    /// Notes the tables that a sample looks into.
+    pub(super) fn note_tables(&mut self, sample: &mut Sample, span: Span) {
+        let tables = sample.tables_mut().map(|table| PendingTable {
+            name: (!table.name.is_empty()).then(|| table.name.clone()),
+            span,
+            used: TableUse::Sample,
+        });
+        self.pending_tables.extend(tables);
+    }
+
     /// Notes that a line decided a setting.
     pub(super) fn note(&mut self, name: &'static str, span: Span) {
         self.provenance.own.push((name, span));
@@ -316,15 +352,4 @@ pub(super) fn content<'a>(
         span,
         format!("cannot read {what} '{name}': {why}"),
     ))
-}
-
-/// A rule whose target is known.
-pub(super) fn switching_rule(
-    target: crate::plan::ProxyId,
-    condition: Option<Condition>,
-) -> SwitchingRule {
-    SwitchingRule {
-        target: crate::plan::SwitchingTarget::Backend(target),
-        condition,
-    }
 }

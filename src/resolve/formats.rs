@@ -35,7 +35,11 @@ impl Reader<'_> {
         Ok(FormatString { parts })
     }
 
-    fn sample(
+    /// A sample expression.
+    ///
+    /// # Errors
+    /// A fetch or converter that is not there, or that has no value at that moment.
+    pub(super) fn sample(
         &self,
         draft: &mut Draft,
         expression: &Expression,
@@ -60,13 +64,18 @@ impl Reader<'_> {
         }
         let missing = match moment {
             Moment::Response => matches!(criterion.needs, Needs::Request | Needs::RequestBytes),
+            Moment::Connection => criterion.needs != Needs::Nothing,
+            Moment::Switching => {
+                matches!(criterion.needs, Needs::Response | Needs::ServerChosen)
+            }
             _ => criterion.needs == Needs::Response,
         };
         if missing {
-            let what = if moment == Moment::Response {
-                "request, which is gone"
-            } else {
-                "response, which is not there yet"
+            let what = match (moment, criterion.needs) {
+                (Moment::Response, _) => "request, which is gone",
+                (Moment::Connection, _) => "request, of which nothing is there yet",
+                (_, Needs::ServerChosen) => "backend or server, which is not chosen yet",
+                _ => "response, which is not there yet",
             };
             return Err(mistake(format!(
                 "'{name}' looks at the {what} when this rule runs"
@@ -77,9 +86,11 @@ impl Reader<'_> {
             .filter(|found| found.name.is_none())
             .ok_or_else(|| mistake(format!("'{name}' cannot stand in a format")))?;
         let from = ValueType::of(criterion);
-        Ok(Sample {
+        let mut sample = Sample {
             fetch: resolving.fetch,
             converters: self.converters(draft, &expression.converters, from, span)?,
-        })
+        };
+        draft.note_tables(&mut sample, span);
+        Ok(sample)
     }
 }

@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::fetches;
 use crate::pattern_list::{entry, file};
 use crate::plan::{
-    AclId, Converter, Map, MapEntry, MapId, MapLookup, MatchMethod, PatternUser, ProxyId,
+    AclId, Converter, Map, MapEntry, MapId, MapLookup, MatchMethod, PatternUser, ProxyId, ProxyRef,
 };
 
 /// The lists of patterns seen so far, in all sections.
@@ -103,6 +103,14 @@ impl Reader<'_> {
                 Conversion::IpMask(mask) => Converter::IpMask(mask),
                 Conversion::Lower => Converter::Lower,
                 Conversion::Upper => Converter::Upper,
+                Conversion::Entry { name, fact, table } => Converter::Entry {
+                    name,
+                    table: ProxyRef {
+                        name: String::from_utf8_lossy(&table).into_owned(),
+                        id: None,
+                    },
+                    fact,
+                },
                 Conversion::Map(call) => Converter::Map(self.map(draft, call, span)?),
             });
         }

@@ -11,11 +11,12 @@ use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
+use haproxy_cfg_grammar::keywords::tracking::TrackingAction;
 use haproxy_cfg_grammar::value::address::{Host, Network};
 use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::converter;
 use haproxy_cfg_grammar::value::expression::Call;
-use haproxy_cfg_grammar::value::format::Piece;
+use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
 use haproxy_cfg_grammar::value::pattern::{self, MatchMethod, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Document, Statement};
 
@@ -98,13 +99,18 @@ impl Needs {
             Statement::Source(source) => self.source(source),
             Statement::DefaultServer(settings) => self.settings(settings),
             Statement::HeaderEdit(edit) => {
-                let pieces = edit.value.iter().flat_map(|format| &format.pieces);
-                for piece in pieces {
-                    if let Piece::Sample(expression) = piece {
-                        self.converters(&expression.converters);
-                    }
-                }
+                self.format(edit.value.as_ref());
                 self.condition(edit.condition.as_ref());
+            }
+            Statement::UseBackend(rule) => {
+                self.format(rule.format.as_ref());
+                self.condition(rule.condition.as_ref());
+            }
+            Statement::Tracking(rule) => {
+                if let TrackingAction::Track { key, .. } = &rule.action {
+                    self.converters(&key.converters);
+                }
+                self.condition(rule.condition.as_ref());
             }
             Statement::Stick(rule) => {
                 self.converters(&rule.converters);
@@ -180,6 +186,14 @@ impl Needs {
         }
     }
 
+    fn format(&mut self, format: Option<&FormatSyntax>) {
+        for piece in format.iter().flat_map(|format| &format.pieces) {
+            if let Piece::Sample(expression) = piece {
+                self.converters(&expression.converters);
+            }
+        }
+    }
+
     fn converters(&mut self, calls: &[Call]) {
         let files = converter::files(calls);
         self.files
@@ -212,7 +226,8 @@ pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
         Statement::Redirect(rule) => rule.condition.as_ref(),
         Statement::LineRule(rule) => rule.condition.as_ref(),
         Statement::AddLine(rule) => rule.condition.as_ref(),
-        Statement::TcpContent(rule) => rule.condition.as_ref(),
+        Statement::TcpRequest(rule) => rule.condition.as_ref(),
+        Statement::Tracking(rule) => rule.condition.as_ref(),
         Statement::Stick(rule) => rule.condition.as_ref(),
         Statement::Stats(StatsStatement::HttpRequest(rule)) => rule.condition.as_ref(),
         Statement::Block(condition)

@@ -19,14 +19,14 @@ use haproxy_cfg_grammar::{
 };
 
 use super::conditions::{Moment, Reader};
-use super::draft::{self, Draft, Drafts};
+use super::draft::{self, Draft, Drafts, PendingSwitch};
 use super::environment::Environment;
 use super::maps::PatternLists;
 use super::rules::{self, Family};
 use super::{checks, listeners, options, servers, settings, stats};
 use crate::plan::{
     AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, ProxyId, Role,
-    Rule, Timeouts,
+    Timeouts,
 };
 
 /// What a proxy is when nothing is said.
@@ -57,6 +57,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         pending_backends: Vec::new(),
         pending_sticks: Vec::new(),
         pending_tracks: Vec::new(),
+        pending_tables: Vec::new(),
     }
 }
 
@@ -342,7 +343,11 @@ fn apply_rule(
         }
         Statement::UseBackend(rule) => {
             let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
-            draft.switching.push((rule.target.clone(), condition));
+            draft.switching.push(PendingSwitch {
+                target: rule.target.clone(),
+                format: rule.format.clone(),
+                condition,
+            });
             draft.provenance.switching.push(span);
             Family::UseBackend
         }
@@ -380,14 +385,11 @@ fn apply_rule(
             }
             Family::RequestAdditions
         }
-        Statement::TcpContent(rule) => {
-            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
-            draft.proxy.tcp_rules.content.push(Rule {
-                action: rule.action,
-                condition,
-            });
-            Family::TcpContent
-        }
+        Statement::TcpRequest(rule) => reader.tcp_request(draft, rule)?,
+        Statement::Tracking(rule) => match reader.tracking(draft, rule)? {
+            Some(family) => family,
+            None => return Ok(()),
+        },
         Statement::Acl(acl) => return reader.define(draft, &acl.name, &acl.acl),
         Statement::Stick(rule) => return reader.stick(draft, rule),
         Statement::ForcePersist(condition) | Statement::IgnorePersist(condition) => {

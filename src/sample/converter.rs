@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Facts, Value, value};
+use super::{Facts, Value, stored, value};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -24,6 +24,8 @@ pub fn convert(
             }
             _ => false,
         },
+        Converter::Entry { table, fact, .. } => stored::looked_up(value, table, *fact, facts)
+            .is_some_and(|found| convert(rest, found, facts, visit)),
         Converter::Lower | Converter::Upper => {
             let mut text = Vec::new();
             value.write_to(&mut text);
@@ -40,4 +42,20 @@ pub fn convert(
             })
         }),
     }
+}
+
+/// The same for one of several values, as conditions look at them: the first of which nothing comes is
+/// the last.
+pub fn converted(
+    converters: &[Converter],
+    value: Value<'_>,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> bool {
+    let mut any = false;
+    let done = convert(converters, value, facts, &mut |value| {
+        any = true;
+        visit(value)
+    });
+    done || !any
 }

@@ -1,12 +1,14 @@
 //! Everything that is known at one moment of a session.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
 
 use crate::http1::{Head, Method, Version};
 use crate::map::Map;
 use crate::plan::{MapId, ProxyId, ServerId, UserlistId};
+use crate::stick_table::{Millis, StickTable, Tracking};
 
 /// A message head, and the bytes that it was scanned from.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +90,12 @@ pub trait World {
     fn backend_id(&self) -> Option<u32>;
     /// `id` of the server.
     fn server_id(&self) -> Option<u32>;
+    /// The moment.
+    fn now(&self) -> Millis;
+    /// The stick table of a proxy.
+    fn stick_table(&self, of: ProxyId) -> Option<&Arc<StickTable>>;
+    /// What the session tracks; `None` where nothing can be.
+    fn tracking(&self) -> Option<&Tracking>;
     /// Whether a user list has that user with that password, and, when groups are named, in one
     /// of them.
     fn admits(
@@ -152,6 +160,18 @@ impl World for Nowhere {
     }
 
     fn server_id(&self) -> Option<u32> {
+        None
+    }
+
+    fn now(&self) -> Millis {
+        0
+    }
+
+    fn stick_table(&self, _: ProxyId) -> Option<&Arc<StickTable>> {
+        None
+    }
+
+    fn tracking(&self) -> Option<&Tracking> {
         None
     }
 

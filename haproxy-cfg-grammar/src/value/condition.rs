@@ -5,7 +5,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::nearest;
 use crate::keywords::later;
 use crate::value::converter::{self, ValueType};
-use crate::value::criterion::{self, CRITERIA, Criterion};
+use crate::value::criterion::{self, Criterion};
 use crate::value::expression::{self, Call};
 use crate::value::pattern::{self, MatchMethod, PatternSyntax};
 use crate::{Dialect, Span, Word};
@@ -417,7 +417,7 @@ fn unknown_criterion(word: &Word, name: &str) -> Diagnostic {
         word.span,
         format!("there is no criterion '{name}'"),
     );
-    match nearest(name, CRITERIA.iter().map(|c| c.name)) {
+    match nearest(name, criterion::all().map(|c| c.name)) {
         Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
         None => diagnostic.help("hapax keywords lists them all"),
     }

@@ -12,6 +12,7 @@ use crate::value::address;
 use crate::value::criterion::Criterion;
 use crate::value::expression::Call;
 use crate::value::pattern::MatchMethod;
+use crate::value::stored::{DataType, EntryFact};
 use crate::version::{self, Version};
 
 /// What kind of values there are, as far as it decides what can follow what.
@@ -62,6 +63,15 @@ pub enum Conversion {
     Upper,
     /// `map` and its like: what a file says that the value stands for.
     Map(MapCall),
+    /// `in_table` and its like: what a stick table stores for the value.
+    Entry {
+        /// The converter.
+        name: &'static str,
+        /// What is asked; `None` whether there is an entry.
+        fact: Option<EntryFact>,
+        /// The table; an empty name means that of the current proxy.
+        table: Box<[u8]>,
+    },
 }
 
 /// `map_str(file,default)` and its like.
@@ -180,8 +190,29 @@ macro_rules! map {
     };
 }
 
+macro_rules! table {
+    ($name:literal, $gives:ident, $fact:expr, $since:ident) => {
+        row(
+            $name,
+            "(table)",
+            (ValueType::Text, ValueType::$gives),
+            version::$since,
+            |name, arguments| entry(name, $fact, arguments),
+        )
+    };
+    ($name:literal, $variant:ident($data:ident)) => {
+        table!(
+            $name,
+            Integer,
+            Some(EntryFact::$variant(DataType::$data)),
+            V1_8
+        )
+    };
+}
+
 /// All converters that hapax has, by name.
 pub const CONVERTERS: &[Converter] = &[
+    table!("in_table", Bool, None, V1_8),
     row(
         "ipmask",
         "(mask)",
@@ -231,6 +262,24 @@ pub const CONVERTERS: &[Converter] = &[
     map!("map_sub", Substring, Text => Text, Text),
     map!("map_sub_int", Substring, Text => Integer, Integer),
     map!("map_sub_ip", Substring, Text => Address, MappedAddress),
+    table!("table_bytes_in_rate", Data(BytesInRate)),
+    table!("table_bytes_out_rate", Data(BytesOutRate)),
+    table!("table_conn_cnt", Data(ConnCnt)),
+    table!("table_conn_cur", Data(ConnCur)),
+    table!("table_conn_rate", Data(ConnRate)),
+    table!("table_gpc0", Data(Gpc0)),
+    table!("table_gpc0_rate", Data(Gpc0Rate)),
+    table!("table_gpt0", Data(Gpt0)),
+    table!("table_http_err_cnt", Data(HttpErrCnt)),
+    table!("table_http_err_rate", Data(HttpErrRate)),
+    table!("table_http_req_cnt", Data(HttpReqCnt)),
+    table!("table_http_req_rate", Data(HttpReqRate)),
+    table!("table_kbytes_in", Kilobytes(BytesInCnt)),
+    table!("table_kbytes_out", Kilobytes(BytesOutCnt)),
+    table!("table_server_id", Data(ServerId)),
+    table!("table_sess_cnt", Data(SessCnt)),
+    table!("table_sess_rate", Data(SessRate)),
+    table!("table_trackers", Integer, Some(EntryFact::Trackers), V1_8),
     row(
         "upper",
         "",
@@ -273,6 +322,23 @@ fn map(
     }))
 }
 
+fn entry(
+    name: &'static str,
+    fact: Option<EntryFact>,
+    arguments: &[&[u8]],
+) -> Result<Conversion, String> {
+    let table = match arguments {
+        [] => &[][..],
+        [table] => table,
+        _ => return Err("it takes the name of a table, and nothing else".to_owned()),
+    };
+    Ok(Conversion::Entry {
+        name,
+        fact,
+        table: table.into(),
+    })
+}
+
 /// The converter of that name.
 pub fn find(name: &str) -> Option<&'static Converter> {
     CONVERTERS
@@ -287,6 +353,9 @@ impl Converter {
     /// # Errors
     /// What is wrong with them.
     pub fn read(&self, call: &Call) -> Result<Conversion, String> {
+        if call.argument.is_none() && !self.arguments.is_empty() {
+            return Err(format!("it is written {}{}", self.name, self.arguments));
+        }
         (self.read)(self.name, &call.arguments())
     }
 
@@ -364,6 +433,10 @@ mod tests {
             ("map_str_ip(f,localhost)", false),
             ("ipmask(24)", true),
             ("ipmask", false),
+            ("in_table(t)", true),
+            ("in_table()", true),
+            ("in_table", false),
+            ("table_gpc0(t,u)", false),
         ] {
             let call = expression::parse(text.as_bytes()).unwrap().fetch;
             let read = find(&call.name).unwrap().read(&call);
