@@ -164,12 +164,11 @@ impl<'p> List<'p> {
         let end = |c| matches!(c, '(' | ',');
         let mut parts = acl.written.criterion.split(end);
         let name = parts.next().unwrap_or_default();
-        // Before converters, how the criterion compares is of no matter.
-        let way = criterion::find(name).is_some_and(|found| !criterion::is_fetch(found));
-        let fetch = name.rsplit_once('_').map(|(fetch, _)| fetch);
-        fetch
-            .filter(|_| way && !acl.sample.converters.is_empty())
-            .unwrap_or(name)
+        match criterion::find(name) {
+            // With converters behind it, it is the fetch that counts.
+            Some(found) if !acl.sample.converters.is_empty() => found.fetch,
+            _ => name,
+        }
     }
 
     /// Whether it has keys with values: `show map` has it, and `del map`.

@@ -4,6 +4,8 @@
 //! then the question for a password, then `redirect`. The frontend's rules come first, then the
 //! backend's; for responses it is the other way around.
 
+mod backends;
+
 use haproxy_cfg_grammar::Dialect;
 
 use crate::acl::{AclSet, LiveIndex};
@@ -13,6 +15,8 @@ use crate::regular_expression::BadRegex;
 use crate::rewrite::{LineRules, header_edit};
 use crate::sample::{Facts, Message};
 use crate::stick_table::{Span, track};
+
+pub use backends::Backends;
 
 /// The rules of a proxy, compiled.
 #[derive(Debug, Default)]

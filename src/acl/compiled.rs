@@ -4,7 +4,7 @@ use super::{PatternSet, Verdict};
 use crate::pattern_list::layers::Layered;
 use crate::plan::{Acl, Converter, Fetch, MatchMethod, Pattern, UserlistId};
 use crate::regular_expression::BadRegex;
-use crate::sample::converter::convert;
+use crate::sample::converter::converted;
 use crate::sample::{Certainty, Facts, Value, fetch, http};
 
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Compiled {
             fetch(&self.fetch, facts, &mut visit)
         } else {
             fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, facts, &mut visit)
+                converted(&self.converters, value, facts, &mut visit)
             })
         };
         match (found, certainty) {

@@ -13,7 +13,7 @@ use super::AclSet;
 use super::text::folded;
 use super::text_map::TextMap;
 use crate::plan::{Condition, Converter, Fetch};
-use crate::sample::converter::convert;
+use crate::sample::converter::converted;
 use crate::sample::{Facts, Value, fetch};
 
 pub use live::LiveIndex;
@@ -133,7 +133,7 @@ impl Class {
             fetch(&self.fetch, facts, &mut visit);
         } else {
             fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, facts, &mut visit)
+                converted(&self.converters, value, facts, &mut visit)
             });
         }
     }

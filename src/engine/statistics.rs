@@ -471,6 +471,8 @@ pub(crate) fn fullconn(plan: &Plan, id: ProxyId) -> u32 {
         let sends = frontend.default_backend == Some(id)
             || frontend.switching.iter().any(|rule| match rule.target {
                 crate::plan::SwitchingTarget::Backend(backend) => backend == id,
+                // As in HAProxy, who is named while requests come is not counted.
+                crate::plan::SwitchingTarget::Named(_) => false,
             });
         (frontend.role.is_frontend() && !frontend.disabled && (itself || sends))
             .then_some(u64::from(frontend.maxconn))

@@ -8,9 +8,9 @@ use super::condition::sample_text;
 use super::condition::{acl_text, condition};
 use super::{Context, Source, Value, time};
 use crate::plan::{
-    Change, Condition, FormatPart, HeaderEdit, HttpRequestAction, HttpResponseAction, LineAction,
-    LineRule, ListenAddress, Plan, Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
-    TcpAction, TrackingAction,
+    Change, Condition, FormatPart, FormatString, HeaderEdit, HttpRequestAction, HttpResponseAction,
+    LineAction, LineRule, ListenAddress, Plan, Proxy, ProxyId, Role, Rule, ServerPort,
+    SwitchingTarget, TcpAction, TrackingAction,
 };
 
 /// One proxy.
@@ -266,15 +266,20 @@ fn server_settings(server: &crate::plan::Server) -> Vec<(String, String)> {
 
 /// An edit of headers as it stands in a file.
 fn header_edit(edit: &HeaderEdit) -> String {
-    let parts = edit.value.parts.iter().map(|part| match part {
-        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
-        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
-    });
-    let value: String = parts.collect();
+    let value = format_text(&edit.value);
     format!("{}-header {} {value}", lower(&edit.edit), edit.name)
         .replacen("delete", "del", 1)
         .trim_end()
         .to_owned()
+}
+
+/// A format string as it stands in a file.
+fn format_text(format: &FormatString) -> String {
+    let parts = format.parts.iter().map(|part| match part {
+        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
+        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
+    });
+    parts.collect()
 }
 
 /// A rule that counts, in words that could stand in a file.
@@ -379,11 +384,14 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
         );
     }
     for rule in &proxy.switching {
-        let SwitchingTarget::Backend(id) = rule.target;
+        let target = match &rule.target {
+            SwitchingTarget::Backend(id) => plan.proxy(*id).name.clone(),
+            SwitchingTarget::Named(format) => format_text(format),
+        };
         push(
             &mut rules,
             "use_backend",
-            format!("{}{}", plan.proxy(id).name, when(rule.condition.as_ref())),
+            format!("{target}{}", when(rule.condition.as_ref())),
         );
     }
     for rule in &proxy.http_rules.http_response {

@@ -83,6 +83,14 @@ fn what_is_no_value_has_no_default() {
 }
 
 #[test]
+fn without_a_default_nothing_comes_out() {
+    for output in [MapOutput::Text, MapOutput::Integer, MapOutput::Address] {
+        let map = Map::compile(&map(MatchMethod::Exact, output, "")).unwrap();
+        assert!(!map.look_up(Value::Text(b"other"), None, &mut |_| true));
+    }
+}
+
+#[test]
 fn what_comes_out() {
     use MatchMethod::{Exact, Regex};
     for (matching, output, content, value, expected) in [

@@ -7,6 +7,7 @@ use haproxy_cfg_grammar::keywords::log::{LogAddress as AddressSyntax, LogTarget 
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::value::address::{Host, Network, Port};
 use haproxy_cfg_grammar::value::criterion::Needs;
+use haproxy_cfg_grammar::value::format::FormatSyntax;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::environment::Environment;
@@ -17,7 +18,7 @@ use super::rules::Family;
 use super::{Resolved, has_errors};
 use crate::plan::{
     AclId, Condition, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Sample, ServerId,
-    Severity, SwitchingRule, Userlist,
+    Severity, Userlist,
 };
 
 /// A proxy and what is only needed until all proxies are known.
@@ -32,8 +33,8 @@ pub(super) struct Draft {
     pub(super) is_defaults: bool,
     /// `default_backend` by name.
     pub(super) default_backend: Option<Word>,
-    /// `use_backend` in file order: the name, and the rule without its target.
-    pub(super) switching: Vec<(Word, Option<Condition>)>,
+    /// `use_backend` in file order.
+    pub(super) switching: Vec<PendingSwitch>,
     /// `use-server` in file order: the name, and the condition.
     pub(super) use_server: Vec<(Word, Condition)>,
     /// ACLs by name.
@@ -77,6 +78,13 @@ pub(super) struct PendingAcl {
     pub(super) id: AclId,
     pub(super) name: String,
     pub(super) span: Span,
+}
+
+/// A `use_backend` rule without its target.
+pub(super) struct PendingSwitch {
+    pub(super) target: Word,
+    pub(super) format: Option<FormatSyntax>,
+    pub(super) condition: Option<Condition>,
 }
 
 /// A `stick` rule without its table.
@@ -344,15 +352,4 @@ pub(super) fn content<'a>(
         span,
         format!("cannot read {what} '{name}': {why}"),
     ))
-}
-
-/// A rule whose target is known.
-pub(super) fn switching_rule(
-    target: crate::plan::ProxyId,
-    condition: Option<Condition>,
-) -> SwitchingRule {
-    SwitchingRule {
-        target: crate::plan::SwitchingTarget::Backend(target),
-        condition,
-    }
 }

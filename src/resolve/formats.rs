@@ -65,12 +65,16 @@ impl Reader<'_> {
         let missing = match moment {
             Moment::Response => matches!(criterion.needs, Needs::Request | Needs::RequestBytes),
             Moment::Connection => criterion.needs != Needs::Nothing,
+            Moment::Switching => {
+                matches!(criterion.needs, Needs::Response | Needs::ServerChosen)
+            }
             _ => criterion.needs == Needs::Response,
         };
         if missing {
-            let what = match moment {
-                Moment::Response => "request, which is gone",
-                Moment::Connection => "request, of which nothing is there yet",
+            let what = match (moment, criterion.needs) {
+                (Moment::Response, _) => "request, which is gone",
+                (Moment::Connection, _) => "request, of which nothing is there yet",
+                (_, Needs::ServerChosen) => "backend or server, which is not chosen yet",
                 _ => "response, which is not there yet",
             };
             return Err(mistake(format!(

@@ -11,11 +11,12 @@ use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
+use haproxy_cfg_grammar::keywords::tracking::TrackingAction;
 use haproxy_cfg_grammar::value::address::{Host, Network};
 use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
 use haproxy_cfg_grammar::value::converter;
 use haproxy_cfg_grammar::value::expression::Call;
-use haproxy_cfg_grammar::value::format::Piece;
+use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
 use haproxy_cfg_grammar::value::pattern::{self, MatchMethod, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Document, Statement};
 
@@ -98,13 +99,18 @@ impl Needs {
             Statement::Source(source) => self.source(source),
             Statement::DefaultServer(settings) => self.settings(settings),
             Statement::HeaderEdit(edit) => {
-                let pieces = edit.value.iter().flat_map(|format| &format.pieces);
-                for piece in pieces {
-                    if let Piece::Sample(expression) = piece {
-                        self.converters(&expression.converters);
-                    }
-                }
+                self.format(edit.value.as_ref());
                 self.condition(edit.condition.as_ref());
+            }
+            Statement::UseBackend(rule) => {
+                self.format(rule.format.as_ref());
+                self.condition(rule.condition.as_ref());
+            }
+            Statement::Tracking(rule) => {
+                if let TrackingAction::Track { key, .. } = &rule.action {
+                    self.converters(&key.converters);
+                }
+                self.condition(rule.condition.as_ref());
             }
             Statement::Stick(rule) => {
                 self.converters(&rule.converters);
@@ -176,6 +182,14 @@ impl Needs {
         for term in terms {
             if let TermKind::Anonymous(acl) = &term.what {
                 self.acl(acl);
+            }
+        }
+    }
+
+    fn format(&mut self, format: Option<&FormatSyntax>) {
+        for piece in format.iter().flat_map(|format| &format.pieces) {
+            if let Piece::Sample(expression) = piece {
+                self.converters(&expression.converters);
             }
         }
     }

@@ -19,7 +19,7 @@ use haproxy_cfg_grammar::{
 };
 
 use super::conditions::{Moment, Reader};
-use super::draft::{self, Draft, Drafts};
+use super::draft::{self, Draft, Drafts, PendingSwitch};
 use super::environment::Environment;
 use super::maps::PatternLists;
 use super::rules::{self, Family};
@@ -343,7 +343,11 @@ fn apply_rule(
         }
         Statement::UseBackend(rule) => {
             let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
-            draft.switching.push((rule.target.clone(), condition));
+            draft.switching.push(PendingSwitch {
+                target: rule.target.clone(),
+                format: rule.format.clone(),
+                condition,
+            });
             draft.provenance.switching.push(span);
             Family::UseBackend
         }

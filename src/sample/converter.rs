@@ -43,3 +43,19 @@ pub fn convert(
         }),
     }
 }
+
+/// The same for one of several values, as conditions look at them: the first of which nothing comes is
+/// the last.
+pub fn converted(
+    converters: &[Converter],
+    value: Value<'_>,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> bool {
+    let mut any = false;
+    let done = convert(converters, value, facts, &mut |value| {
+        any = true;
+        visit(value)
+    });
+    done || !any
+}

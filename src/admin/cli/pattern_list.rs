@@ -30,6 +30,8 @@ fn find(all: &[List<'_>], name: &str) -> Option<usize> {
     match name.strip_prefix('#') {
         // Nothing is 0.
         Some("") => all.iter().position(|list| list.number == Some(0)),
+        // As it is shown: they have none.
+        Some("-1") => all.iter().position(|list| list.number.is_none()),
         Some(number) => {
             let number = number.parse::<u32>().ok()?;
             all.iter().position(|list| list.number == Some(number))
