@@ -4,12 +4,11 @@
 //! suits how many patterns they have, and evaluated against [`Facts`].
 
 mod compiled;
-pub mod entry;
 pub mod index;
-pub mod lists;
 pub mod patterns;
 mod prefixes;
 pub mod text;
+pub(crate) mod text_map;
 mod words;
 
 use crate::plan::{Acl, Condition, Pattern, Polarity};

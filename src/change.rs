@@ -8,9 +8,11 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::engine::ListenerKey;
-use crate::plan::{Plan, Proxy, Role, Server, ServerPort};
+use crate::pattern_list::file;
+use crate::plan::{ByteString, Plan, Proxy, Role, Server, ServerPort};
 use value::Value;
 
 /// All differences between two plans.
@@ -65,6 +67,7 @@ pub fn between(old: &Plan, new: &Plan) -> Change {
     };
     listeners(old, new, &mut change);
     proxies(old, new, &mut change);
+    maps(old, new, &mut change);
     let (mut before, mut after) = (
         value::of(&old.global, old, None),
         value::of(&new.global, new, None),
@@ -119,6 +122,56 @@ impl Change {
         if !differences.is_empty() {
             self.changed.push((what.to_owned(), differences));
         }
+    }
+}
+
+/// Maps by their files: which converters ask them is said where those stand.
+fn maps(old: &Plan, new: &Plan, change: &mut Change) {
+    let files = |plan: &Plan| -> BTreeMap<ByteString, Arc<[u8]>> {
+        let maps = plan.maps.iter();
+        maps.map(|map| (map.file.clone(), Arc::clone(&map.content)))
+            .collect()
+    };
+    let (before, after) = (files(old), files(new));
+    for (file, content) in &after {
+        let Some(was) = before.get(file) else {
+            change.added.push(format!("map {file}"));
+            continue;
+        };
+        if was == content {
+            continue;
+        }
+        let pairs = |content| -> BTreeMap<Vec<u8>, Vec<Option<&[u8]>>> {
+            let mut pairs = BTreeMap::new();
+            for line in file::lines(content, true) {
+                let values: &mut Vec<_> = pairs.entry(line.key.to_vec()).or_default();
+                values.push(line.value);
+            }
+            pairs
+        };
+        let (was, is) = (pairs(was), pairs(content));
+        let count = |what: &str, n: usize| (n > 0).then(|| format!("{n} {what}"));
+        let fresh = is.keys().filter(|key| !was.contains_key(*key)).count();
+        let gone = was.keys().filter(|key| !is.contains_key(*key)).count();
+        let other = is
+            .iter()
+            .filter(|(key, now)| was.get(*key).is_some_and(|before| before != *now))
+            .count();
+        let mut differences: Vec<String> = [
+            count("keys are new", fresh),
+            count("keys are gone", gone),
+            count("keys stand for something else", other),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if differences.is_empty() {
+            differences.push("in another order, or written otherwise".to_owned());
+        }
+        change.note(&format!("map {file}"), differences);
+    }
+    for file in before.keys().filter(|file| !after.contains_key(*file)) {
+        change.removed.push(format!("map {file}"));
     }
 }
 

@@ -18,7 +18,7 @@ pub use condition::condition as print_condition;
 pub use pair::{ModeExplanation, PairExplanation};
 pub use proxy::{ProxyExplanation, RuleExplanation, ServerExplanation};
 
-use crate::acl::lists;
+use crate::pattern_list::{self, Kind, Use};
 use crate::plan::Plan;
 use crate::resolve::Provenance;
 
@@ -108,13 +108,19 @@ pub fn json(plan: &Plan, provenance: &Provenance, sources: &SourceSet, only: &[S
     serde_json::to_string_pretty(&explanation).unwrap_or_default()
 }
 
-/// The lists of patterns of ACLs with the lines that use them, as `show acl` has them.
-pub fn pattern_lists(plan: &Plan, provenance: &Provenance, sources: &SourceSet) -> String {
+/// Lists of patterns with the lines that use them, as `show acl` and `show map` have them.
+pub fn pattern_lists(
+    plan: &Plan,
+    provenance: &Provenance,
+    sources: &SourceSet,
+    kind: Kind,
+) -> String {
     let mut text = "# id (file) description\n".to_owned();
-    for list in lists::of(plan) {
-        let place = |used: &lists::Use<'_>| {
-            let proxy = provenance.proxies.get(used.proxy.0 as usize)?;
-            let span = proxy.acls.get(used.acl.0 as usize)?;
+    let lists = pattern_list::of(plan);
+    for list in lists.iter().filter(|list| kind.has(list)) {
+        let number = list.number.map_or(-1, i64::from);
+        let place = |used: &Use<'_>| {
+            let span = provenance.pattern_users.get(used.place)?;
             Some(format!(
                 "file '{}' line {}",
                 sources.name(span.file),
@@ -125,19 +131,18 @@ pub fn pattern_lists(plan: &Plan, provenance: &Provenance, sources: &SourceSet) 
         // Writing to a String cannot fail.
         let _ = match list.file() {
             Some(file) => {
+                let who = if list.is_map() { "map" } else { "acl" };
                 let places: Vec<String> =
-                    places.map(|place| format!("by acl at {place}")).collect();
+                    places.map(|place| format!("by {who} at {place}")).collect();
                 writeln!(
                     text,
-                    "{} ({file}) pattern loaded from file '{file}' used {}",
-                    list.number,
+                    "{number} ({file}) pattern loaded from file '{file}' used {}",
                     places.join(", ")
                 )
             }
             None => writeln!(
                 text,
-                "{} () acl '{}' {}",
-                list.number,
+                "{number} () acl '{}' {}",
                 list.criterion(),
                 places.next().unwrap_or_default()
             ),

@@ -15,6 +15,7 @@ pub mod framing;
 pub mod head;
 pub mod method;
 mod names;
+mod plain;
 pub mod policy;
 pub mod response;
 pub mod scan;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use haproxy_cfg_grammar::keyword::{Keyword, LaterKeyword, Status};
 use haproxy_cfg_grammar::keywords::{FAMILIES, bind, later, server};
-use haproxy_cfg_grammar::value::criterion::{CRITERIA, PREDEFINED};
+use haproxy_cfg_grammar::value::converter::CONVERTERS;
+use haproxy_cfg_grammar::value::criterion::{self, PREDEFINED};
 use haproxy_cfg_grammar::{Version, version};
 use serde::Serialize;
 
@@ -63,17 +64,17 @@ pub fn entries() -> Vec<Entry> {
                 .map(|s| word(family, s.name, s.arguments, s.status, since)),
         );
     }
-    entries.extend(
-        CRITERIA
-            .iter()
-            .map(|c| word("ACL criteria", c.name, "", c.status, c.since)),
-    );
-    entries.extend(PREDEFINED.iter().map(|(name, criterion, _)| {
-        let criterion = criterion.split('(').next().unwrap_or(criterion);
-        let status = haproxy_cfg_grammar::value::criterion::find(criterion)
-            .map_or(Status::Accepted, |c| c.status);
+    entries.extend(criterion::all().map(|c| word("ACL criteria", c.name, "", c.status, c.since)));
+    entries.extend(PREDEFINED.iter().map(|(name, of, _)| {
+        let of = of.split('(').next().unwrap_or(of);
+        let status = criterion::find(of).map_or(Status::Accepted, |c| c.status);
         word("Predefined ACLs", name, "", status, version::V1_4)
     }));
+    entries.extend(
+        CONVERTERS
+            .iter()
+            .map(|c| word("Converters", c.name, c.arguments, c.status, c.since)),
+    );
     for (title, table) in later::TABLES {
         entries.extend(table.iter().map(|k| of_later(title, k)));
     }

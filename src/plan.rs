@@ -20,6 +20,7 @@ mod global;
 mod http_rules;
 mod listener;
 mod log;
+mod map;
 mod options;
 mod persistence;
 mod proxy;
@@ -27,15 +28,17 @@ mod rule;
 mod server;
 mod source;
 mod stats;
+mod stick_table;
 mod switching;
 mod tcp_rules;
 mod text;
 mod timeouts;
+mod tracking;
 mod userlist;
 
 pub use acl::{
     Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, PatternFile,
-    Polarity, ProxyRef, Sample, Term, UserlistId, Written, pattern_lines,
+    Polarity, ProxyRef, Sample, Term, UserlistId, Written,
 };
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};
@@ -48,24 +51,27 @@ pub use error_pages::{ErrorPage, ErrorPages, ErrorStatus};
 pub use format::{FormatPart, FormatString};
 pub use global::{Global, Tune};
 pub use http_rules::{
-    Edit, HeaderEdit, HttpRequestAction, HttpRules, LineAction, LineRule, Redirect, RedirectKind,
+    Edit, HeaderEdit, HttpRequestAction, HttpResponseAction, HttpRules, LineAction, LineRule,
+    Redirect, RedirectKind,
 };
 pub use listener::{ListenAddress, Listener, SocketFile, UnixAddress};
 pub use log::{Facility, LogAddress, LogFormat, LogFrame, LogTarget, Severity};
+pub use map::{Map, MapEntry, MapId, MapLookup, MapOutput, MapValue, PatternUser};
 pub use options::{AddressHeader, ProxyOptions};
 pub use persistence::{
-    AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, KeyType, PersistRule, Persistence,
-    StickRule, StickTable,
+    AppSession, AppSessionMode, Cookie, CookieMode, HttpReuse, PersistRule, Persistence, StickRule,
 };
 pub use proxy::{Mode, Proxy, ProxyId, Role, Way};
 pub use rule::Rule;
 pub use server::{ProxyHeader, Server, ServerAddress, ServerId, ServerPort};
 pub use source::{Source, TransparentSource};
 pub use stats::{AccessLevel, SeverityOutput, StatsPage, StatsSocket};
+pub use stick_table::{KeyType, StickTable, Stored};
 pub use switching::{SwitchingRule, SwitchingTarget, UseServer};
 pub use tcp_rules::{TcpAction, TcpRules};
 pub use text::ByteString;
 pub use timeouts::Timeouts;
+pub use tracking::{COUNTERS, Change, DataType, EntryFact, EntryRef, Track, TrackingAction};
 pub use userlist::{Password, User, Userlist};
 
 use haproxy_cfg_grammar::Dialect;
@@ -82,6 +88,11 @@ pub struct Plan {
     pub proxies: Vec<Proxy>,
     /// `userlist` sections, in file order; [`UserlistId`] is the index.
     pub userlists: Vec<Userlist>,
+    /// What converters look values up in; [`MapId`] is the index.
+    pub maps: Vec<Map>,
+    /// Who is compared with lists of patterns, in the order of the configuration.
+    #[serde(skip)]
+    pub pattern_users: Vec<PatternUser>,
 }
 
 impl Plan {

@@ -207,7 +207,10 @@ fn give_up(regex: &pcre2::bytes::Regex, error: &pcre2::Error) {
 pub struct RegexSet {
     /// Those that can be searched for together, when there are enough of them.
     together: Option<regex::bytes::RegexSet>,
-    alone: Vec<Regex>,
+    /// The places of those among all.
+    places: Vec<usize>,
+    /// The others with theirs, in order.
+    alone: Vec<(usize, Regex)>,
 }
 
 /// From how many patterns on searching for all at once is worth its memory.
@@ -216,39 +219,51 @@ const TOGETHER: usize = 4;
 impl RegexSet {
     /// Joins patterns.
     pub fn new(regexes: Vec<Regex>, ignore_case: bool) -> Self {
-        let fast = |r: &Regex| matches!(r.engine, Engine::Fast(_));
-        if regexes.iter().filter(|r| fast(r)).count() >= TOGETHER {
-            let (fast, full): (Vec<_>, Vec<_>) = regexes.into_iter().partition(fast);
-            let sources = fast.iter().filter_map(|regex| match &regex.engine {
-                Engine::Fast(regex) => Some(regex.as_str()),
-                Engine::Full(_) => None,
-            });
-            let together = regex::bytes::RegexSetBuilder::new(sources)
-                .unicode(false)
-                .case_insensitive(ignore_case)
-                .size_limit(64 << 20)
-                .build();
-            return match together {
-                Ok(set) => Self {
-                    together: Some(set),
-                    alone: full,
-                },
-                Err(_) => Self {
-                    together: None,
-                    alone: fast.into_iter().chain(full).collect(),
-                },
-            };
-        }
+        let all: Vec<(usize, Regex)> = regexes.into_iter().enumerate().collect();
+        let source = |(_, regex): &(usize, Regex)| match &regex.engine {
+            Engine::Fast(regex) => Some(regex.as_str().to_owned()),
+            Engine::Full(_) => None,
+        };
+        let sources: Vec<String> = all.iter().filter_map(source).collect();
+        let together = (sources.len() >= TOGETHER)
+            .then(|| {
+                regex::bytes::RegexSetBuilder::new(sources)
+                    .unicode(false)
+                    .case_insensitive(ignore_case)
+                    .size_limit(64 << 20)
+                    .build()
+                    .ok()
+            })
+            .flatten();
+        let is_together = |(_, regex): &(usize, Regex)| {
+            together.is_some() && matches!(regex.engine, Engine::Fast(_))
+        };
+        let (joined, alone): (Vec<_>, Vec<_>) = all.into_iter().partition(is_together);
         Self {
-            together: None,
-            alone: regexes,
+            together,
+            places: joined.into_iter().map(|(place, _)| place).collect(),
+            alone,
         }
     }
 
     /// Whether one of them is found in the text.
     pub fn is_match(&self, text: &[u8]) -> bool {
         self.together.as_ref().is_some_and(|set| set.is_match(text))
-            || self.alone.iter().any(|regex| regex.is_match(text))
+            || self.alone.iter().any(|(_, regex)| regex.is_match(text))
+    }
+
+    /// The first of them that is found in the text.
+    pub fn first(&self, text: &[u8]) -> Option<usize> {
+        let together = self.together.as_ref().and_then(|set| {
+            let first = set.matches(text).iter().next()?;
+            self.places.get(first).copied()
+        });
+        let mut before = self
+            .alone
+            .iter()
+            .take_while(|(place, _)| together.is_none_or(|first| *place < first));
+        let alone = before.find(|(_, regex)| regex.is_match(text));
+        alone.map(|(place, _)| *place).or(together)
     }
 }
 
@@ -309,6 +324,24 @@ mod tests {
         assert_eq!(last_given_up(), None);
         let bad = Regex::new(b"(?!a)(", false).unwrap_err();
         assert!(bad.0.ends_with("at byte 6"), "{bad}");
+    }
+
+    #[test]
+    fn the_first_of_many() {
+        let patterns = ["^(?!/a)/z", "b", "c$", "(?!x)d", "e", "/f"];
+        let regexes = patterns.map(|p| Regex::new(p.as_bytes(), false).unwrap());
+        let set = RegexSet::new(regexes.to_vec(), false);
+        assert!(set.together.is_some());
+        for (text, expected) in [
+            ("/zb", Some(0)),
+            ("/abc", Some(1)),
+            ("/ec", Some(2)),
+            ("/de", Some(3)),
+            ("e/f", Some(4)),
+            ("/q", None),
+        ] {
+            assert_eq!(set.first(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

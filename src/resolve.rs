@@ -18,6 +18,7 @@ mod global;
 mod http_only;
 mod identity;
 mod listeners;
+mod maps;
 mod needs;
 mod options;
 mod persistence;
@@ -28,6 +29,8 @@ mod rules;
 mod servers;
 mod settings;
 mod stats;
+mod tables;
+mod tracking;
 mod userlists;
 mod validity;
 

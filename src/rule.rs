@@ -4,14 +4,19 @@
 //! then the question for a password, then `redirect`. The frontend's rules come first, then the
 //! backend's; for responses it is the other way around.
 
+mod backends;
+
 use haproxy_cfg_grammar::Dialect;
 
 use crate::acl::{AclSet, LiveIndex};
 use crate::http1::{Head, Kind};
-use crate::plan::{self, HttpRequestAction, ProxyId, Redirect, Rule};
+use crate::plan::{self, HttpRequestAction, HttpResponseAction, ProxyId, Redirect, Rule};
 use crate::regular_expression::BadRegex;
 use crate::rewrite::{LineRules, header_edit};
 use crate::sample::{Facts, Message};
+use crate::stick_table::{Span, track};
+
+pub use backends::Backends;
 
 /// The rules of a proxy, compiled.
 #[derive(Debug, Default)]
@@ -200,6 +205,10 @@ impl HttpRules {
                         header_edit::apply(edit, &line, head, bytes);
                         continue;
                     }
+                    HttpRequestAction::Tracking(action) => {
+                        track::act(action, &facts, Span::Request);
+                        continue;
+                    }
                     HttpRequestAction::Deny => return Verdict::Deny,
                     HttpRequestAction::Auth { realm: wanted } => {
                         let wanted = wanted.as_ref().map(|text| text.as_bytes());
@@ -271,9 +280,17 @@ impl HttpRules {
         }
         for rule in &rules.http_response {
             let facts = with_response(base, head, bytes);
-            if acls.applies(rule.condition.as_ref(), &facts) {
-                let line = header_edit::line(&rule.action, &facts);
-                header_edit::apply(&rule.action, &line, head, bytes);
+            if !acls.applies(rule.condition.as_ref(), &facts) {
+                continue;
+            }
+            match &rule.action {
+                HttpResponseAction::Edit(edit) => {
+                    let line = header_edit::line(edit, &facts);
+                    header_edit::apply(edit, &line, head, bytes);
+                }
+                HttpResponseAction::Tracking(action) => {
+                    track::act(action, &facts, Span::Request);
+                }
             }
         }
         if !self.response_lines.is_empty() {

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod fetch;
 pub mod format;
 pub mod http;
+pub mod stored;
 pub mod value;
 
 pub use facts::{Content, Facts, Message, Nowhere, Sent, World};

@@ -1,27 +1,38 @@
-//! Stick tables: which server a key was sent to. Manual 1.4, section 4.2 "stick-table".
+//! Stick tables: which server a key was sent to, and since 1.5 what was counted for it. Manual 1.4,
+//! section 4.2 "stick-table".
 //!
 //! One table serves all workers. Its entries are spread over shards, each under a lock that is held
 //! for one look, so that workers rarely meet. The number of entries is limited for the whole table,
 //! and the one that was used longest ago goes first.
+//!
+//! An entry that is tracked is held by who tracks it: it does not go, and is counted in without a look
+//! at its table.
 
+mod cells;
 mod key;
 mod place;
+mod rate;
 mod sampled;
 mod shard;
+pub mod track;
+mod tracked;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use haproxy_cfg_grammar::Dialect;
 use parking_lot::Mutex;
 
+pub use cells::{Cells, Event, Layout};
 pub use key::Key;
 pub use place::Place;
 use shard::Shard;
+pub use tracked::{Span, Tracked, Tracking};
 
-use crate::plan::{self, KeyType};
+use crate::plan::{self, DataType, KeyType};
 
 /// A moment, in milliseconds since any fixed one.
 pub type Millis = u64;
@@ -41,6 +52,7 @@ pub struct Destination {
 #[derive(Debug)]
 pub struct StickTable {
     key: KeyType,
+    layout: ArcSwap<Layout>,
     hasher: RandomState,
     shards: Box<[Mutex<Shard>]>,
     entries: AtomicU32,
@@ -60,10 +72,25 @@ const SHARDS: usize = 64;
 pub struct Shown {
     /// The key.
     pub key: Box<[u8]>,
-    /// Where it leads.
-    pub destination: Arc<Destination>,
+    /// The `id` of the server that it leads to; 0 for none.
+    pub server: u32,
+    /// How many track it.
+    pub trackers: u32,
+    /// What is stored beside the server, with the periods of rates in milliseconds.
+    pub stored: Vec<(DataType, u32, u64)>,
     /// For how long it will stay when nobody asks for it.
     pub expires_in: Option<Duration>,
+}
+
+/// An entry, as rules look at it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The `id` of the server that it leads to; 0 for none.
+    pub server: u32,
+    /// How many track it.
+    pub trackers: u32,
+    /// What is stored beside the server, when that is anything.
+    pub cells: Option<Arc<Cells>>,
 }
 
 impl StickTable {
@@ -71,6 +98,7 @@ impl StickTable {
     pub fn new(settings: &plan::StickTable, dialect: Dialect) -> Self {
         let table = Self {
             key: settings.key,
+            layout: ArcSwap::from_pointee(Layout::new(&settings.store)),
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             entries: AtomicU32::new(0),
@@ -79,12 +107,25 @@ impl StickTable {
             nopurge: AtomicBool::new(false),
             no_small_purge: dialect == Dialect::V1_4,
         };
-        table.configure(settings);
+        table.settle(settings);
         table
     }
 
-    /// Takes over new settings. A table that became smaller shrinks with the next entries.
-    pub fn configure(&self, settings: &plan::StickTable) {
+    /// Takes over new settings. A table that became smaller shrinks with the next entries; one that
+    /// stores something else keeps of it what it stored before.
+    pub fn configure(&self, settings: &plan::StickTable, now: Millis) {
+        let layout = Layout::new(&settings.store);
+        if layout != **self.layout.load() {
+            let layout = Arc::new(layout);
+            self.layout.store(Arc::clone(&layout));
+            for shard in &self.shards {
+                shard.lock().adopt(&layout, now);
+            }
+        }
+        self.settle(settings);
+    }
+
+    fn settle(&self, settings: &plan::StickTable) {
         self.size.store(settings.size, Ordering::Relaxed);
         let expire = settings.expire.map_or(0, |e| e.as_millis() as u64);
         self.expire.store(expire, Ordering::Relaxed);
@@ -112,17 +153,95 @@ impl StickTable {
         self.len() == 0
     }
 
+    /// What is stored beside the server.
+    pub fn layout(&self) -> Arc<Layout> {
+        self.layout.load_full()
+    }
+
     /// Where a key leads. The look keeps the entry for another while.
     pub fn find(&self, key: &Key, now: Millis) -> Option<Arc<Destination>> {
-        let mut shard = self.shard(key).lock();
-        let (found, expired) = shard.touch(key.bytes(), now, self.expire());
-        self.entries.fetch_sub(expired, Ordering::Relaxed);
-        found
+        let expire = self.expire();
+        self.within(key, |shard, gone| {
+            shard.touch(key.bytes(), now, expire, gone)
+        })
     }
 
     /// The entry of a key, which is left as it is.
     pub fn look(&self, key: &Key, now: Millis) -> Option<Shown> {
-        self.shard(key).lock().look(key.bytes(), now)
+        let shard = self.shard(key).lock();
+        shard.look(key.bytes(), now, self.expire())
+    }
+
+    /// What is stored in the entry of a key, which is left as it is.
+    pub fn stored(&self, key: &Key, now: Millis) -> Option<Found> {
+        self.within(key, |shard, gone| shard.cells(key.bytes(), now, gone))
+    }
+
+    /// The same of an entry that is made when there is none, and kept for another while. `None` when
+    /// the table is full and may not forget.
+    pub fn stored_or_new(&self, key: &Key, now: Millis) -> Option<Found> {
+        let expire = self.expire();
+        let known = self.within(key, |shard, gone| {
+            shard.touch(key.bytes(), now, expire, gone);
+            shard.cells(key.bytes(), now, gone)
+        });
+        if known.is_some() || !self.take_place(now) {
+            return known;
+        }
+        let mut shard = self.shard(key).lock();
+        let (place, new) = shard.insert(key.bytes(), &self.layout.load(), now, expire);
+        if !new {
+            self.entries.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(shard.found(place))
+    }
+
+    /// Holds the entry of a key, which is made when there is none. `None` when the table is full and
+    /// may not forget.
+    pub fn track(self: &Arc<Self>, key: &Key, now: Millis) -> Option<Tracked> {
+        let expire = self.expire();
+        let mut held = self.within(key, |shard, gone| {
+            shard.hold(key.bytes(), now, expire, gone)
+        });
+        if held.is_none() && self.take_place(now) {
+            let mut shard = self.shard(key).lock();
+            let (_, new) = shard.insert(key.bytes(), &self.layout.load(), now, expire);
+            if !new {
+                self.entries.fetch_sub(1, Ordering::Relaxed);
+            }
+            let mut gone = 0;
+            held = shard.hold(key.bytes(), now, expire, &mut gone);
+        }
+        let (place, cells) = held?;
+        Some(Tracked {
+            table: Arc::clone(self),
+            shard: self.shard_number(key) as u32,
+            place,
+            cells,
+        })
+    }
+
+    fn key_of(&self, tracked: &Tracked) -> Key {
+        let shard = self.shards[tracked.shard as usize].lock();
+        Key::new(shard.key_at(tracked.place))
+    }
+
+    fn trackers_of(&self, tracked: &Tracked) -> u32 {
+        let shard = self.shards[tracked.shard as usize].lock();
+        shard.found(tracked.place).trackers
+    }
+
+    fn release(&self, tracked: &Tracked) {
+        let mut shard = self.shards[tracked.shard as usize].lock();
+        shard.release(tracked.place, self.expire());
+    }
+
+    /// Looks into the shard of a key, and counts what has expired there.
+    fn within<R>(&self, key: &Key, look: impl FnOnce(&mut Shard, &mut u32) -> R) -> R {
+        let mut gone = 0;
+        let found = look(&mut self.shard(key).lock(), &mut gone);
+        self.entries.fetch_sub(gone, Ordering::Relaxed);
+        found
     }
 
     /// Remembers where a key leads from now on. A full table forgets what was used longest ago, or,
@@ -152,12 +271,14 @@ impl StickTable {
     fn fill_place(&self, key: &Key, destination: &Arc<Destination>, now: Millis) {
         let expire = self.expire();
         let mut shard = self.shard(key).lock();
-        if !shard.insert(key.bytes(), destination, now, expire) {
+        let (_, new) = shard.insert(key.bytes(), &self.layout.load(), now, expire);
+        if !new {
             self.entries.fetch_sub(1, Ordering::Relaxed);
         }
+        shard.replace(key.bytes(), destination, now, expire);
     }
 
-    /// Forgets a key. Answers whether it was known.
+    /// Forgets a key that nobody tracks. Answers whether that was done.
     pub fn remove(&self, key: &Key) -> bool {
         let known = self.shard(key).lock().remove(key.bytes());
         self.entries.fetch_sub(u32::from(known), Ordering::Relaxed);
@@ -167,7 +288,7 @@ impl StickTable {
     /// Every entry that has not expired, shard by shard: no lock is held while they are visited.
     pub fn each(&self, now: Millis, mut visit: impl FnMut(&Shown)) {
         for shard in &self.shards {
-            let shown = shard.lock().shown(now);
+            let shown = shard.lock().shown(now, self.expire());
             shown.iter().for_each(&mut visit);
         }
     }
@@ -215,7 +336,11 @@ impl StickTable {
     }
 
     fn shard(&self, key: &Key) -> &Mutex<Shard> {
-        &self.shards[self.hasher.hash_one(key.bytes()) as usize % SHARDS]
+        &self.shards[self.shard_number(key)]
+    }
+
+    fn shard_number(&self, key: &Key) -> usize {
+        self.hasher.hash_one(key.bytes()) as usize % SHARDS
     }
 }
 
@@ -235,6 +360,7 @@ mod tests {
             size,
             expire: expire.map(Duration::from_millis),
             nopurge,
+            store: Vec::new(),
         };
         StickTable::new(&settings, d)
     }
@@ -319,12 +445,14 @@ mod tests {
         for n in 0..100 {
             table.store(&key(n), &to(1), u64::from(n));
         }
-        table.configure(&plan::StickTable {
+        let settings = plan::StickTable {
             key: KeyType::Integer,
             size: 10,
             expire: None,
             nopurge: false,
-        });
+            store: Vec::new(),
+        };
+        table.configure(&settings, 100);
         table.store(&key(100), &to(1), 100);
         assert_eq!(
             known(&table, 100, 0..200),

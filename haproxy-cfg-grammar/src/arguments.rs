@@ -86,6 +86,11 @@ impl<'a> Arguments<'a> {
         names.join(" ")
     }
 
+    /// The last word of the keyword, which may have an argument in parentheses.
+    pub fn last_keyword_word(&self) -> Option<&'a Word> {
+        self.words.get(self.keyword_words.checked_sub(1)?)
+    }
+
     /// Where the keyword is.
     pub fn keyword_span(&self) -> Span {
         let last = self.keyword_words.clamp(1, self.words.len().max(1)) - 1;

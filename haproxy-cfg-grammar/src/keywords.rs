@@ -35,6 +35,7 @@ pub mod stick;
 pub mod switching;
 pub mod tcp_request;
 pub mod timeout;
+pub mod tracking;
 pub mod userlist;
 
 /// Every family, in the order of the documentation.
@@ -58,6 +59,7 @@ pub const FAMILIES: &[(&str, &[Keyword])] = &[
     ("Stick tables", stick::STICK),
     ("Health checks", check::CHECK),
     ("TCP inspection", tcp_request::TCP_REQUEST),
+    ("Tracking", tracking::TRACKING),
     ("HTTP access", http_request::HTTP_REQUEST),
     ("Redirection", redirect::REDIRECT),
     ("Header rules", header_rules::HEADER_RULES),
@@ -136,10 +138,19 @@ fn first_word(name: &str) -> &str {
     name.split(' ').next().unwrap_or(name)
 }
 
+/// Whether words begin with a keyword. Where the name of that has `()`, the word may have an argument
+/// in parentheses.
 fn matches(name: &str, words: &[Word]) -> bool {
     let mut count = 0;
     for (n, part) in name.split(' ').enumerate() {
-        if !words.get(n).is_some_and(|w| w.is(part)) {
+        let is_part = |word: &Word| match part.strip_suffix("()") {
+            Some(part) => {
+                let rest = word.bytes.strip_prefix(part.as_bytes());
+                rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'(')))
+            }
+            None => word.is(part),
+        };
+        if !words.get(n).is_some_and(is_part) {
             return false;
         }
         count += 1;

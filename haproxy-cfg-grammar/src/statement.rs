@@ -25,6 +25,7 @@ use crate::keywords::stick::{StickRule, StickTable};
 use crate::keywords::switching::{UseBackend, UseServer};
 use crate::keywords::tcp_request::TcpRule;
 use crate::keywords::timeout::Timer;
+use crate::keywords::tracking::TrackingRule;
 use crate::keywords::userlist::UserlistStatement;
 use crate::value::address::Endpoint;
 use crate::value::condition::ConditionSyntax;
@@ -104,8 +105,10 @@ pub enum Statement {
     HttpCheck(HttpCheck),
     /// `tcp-check`.
     TcpCheck(TcpCheck),
-    /// `tcp-request content`.
-    TcpContent(Box<TcpRule>),
+    /// `tcp-request connection`, `session` and `content`.
+    TcpRequest(Box<TcpRule>),
+    /// `track-sc0` and its like, in any family of rules.
+    Tracking(Box<TrackingRule>),
     /// `tcp-request inspect-delay`.
     InspectDelay(Milliseconds),
     /// `http-request`.

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod condition;
+pub mod converter;
 pub mod criterion;
 pub mod expression;
 pub mod format;
@@ -10,4 +11,5 @@ pub mod name;
 pub mod number;
 pub mod pattern;
 pub mod size;
+pub mod stored;
 pub mod time;

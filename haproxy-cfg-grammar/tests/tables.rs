@@ -90,14 +90,14 @@ fn keywords_of_later_versions_are_named() {
         "Global keywords" => format!("global\n    {name} 1\n"),
         "Options of bind" => format!("listen x\n    bind :80 {name} 1\n"),
         "Options of server" => format!("listen x\n    server s 10.0.0.1:80 {name} 1\n"),
-        "Converters" => format!("listen x\n    acl a path,{name} 1\n"),
+        "Converters of later versions" => format!("listen x\n    acl a path,{name} 1\n"),
         "Sample fetches and ACL criteria" => format!("listen x\n    acl a {name} 1\n"),
         _ => format!("listen x\n    {} 1\n", name.replace("cookie ", "cookie c ")),
     };
     for (title, table) in later::TABLES {
         for row in *table {
             // These two need the whole configuration: names of ACLs, and converters in their place.
-            if row.name.starts_with("HTTP_") || *title == "Converters" {
+            if row.name.starts_with("HTTP_") || *title == "Converters of later versions" {
                 continue;
             }
             let text = line(title, row.name);

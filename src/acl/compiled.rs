@@ -1,26 +1,25 @@
 //! One ACL, compiled, and its patterns, which an administrator may change while it is in use.
 
-use std::sync::{Arc, OnceLock};
-
-use arc_swap::ArcSwap;
-
 use super::{PatternSet, Verdict};
+use crate::pattern_list::layers::Layered;
 use crate::plan::{Acl, Converter, Fetch, MatchMethod, Pattern, UserlistId};
 use crate::regular_expression::BadRegex;
-use crate::sample::converter::convert;
+use crate::sample::converter::converted;
 use crate::sample::{Certainty, Facts, Value, fetch, http};
-
-/// How many patterns an ACL gets one by one before all are compiled together: each of them costs
-/// a look at the recent ones, and those that are compiled may be a hundred thousand.
-const RECENT: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Compiled {
     fetch: Fetch,
     converters: Vec<Converter>,
-    sets: Arc<Sets>,
-    /// What stands in for `sets` once the patterns were changed. Requests look at it without a lock.
-    changed: OnceLock<ArcSwap<Layers>>,
+    sets: Layered<Sets, Added>,
+}
+
+/// A pattern that was added.
+#[derive(Clone, Debug)]
+struct Added {
+    pattern: Pattern,
+    /// The case of letters counts, whatever the ACL says.
+    exact: bool,
 }
 
 /// Patterns, compiled.
@@ -30,15 +29,6 @@ struct Sets {
     exact_case: Option<PatternSet>,
     /// For `http_auth_group`: the names of the groups.
     groups: Vec<String>,
-}
-
-/// Patterns that were compiled together, and those that came after.
-#[derive(Debug)]
-struct Layers {
-    base: Arc<Sets>,
-    recent: Option<Sets>,
-    patterns: Vec<Pattern>,
-    exact_case: Vec<Pattern>,
 }
 
 impl Sets {
@@ -80,73 +70,38 @@ impl Compiled {
         Ok(Self {
             fetch: acl.sample.fetch.clone(),
             converters: acl.sample.converters.clone(),
-            sets: Arc::new(Sets::new(acl)?),
-            changed: OnceLock::new(),
+            sets: Layered::new(Sets::new(acl)?),
         })
     }
 
     pub(super) fn replace(&self, acl: &Acl) -> Result<(), BadRegex> {
-        self.put(Layers {
-            base: Arc::new(Sets::new(acl)?),
-            recent: None,
-            patterns: Vec::new(),
-            exact_case: Vec::new(),
-        });
+        self.sets.replace(Sets::new(acl)?);
         Ok(())
     }
 
     pub(super) fn add(&self, acl: &Acl, pattern: &Pattern, exact: bool) -> Result<bool, BadRegex> {
-        let (base, mut patterns, mut exact_case) = match self.changed.get() {
-            Some(changed) => {
-                let now = changed.load();
-                (
-                    Arc::clone(&now.base),
-                    now.patterns.clone(),
-                    now.exact_case.clone(),
-                )
-            }
-            None => (Arc::clone(&self.sets), Vec::new(), Vec::new()),
+        let added = Added {
+            pattern: pattern.clone(),
+            exact,
         };
-        if patterns.len() + exact_case.len() >= RECENT {
-            return Ok(false);
-        }
-        if exact {
-            exact_case.push(pattern.clone());
-        } else {
-            patterns.push(pattern.clone());
-        }
-        let recent = Sets::of(acl, &patterns, &exact_case)?;
-        self.put(Layers {
-            base,
-            recent: Some(recent),
-            patterns,
-            exact_case,
-        });
-        Ok(true)
-    }
-
-    fn put(&self, layers: Layers) {
-        let layers = Arc::new(layers);
-        self.changed
-            .get_or_init(|| ArcSwap::new(Arc::clone(&layers)))
-            .store(layers);
+        self.sets.add(added, |all| {
+            let of = |exact| {
+                let those = all.iter().filter(move |added| added.exact == exact);
+                those.map(|added| added.pattern.clone()).collect::<Vec<_>>()
+            };
+            Sets::of(acl, &of(false), &of(true))
+        })
     }
 
     pub(super) fn is_changed(&self) -> bool {
-        self.changed.get().is_some()
+        self.sets.is_changed()
     }
 
     pub(super) fn matches(&self, facts: &Facts<'_>) -> Verdict {
-        match self.changed.get() {
-            None => self.compare(facts, &[&*self.sets]),
-            Some(changed) => {
-                let layers = changed.load();
-                match &layers.recent {
-                    Some(recent) => self.compare(facts, &[&*layers.base, recent]),
-                    None => self.compare(facts, &[&*layers.base]),
-                }
-            }
-        }
+        self.sets.look(|base, recent| match recent {
+            Some(recent) => self.compare(facts, &[base, recent]),
+            None => self.compare(facts, &[base]),
+        })
     }
 
     fn compare(&self, facts: &Facts<'_>, sets: &[&Sets]) -> Verdict {
@@ -162,7 +117,7 @@ impl Compiled {
             fetch(&self.fetch, facts, &mut visit)
         } else {
             fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, &mut visit)
+                converted(&self.converters, value, facts, &mut visit)
             })
         };
         match (found, certainty) {

@@ -9,16 +9,11 @@
 mod builder;
 mod live;
 
-use std::collections::HashMap;
-
-use aho_corasick::AhoCorasick;
-
 use super::AclSet;
-use super::prefixes::PrefixMap;
 use super::text::folded;
-use super::words::WordMap;
+use super::text_map::TextMap;
 use crate::plan::{Condition, Converter, Fetch};
-use crate::sample::converter::convert;
+use crate::sample::converter::converted;
 use crate::sample::{Facts, Value, fetch};
 
 pub use live::LiveIndex;
@@ -42,22 +37,7 @@ struct Class {
     fetch: Fetch,
     converters: Vec<Converter>,
     ignore_case: bool,
-    map: Map,
-}
-
-/// From a text to rules.
-#[derive(Debug)]
-enum Map {
-    /// Equal texts.
-    Exact(HashMap<Box<[u8]>, Vec<u32>>),
-    /// What the text begins with.
-    Prefix(PrefixMap),
-    /// What the text ends with: the same, backwards.
-    Suffix(PrefixMap),
-    /// What the text contains.
-    Substring(AhoCorasick, Vec<Vec<u32>>),
-    /// What stands in the text between delimiters.
-    Words(WordMap),
+    map: TextMap,
 }
 
 impl RuleIndex {
@@ -153,25 +133,14 @@ impl Class {
             fetch(&self.fetch, facts, &mut visit);
         } else {
             fetch(&self.fetch, facts, &mut |value| {
-                convert(&self.converters, value, &mut visit)
+                converted(&self.converters, value, facts, &mut visit)
             });
         }
     }
 
     fn look_up(&self, text: &[u8], worth: &mut Vec<u32>) {
-        folded(text, self.ignore_case, |text| match &self.map {
-            Map::Exact(map) => worth.extend(map.get(text).into_iter().flatten()),
-            Map::Prefix(map) => map.visit(text, |_, rules| worth.extend(rules)),
-            Map::Suffix(map) => {
-                let reversed: Vec<u8> = text.iter().rev().copied().collect();
-                map.visit(&reversed, |_, rules| worth.extend(rules));
-            }
-            Map::Substring(automaton, rules) => {
-                for found in automaton.find_overlapping_iter(text) {
-                    worth.extend(&rules[found.pattern().as_usize()]);
-                }
-            }
-            Map::Words(map) => map.visit(text, |rules| worth.extend(rules)),
+        folded(text, self.ignore_case, |text| {
+            self.map.visit(text, |rules| worth.extend(rules));
         });
     }
 }

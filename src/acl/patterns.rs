@@ -107,7 +107,7 @@ impl PatternSet {
 }
 
 /// The IPv4 address that an IPv6 address stands for: compatible and mapped ones, and those of 6to4.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+pub(crate) fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let octets = address.octets();
     let four =
         |at: usize| Ipv4Addr::new(octets[at], octets[at + 1], octets[at + 2], octets[at + 3]);
@@ -140,7 +140,7 @@ fn with_bytes(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
 }
 
 /// The first and the last address of an IPv6 network.
-fn block_v6(address: Ipv6Addr, bits: u8) -> (u128, u128) {
+pub(crate) fn block_v6(address: Ipv6Addr, bits: u8) -> (u128, u128) {
     let host = u128::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
     let first = u128::from(address) & !host;
     (first, first | host)

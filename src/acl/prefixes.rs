@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Sorted texts, each with the longest other one that it begins with.
 #[derive(Debug, Default)]
-pub(super) struct PrefixMap {
+pub(crate) struct PrefixMap {
     entries: Vec<Entry>,
 }
 

@@ -6,7 +6,7 @@ use super::prefixes::PrefixMap;
 
 /// Words of `hdr_dom`, `path_dir` and the like: also several in a row, as in `example.com`.
 #[derive(Debug)]
-pub(super) struct WordMap {
+pub(crate) struct WordMap {
     delimiters: &'static [u8],
     single: HashMap<Box<[u8]>, Vec<u32>>,
     /// Those with delimiters inside.

@@ -6,6 +6,8 @@ pub(crate) mod check;
 pub(crate) mod counters;
 pub(crate) mod frontend;
 pub(crate) mod limits;
+pub(crate) mod map;
+mod pattern_list;
 pub(crate) mod process;
 pub(crate) mod reload;
 pub(crate) mod schema;

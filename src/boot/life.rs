@@ -17,6 +17,7 @@ use crate::engine::signals::Control;
 use crate::engine::{Applied, Engine, EngineError};
 use crate::explain;
 use crate::log::lifecycle::{self, ProxyState};
+use crate::pattern_list;
 use crate::plan::{Plan, Proxy, ProxyId, Role, Severity};
 
 /// How a life ended.
@@ -200,9 +201,9 @@ impl<'a> Life<'a> {
                 text: self.configuration(),
                 ..Answer::default()
             },
-            Question::PatternLists => Answer {
+            Question::PatternLists(kind) => Answer {
                 done: true,
-                text: self.pattern_lists(),
+                text: self.pattern_lists(kind),
                 ..Answer::default()
             },
             Question::Frontend {
@@ -228,13 +229,13 @@ impl<'a> Life<'a> {
         explain::text(&self.engine.plan(), provenance, sources, &[])
     }
 
-    fn pattern_lists(&self) -> String {
+    fn pattern_lists(&self, kind: pattern_list::Kind) -> String {
         let Written {
             sources,
             provenance,
             ..
         } = &self.written;
-        explain::pattern_lists(&self.engine.plan(), provenance, sources)
+        explain::pattern_lists(&self.engine.plan(), provenance, sources, kind)
     }
 
     /// Closes a frontend or opens it again, and tells the log.

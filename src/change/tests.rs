@@ -105,3 +105,36 @@ fn a_rule_is_shown_with_its_condition() {
     );
     assert!(text.contains("static"), "{text}");
 }
+
+#[test]
+fn what_changes_in_a_map() {
+    use crate::plan::{Map, MapOutput, MatchMethod};
+    let with = |content: &str| {
+        let mut plan = plan(BASE);
+        plan.maps.push(Map {
+            file: "sites".into(),
+            matching: MatchMethod::Exact,
+            output: MapOutput::Text,
+            entries: Vec::new(),
+            content: content.as_bytes().into(),
+        });
+        plan
+    };
+    let old = with("a one\nb two\nc three\n");
+    for (content, expected) in [
+        ("a one\nb two\nc three\n", "nothing changes\n"),
+        (
+            "a one\nb 2\nd four\ne five\n",
+            "~ map sites\n      2 keys are new\n      1 keys are gone\n      \
+             1 keys stand for something else\n",
+        ),
+        (
+            "# a comment\na one\nb two\nc three\n",
+            "~ map sites\n      in another order, or written otherwise\n",
+        ),
+    ] {
+        assert_eq!(between(&old, &with(content)).to_string(), expected);
+    }
+    assert_eq!(between(&plan(BASE), &old).to_string(), "+ map sites\n");
+    assert_eq!(between(&old, &plan(BASE)).to_string(), "- map sites\n");
+}

@@ -3,7 +3,7 @@
 //! Each step counts in the frontend, its listener (with `option socket-stats`), the backend once
 //! there is one, and the server once one was chosen.
 
-use super::live::{Counter, Counters, Pace, Phase, Server, Sign};
+use super::live::{Counter, Counters, Pace, Phase, Server, Sign, millis};
 use super::session::Session;
 use super::transaction::Transaction;
 use haproxy_cfg_grammar::Dialect;
@@ -11,6 +11,7 @@ use haproxy_cfg_grammar::Dialect;
 use crate::http1::connection_header::Stage as Look;
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::Mode;
+use crate::stick_table::Event;
 
 impl Session {
     /// Whoever this session counts for on the client's side.
@@ -72,6 +73,17 @@ impl Session {
         process.count(self.worker.index, Counter::Sessions);
     }
 
+    /// `tcp-request connection` has rejected a client: what has connected is a connection, and never
+    /// becomes a session.
+    pub(crate) fn count_denied_connection(&self) {
+        self.count_front(Counter::DeniedConnections, 1);
+    }
+
+    /// `tcp-request session` has rejected one.
+    pub(crate) fn count_denied_session(&self) {
+        self.count_front(Counter::DeniedSessions, 1);
+    }
+
     /// A request has come, or something that should have been one.
     pub(crate) fn count_request(&self) {
         let worker = self.worker.index;
@@ -80,6 +92,7 @@ impl Session {
         let counters = &self.frontend_handles().frontend.counters;
         counters.count(worker, Counter::Requests);
         counters.tick(worker, Pace::Requests, self.worker.second());
+        self.count_tracked(Event::Request);
     }
 
     /// Counts what has come and gone since the last time.
@@ -90,6 +103,19 @@ impl Session {
                 self.count_front(what, n);
                 self.count_back(server, what, n);
             }
+        }
+        if received > 0 {
+            self.count_tracked(Event::Received(received));
+        }
+        if sent > 0 {
+            self.count_tracked(Event::Sent(sent));
+        }
+    }
+
+    /// Counts in the entries of stick tables that the session tracks.
+    pub(crate) fn count_tracked(&self, event: Event) {
+        if !self.tracking.is_empty() {
+            self.tracking.count(event, millis(self.worker.now()));
         }
     }
 
@@ -247,6 +273,7 @@ impl Transaction {
             }
             _ => {}
         }
+        self.account_mistake(session);
         match self.incident {
             Some(Incident::RequestDenied(look)) => session.count_refused(look),
             Some(Incident::Tarpit(look)) => {
@@ -266,6 +293,18 @@ impl Transaction {
                 session.count_back(server, Counter::DeniedResponses, 1);
             }
             None => {}
+        }
+    }
+
+    /// Counts what is the client's mistake for those who are tracked, unless the answer of a server has
+    /// said so already.
+    fn account_mistake(&self, session: &Session) {
+        let refused = matches!(
+            self.incident,
+            Some(Incident::BadRequest | Incident::RequestDenied(_) | Incident::Tarpit(_))
+        );
+        if refused {
+            session.count_tracked(Event::Error);
         }
     }
 
@@ -294,6 +333,9 @@ impl Transaction {
 
     /// The server has answered.
     pub(crate) fn account_response(&self, session: &Session, status: i32) {
+        if (400..500).contains(&status) {
+            session.count_tracked(Event::Error);
+        }
         if let Some(server) = &self.server {
             let worker = session.worker.index;
             server.counters.count(worker, Counter::of_status(status));

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::pattern_list;
 use crate::stats;
 
 /// What can be asked.
@@ -23,8 +24,8 @@ pub enum Question {
     Generations,
     /// The configuration in service, with the lines that say so.
     Configuration,
-    /// The lists of patterns of its ACLs, with the lines that use them.
-    PatternLists,
+    /// Its lists of patterns, with the lines that use them.
+    PatternLists(pattern_list::Kind),
     /// Memory that is allocated for traffic.
     Memory,
     /// What was said about the configuration when it was read.

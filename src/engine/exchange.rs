@@ -648,6 +648,11 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    if !transaction.inspect_for_backend(session).await {
+        session.close_client();
+        session.count_denied(true);
+        return Termination::new(Cause::Proxy, Stage::Request);
+    }
     if transaction.has_no_client(session).await {
         session.close_client();
         return if session.client.broken {

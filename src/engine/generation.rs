@@ -11,11 +11,12 @@ use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::{AclSet, LiveIndex};
 use crate::check::Program;
 use crate::http1::{Policies, Policy};
+use crate::map::Maps;
 use crate::plan::{
-    self, AppSession, ByteString, Fetch, KeyType, Mode, Plan, Proxy, ProxyId, TransparentSource,
-    UserlistId,
+    self, AppSession, ByteString, Fetch, FormatPart, KeyType, Mode, Plan, Proxy, ProxyId,
+    SwitchingTarget, TransparentSource, UserlistId,
 };
-use crate::rule::HttpRules;
+use crate::rule::{Backends, HttpRules};
 use crate::stick_table::{Destination, StickTable};
 use crate::userlist::is_slow;
 
@@ -27,6 +28,10 @@ pub(crate) struct Generation {
     /// The plan.
     pub(crate) plan: Arc<Plan>,
     handles: Vec<Handles>,
+    /// What converters look values up in.
+    pub(crate) maps: Maps,
+    /// Backends that rules name while they run.
+    pub(crate) backends: Backends,
     policies: Policies,
     listeners: HashMap<ListenerKey, (ProxyId, usize)>,
     retired: AtomicBool,
@@ -106,11 +111,23 @@ fn sees_http(proxy: &Proxy, dialect: Dialect) -> bool {
         .flatten()
         .flat_map(|condition| &condition.any)
         .flat_map(|conjunction| &conjunction.all);
-    let mut acls = terms
+    let acls = terms
         .flat_map(|term| &term.acls)
         .filter_map(|id| proxy.acls.get(id.0 as usize));
-    acls.any(|acl| {
-        let fetch = &acl.sample.fetch;
+    let of_acls = acls.map(|acl| &acl.sample);
+    let named = proxy
+        .switching
+        .iter()
+        .filter_map(|rule| match &rule.target {
+            SwitchingTarget::Named(format) if tcp => Some(&format.parts),
+            _ => None,
+        });
+    let of_names = named.flatten().filter_map(|part| match part {
+        FormatPart::Sample(sample) => Some(sample),
+        FormatPart::Literal(_) => None,
+    });
+    of_acls.chain(of_names).any(|sample| {
+        let fetch = &sample.fetch;
         *fetch == Fetch::RequestIsHttp || (dialect != Dialect::V1_4 && fetch.is_of_request())
     })
 }
@@ -150,6 +167,7 @@ impl Generation {
         registry: &Registry,
     ) -> Result<Self, crate::regular_expression::BadRegex> {
         // Everything that can fail first: adopting changes what the running plan uses.
+        let maps = Maps::compile(&plan.maps)?;
         let compiled = plan
             .proxies
             .iter()
@@ -231,9 +249,11 @@ impl Generation {
         let modes = plan.proxies.iter().map(|proxy| proxy.mode_options);
         Ok(Self {
             number,
+            backends: Backends::of(&plan),
             policies: Policies::new(modes, plan.dialect),
             plan,
             handles,
+            maps,
             listeners,
             retired: AtomicBool::new(false),
         })
@@ -286,6 +306,7 @@ fn sessions_table(sessions: &AppSession) -> plan::StickTable {
         size: MAX_SESSIONS,
         expire: Some(sessions.timeout),
         nopurge: false,
+        store: Vec::new(),
     }
 }
 

@@ -146,7 +146,7 @@ impl Registry {
             .entry((proxy.to_owned(), used))
             .or_insert_with(|| Arc::new(StickTable::new(settings, dialect)));
         if table.key_type() == settings.key {
-            table.configure(settings);
+            table.configure(settings, millis(Instant::now()));
         } else {
             *table = Arc::new(StickTable::new(settings, dialect));
         }

@@ -2,6 +2,7 @@
 
 mod announced;
 mod record;
+mod rules;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ use super::worker::Worker;
 use crate::log::{Cause, Termination, Timers};
 use crate::plan::{CheckMethod, Mode, Proxy, ProxyId};
 use crate::sample::fetch::v4;
+use crate::stick_table::Tracking;
 
 pub(crate) use record::{Line, Written};
 
@@ -121,6 +123,8 @@ pub(crate) struct Session {
     pub(crate) in_listener: Option<Entered>,
     /// What the server has sent beyond its last response.
     pub(crate) excess: u64,
+    /// The entries of stick tables that it is counted in.
+    pub(crate) tracking: Tracking,
     /// The places in process and frontend.
     entered: Option<(Entered, Entered)>,
 }
@@ -157,10 +161,14 @@ pub(crate) fn run(
         in_backend: None,
         in_listener: accepted.places.listener,
         excess: 0,
+        tracking: Tracking::default(),
         entered: Some((accepted.places.process, accepted.places.frontend)),
     };
     async move {
         session.set_client_options();
+        if !session.admits_connection() {
+            return;
+        }
         // Who asks whether all is well is known by the connection itself.
         let monitored = session.is_monitored();
         if session.expects_header() && !monitored && !Box::pin(session.read_announcement()).await {
@@ -168,6 +176,9 @@ pub(crate) fn run(
         }
         // Since 1.5 what is answered without a session leaves no trace.
         let answered = monitored || session.proxy().mode == Mode::Health;
+        if !answered && !session.admits_session() {
+            return Box::pin(session.refuse_session()).await;
+        }
         let traced = !answered || session.generation.plan.dialect == Dialect::V1_4;
         if traced {
             session.trace(Step::Accepted);
@@ -194,6 +205,9 @@ async fn http(session: &mut Session) {
     let mut buffer = Buffer::default();
     let mut first = true;
     loop {
+        if !session.proxy().tcp_rules.content.is_empty() {
+            session.run_ahead();
+        }
         if buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
             session.trace(Step::Closed { tried: false });
             break;

@@ -118,9 +118,14 @@ impl Collector<'_> {
                 (Field::Dresp, Counter::DeniedResponses),
                 (Field::Ereq, Counter::RequestErrors),
                 (Field::ReqTot, Counter::Requests),
-                (Field::ConnTot, Counter::Sessions),
                 (Field::Dcon, Counter::DeniedConnections),
+                (Field::Dses, Counter::DeniedSessions),
             ],
+        );
+        let of = |what| counters.get(what);
+        row.set(
+            Field::ConnTot,
+            of(Counter::Sessions) + of(Counter::DeniedConnections) + of(Counter::DeniedSessions),
         );
         row.set(Field::Status, self.frontend_status(sessions));
         row.set(Field::Rate, counters.rate(Pace::Sessions, self.now));
@@ -130,7 +135,6 @@ impl Collector<'_> {
         row.set(Field::ConnRateMax, counters.peak(Pace::Sessions));
         row.set(Field::ReqRate, counters.rate(Pace::Requests, self.now));
         row.set(Field::ReqRateMax, counters.peak(Pace::Requests));
-        row.set(Field::Dses, 0_u32);
         self.responses(&mut row, counters);
         if self.proxy.mode == Mode::Http {
             row.set(Field::Intercepted, counters.get(Counter::Intercepted));
@@ -180,9 +184,9 @@ impl Collector<'_> {
                 (Field::Dresp, Counter::DeniedResponses),
                 (Field::Ereq, Counter::RequestErrors),
                 (Field::Dcon, Counter::DeniedConnections),
+                (Field::Dses, Counter::DeniedSessions),
             ],
         );
-        row.set(Field::Dses, 0_u32);
         let full = self.is_full(sessions) || listener.maxconn != 0 && sessions >= limit;
         row.set(Field::Status, if full { "FULL" } else { "OPEN" });
         row.set(
@@ -467,6 +471,8 @@ pub(crate) fn fullconn(plan: &Plan, id: ProxyId) -> u32 {
         let sends = frontend.default_backend == Some(id)
             || frontend.switching.iter().any(|rule| match rule.target {
                 crate::plan::SwitchingTarget::Backend(backend) => backend == id,
+                // As in HAProxy, who is named while requests come is not counted.
+                crate::plan::SwitchingTarget::Named(_) => false,
             });
         (frontend.role.is_frontend() && !frontend.disabled && (itself || sends))
             .then_some(u64::from(frontend.maxconn))

@@ -210,6 +210,7 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
         Err(end) => end.conclude(session, transaction).await,
     };
     session.report_hopeless_pattern();
+    session.tracking.end_request();
     if next == Next::Close {
         transaction.trace_end(session);
         session.close_server(!transaction.parts_gently);
@@ -313,9 +314,7 @@ impl Transaction {
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         if !self.inspect(session).await {
-            self.incident = Some(Incident::ContentRejected);
-            let rejected = Termination::new(Cause::Proxy, Stage::Request);
-            return Err(End::new(rejected, None));
+            return Err(self.reject());
         }
         self.settle_first_bytes(session);
         self.receive_request(session, first).await?;
@@ -339,6 +338,9 @@ impl Transaction {
             return Ok(next);
         }
         self.switch(session);
+        if !self.inspect_for_backend(session).await {
+            return Err(self.reject());
+        }
         if session.backend != session.frontend {
             self.buffer_request(session, session.backend).await?;
         }
@@ -378,6 +380,12 @@ impl Transaction {
             Err(failure) if failure.redirect => self.redirect_to_server(session).await,
             Err(failure) => Err(End::new(failure.termination, failure.status)),
         }
+    }
+
+    /// The end of a connection that a rule over its content rejects.
+    fn reject(&mut self) -> End {
+        self.incident = Some(Incident::ContentRejected);
+        End::new(Termination::new(Cause::Proxy, Stage::Request), None)
     }
 
     /// Whether there is more to the request than its head.

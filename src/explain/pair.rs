@@ -1,10 +1,15 @@
 //! One frontend with one backend: the connection mode, and the rule that decided it; timeouts.
 
+use std::collections::HashSet;
+
 use haproxy_cfg_grammar::Dialect;
 use serde::Serialize;
 
 use super::{Context, Source, Value, time};
-use crate::plan::{ConnectionMode, Mode, ModeOptions, Plan, ProxyId, SwitchingTarget};
+use crate::plan::{
+    ConnectionMode, Converter, FormatPart, FormatString, MapValue, Mode, ModeOptions, Plan,
+    ProxyId, SwitchingTarget,
+};
 
 /// What holds for requests of a frontend that a backend serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,11 +45,12 @@ pub(super) fn pairs(plan: &Plan) -> Vec<(ProxyId, ProxyId)> {
             continue;
         }
         let id = ProxyId(u32::try_from(index).unwrap_or(u32::MAX));
-        let switched = proxy.switching.iter().map(|rule| match rule.target {
-            SwitchingTarget::Backend(id) => id,
+        let switched = proxy.switching.iter().flat_map(|rule| match &rule.target {
+            SwitchingTarget::Backend(id) => vec![*id],
+            SwitchingTarget::Named(format) => named(format, plan),
         });
         let own = (proxy.role.is_backend() && proxy.default_backend.is_none()).then_some(id);
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         pairs.extend(
             switched
                 .chain(proxy.default_backend)
@@ -54,6 +60,31 @@ pub(super) fn pairs(plan: &Plan) -> Vec<(ProxyId, ProxyId)> {
         );
     }
     pairs
+}
+
+/// The backends that may come out of a format string, where that can be told: those that the map
+/// names which it asks.
+fn named(format: &FormatString, plan: &Plan) -> Vec<ProxyId> {
+    let [FormatPart::Sample(sample)] = &*format.parts else {
+        return Vec::new();
+    };
+    let Some(Converter::Map(lookup)) = sample.converters.last() else {
+        return Vec::new();
+    };
+    let entries = plan.maps.get(lookup.map.0 as usize).map(|map| &map.entries);
+    let values = entries.into_iter().flatten().map(|entry| &entry.value);
+    let names: HashSet<&[u8]> = values
+        .chain(&lookup.default)
+        .filter_map(|value| match value {
+            MapValue::Text(name) => Some(&**name),
+            _ => None,
+        })
+        .collect();
+    let backends = (0..).map(ProxyId).zip(&plan.proxies);
+    backends
+        .filter(|(_, proxy)| proxy.role.is_backend() && names.contains(proxy.name.as_bytes()))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 /// Explains one pair.

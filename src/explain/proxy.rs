@@ -8,8 +8,9 @@ use super::condition::sample_text;
 use super::condition::{acl_text, condition};
 use super::{Context, Source, Value, time};
 use crate::plan::{
-    Condition, FormatPart, HeaderEdit, HttpRequestAction, LineAction, LineRule, ListenAddress,
-    Plan, Proxy, ProxyId, Role, Rule, ServerPort, SwitchingTarget,
+    Change, Condition, FormatPart, FormatString, HeaderEdit, HttpRequestAction, HttpResponseAction,
+    LineAction, LineRule, ListenAddress, Plan, Proxy, ProxyId, Role, Rule, ServerPort,
+    SwitchingTarget, TcpAction, TrackingAction,
 };
 
 /// One proxy.
@@ -265,15 +266,39 @@ fn server_settings(server: &crate::plan::Server) -> Vec<(String, String)> {
 
 /// An edit of headers as it stands in a file.
 fn header_edit(edit: &HeaderEdit) -> String {
-    let parts = edit.value.parts.iter().map(|part| match part {
-        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
-        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
-    });
-    let value: String = parts.collect();
+    let value = format_text(&edit.value);
     format!("{}-header {} {value}", lower(&edit.edit), edit.name)
         .replacen("delete", "del", 1)
         .trim_end()
         .to_owned()
+}
+
+/// A format string as it stands in a file.
+fn format_text(format: &FormatString) -> String {
+    let parts = format.parts.iter().map(|part| match part {
+        FormatPart::Literal(text) => text.to_string().replace('%', "%%"),
+        FormatPart::Sample(sample) => format!("%[{}]", sample_text(sample)),
+    });
+    parts.collect()
+}
+
+/// A rule that counts, in words that could stand in a file.
+fn tracking(plan: &Plan, action: &TrackingAction) -> String {
+    match action {
+        TrackingAction::Track(track) => {
+            let table = track.table.id.map(|id| &plan.proxy(id).name);
+            format!(
+                "track-sc{} {} table {}",
+                track.counter,
+                sample_text(&track.key),
+                table.map_or("?", String::as_str)
+            )
+        }
+        TrackingAction::Change { counter, change } => match change {
+            Change::IncGpc0 => format!("sc-inc-gpc0({counter})"),
+            Change::SetGpt0(value) => format!("sc-set-gpt0({counter}) {value}"),
+        },
+    }
 }
 
 /// The rules of a proxy in the order in which they run, which is not that of the file.
@@ -283,9 +308,21 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
         Some(c) => format!(" {}", condition(c, &proxy.acls)),
         None => String::new(),
     };
-    for rule in &proxy.tcp_rules.content {
-        let text = format!("{}{}", lower(&rule.action), when(rule.condition.as_ref()));
-        push(&mut rules, "tcp-request content", text);
+    let tcp = &proxy.tcp_rules;
+    for (family, list) in [
+        ("tcp-request connection", &tcp.connection),
+        ("tcp-request session", &tcp.session),
+        ("tcp-request content", &tcp.content),
+    ] {
+        for rule in list {
+            let action = match &rule.action {
+                TcpAction::Accept => "accept".to_owned(),
+                TcpAction::Reject => "reject".to_owned(),
+                TcpAction::Tracking(action) => tracking(plan, action),
+            };
+            let text = format!("{action}{}", when(rule.condition.as_ref()));
+            push(&mut rules, family, text);
+        }
     }
     for block in &proxy.http_rules.block {
         push(&mut rules, "block", condition(block, &proxy.acls));
@@ -295,6 +332,7 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
             HttpRequestAction::Allow => "allow".to_owned(),
             HttpRequestAction::Deny => "deny".to_owned(),
             HttpRequestAction::Edit(edit) => header_edit(edit),
+            HttpRequestAction::Tracking(action) => tracking(plan, action),
             HttpRequestAction::Auth { realm: None } => "auth".to_owned(),
             HttpRequestAction::Auth { realm: Some(realm) } => format!("auth realm {realm}"),
         };
@@ -346,11 +384,14 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
         );
     }
     for rule in &proxy.switching {
-        let SwitchingTarget::Backend(id) = rule.target;
+        let target = match &rule.target {
+            SwitchingTarget::Backend(id) => plan.proxy(*id).name.clone(),
+            SwitchingTarget::Named(format) => format_text(format),
+        };
         push(
             &mut rules,
             "use_backend",
-            format!("{}{}", plan.proxy(id).name, when(rule.condition.as_ref())),
+            format!("{target}{}", when(rule.condition.as_ref())),
         );
     }
     for rule in &proxy.http_rules.http_response {
@@ -359,7 +400,10 @@ pub(super) fn rules(plan: &Plan, proxy: &Proxy) -> Vec<RuleExplanation> {
             "http-response",
             format!(
                 "{}{}",
-                header_edit(&rule.action),
+                match &rule.action {
+                    HttpResponseAction::Edit(edit) => header_edit(edit),
+                    HttpResponseAction::Tracking(action) => tracking(plan, action),
+                },
                 when(rule.condition.as_ref())
             ),
         );

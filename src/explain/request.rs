@@ -20,9 +20,11 @@ use crate::acl::AclSet;
 use crate::http1::connection_header::{RequestConnection, RequestFacts, Stage};
 use crate::http1::head::Version;
 use crate::http1::{Framing, Head, Intent, Kind, Policy, Scan, Tolerance};
-use crate::plan::{Condition, Mode, Plan, Proxy, ProxyId, SwitchingTarget, Way};
+use crate::plan::{Condition, Mode, Plan, Proxy, ProxyId, SwitchingTarget, TcpAction, Way};
 use crate::rewrite::forwarded_for;
-use crate::rule::Effects;
+use crate::rule::{Backends, Effects};
+use crate::sample::format;
+use crate::stick_table::{Span, track};
 use offline::Offline;
 pub use print::text;
 
@@ -294,8 +296,13 @@ impl<'a> Walk<'a> {
         for (n, rule) in proxy.tcp_rules.content.iter().enumerate() {
             let text = self.rule_text(self.frontend, "tcp-request content", n);
             if self.step(self.frontend, text, rule.condition.as_ref()) {
-                let rejects = rule.action == crate::plan::TcpAction::Reject;
-                return rejects.then_some(Outcome::Rejected);
+                match &rule.action {
+                    TcpAction::Accept => return None,
+                    TcpAction::Reject => return Some(Outcome::Rejected),
+                    TcpAction::Tracking(action) => {
+                        track::act(action, &self.facts(self.frontend), Span::Request);
+                    }
+                }
             }
         }
         None
@@ -329,9 +336,21 @@ impl<'a> Walk<'a> {
         for (n, rule) in proxy.switching.iter().enumerate() {
             let text = self.rule_text(self.frontend, "use_backend", n);
             if self.step(self.frontend, text, rule.condition.as_ref()) {
-                let SwitchingTarget::Backend(backend) = rule.target;
-                self.backend = backend;
-                return;
+                match &rule.target {
+                    SwitchingTarget::Backend(backend) => {
+                        self.backend = *backend;
+                        return;
+                    }
+                    SwitchingTarget::Named(format) => {
+                        let mut name = Vec::new();
+                        format::write(format, &self.facts(self.frontend), &mut name);
+                        if let Some(backend) = Backends::of(self.plan).find(&name, proxy.mode) {
+                            self.backend = backend;
+                            return;
+                        }
+                        break;
+                    }
+                }
             }
         }
         if proxy.default_backend.is_some() {

@@ -9,6 +9,7 @@
 //! RFC 9112, sections 2 to 5.
 
 use super::class::{CODE, TOKEN, URI, VERSION, after_class, end_of_value, is_token, is_version};
+use super::plain::{plain_line, plain_start_line};
 
 /// Which start line is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +173,12 @@ impl Scanner {
                         self.state = State::BeforeLf;
                     }
                     _ => {
+                        if let Some(line) = plain_start_line(self.kind, bytes, i) {
+                            i = line.end as usize;
+                            self.start_line = line;
+                            self.state = State::HeaderStart;
+                            continue;
+                        }
                         let ok = match self.kind {
                             Kind::Request => is_token(byte),
                             Kind::Response => is_version(byte) || (tolerance.rtsp && byte == b'R'),
@@ -439,33 +446,6 @@ impl Scanner {
     }
 }
 
-/// A header line that lies there whole, with a value, and with the byte behind it, which does not
-/// continue it: what nearly all lines are. The states say the same of such a line, a byte at a
-/// time, and know what to do about all others.
-#[inline]
-fn plain_line(bytes: &[u8], start: usize) -> Option<HeaderLine> {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let colon = after_class(bytes, start, TOKEN);
-    if *bytes.get(colon)? != b':' {
-        return None;
-    }
-    let blanks = bytes[colon + 1..].iter().position(|byte| !is_blank(byte))?;
-    let value_start = colon + 1 + blanks;
-    let value_end = end_of_value(bytes, value_start);
-    let lf = value_end + usize::from(*bytes.get(value_end)? == b'\r');
-    let end = lf + 1;
-    if value_end == value_start || bytes.get(lf) != Some(&b'\n') || is_blank(bytes.get(end)?) {
-        return None;
-    }
-    Some(HeaderLine {
-        start: start as u32,
-        colon: colon as u32,
-        value_start: value_start as u32,
-        value_end: value_end as u32,
-        end: end as u32,
-    })
-}
-
 /// Writes spaces over a line end, as RFC 9112 section 5.2 allows for folded lines.
 fn unfold(bytes: &mut [u8], from: u32, to: usize) {
     for byte in &mut bytes[from as usize..to] {
@@ -534,6 +514,31 @@ mod tests {
         assert_eq!(lines[1].value_start, lines[1].value_end);
     }
 
+    /// All that a scan leaves behind.
+    type Found = (Scan, StartLine, Vec<HeaderLine>, Option<usize>, Vec<u8>);
+
+    fn at_once(kind: Kind, text: &str, tolerance: Tolerance) -> Found {
+        let mut bytes = text.as_bytes().to_vec();
+        let mut scanner = Scanner::new(kind);
+        let mut lines = Vec::new();
+        let scan = scanner.scan(&mut bytes, tolerance, &mut lines);
+        (scan, scanner.start_line, lines, scanner.tolerated, bytes)
+    }
+
+    fn stepwise(kind: Kind, text: &str, tolerance: Tolerance) -> Found {
+        let mut bytes = text.as_bytes().to_vec();
+        let mut scanner = Scanner::new(kind);
+        let mut lines = Vec::new();
+        let mut scan = Scan::Partial;
+        for len in 0..=bytes.len() {
+            scan = scanner.scan(&mut bytes[..len], tolerance, &mut lines);
+            if scan != Scan::Partial {
+                break;
+            }
+        }
+        (scan, scanner.start_line, lines, scanner.tolerated, bytes)
+    }
+
     proptest::proptest! {
         #[test]
         fn any_cut_gives_the_same_result(
@@ -559,7 +564,7 @@ mod tests {
         #[test]
         fn plain_lines_are_what_the_states_say(
             lines in proptest::collection::vec(
-                ("[A-Za-z \t(-]{0,12}", "[ \t]{0,2}", "[a-z\t\u{1}\u{e9} ]{0,60}", "\r?\n|\r"), 0..5),
+                ("[A-Za-z0-9 \t(-]{0,12}", "[ \t]{0,2}", "[a-z\t\u{1}\u{e9} ]{0,60}", "\r?\n|\r"), 0..5),
             accept_invalid: bool,
         ) {
             let mut text = String::from("GET / HTTP/1.1\r\n");
@@ -568,24 +573,21 @@ mod tests {
             }
             text.push_str("\r\n");
             let tolerance = Tolerance { accept_invalid, ..Tolerance::default() };
-            let mut whole = text.clone().into_bytes();
-            let mut found = Vec::new();
-            let mut scanner = Scanner::new(Kind::Request);
-            let result = scanner.scan(&mut whole, tolerance, &mut found);
-            let mut pieces = text.into_bytes();
-            let mut pieced = Vec::new();
-            let mut stepping = Scanner::new(Kind::Request);
-            let mut last = Scan::Partial;
-            for len in 0..=pieces.len() {
-                last = stepping.scan(&mut pieces[..len], tolerance, &mut pieced);
-                if last != Scan::Partial {
-                    break;
-                }
+            proptest::prop_assert_eq!(at_once(Kind::Request, &text, tolerance), stepwise(Kind::Request, &text, tolerance));
+        }
+
+        /// So are start lines.
+        #[test]
+        fn plain_start_lines_are_what_the_states_say(
+            request in "[A-Za-z(-]{0,9}[ \t]{0,2}[!-~]{0,20}[\u{1}\u{e9}]?[ \t]{0,2}(HTTP/1.[0-2]|RTSP/1.0)?[ -~]?(\r?\n|\r)",
+            response in "(HTTP/1.[0-2]|RTSP/1.0|X)[ \t]{0,2}[!-~]{0,5}[ \t]{0,2}[a-z\u{1}\u{e9} ]{0,12}(\r?\n|\r)",
+            accept_invalid: bool, wide_uri: bool, rtsp: bool,
+        ) {
+            let tolerance = Tolerance { accept_invalid, wide_uri, rtsp };
+            for (kind, line) in [(Kind::Request, request), (Kind::Response, response)] {
+                let text = line + "A: b\r\n\r\n";
+                proptest::prop_assert_eq!(at_once(kind, &text, tolerance), stepwise(kind, &text, tolerance));
             }
-            proptest::prop_assert_eq!(result, last);
-            proptest::prop_assert_eq!(found, pieced);
-            proptest::prop_assert_eq!(scanner.tolerated, stepping.tolerated);
-            proptest::prop_assert_eq!(whole, pieces);
         }
 
         #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
 
-use super::{ByteString, ProxyId, ServerId};
+use super::{ByteString, EntryFact, EntryRef, MapLookup, ProxyId, ServerId};
 
 /// Index of an ACL in [`super::Proxy::acls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -65,32 +65,14 @@ pub struct PatternFile {
     pub content: Arc<[u8]>,
     /// `-i` stands before its name.
     pub ignore_case: bool,
+    /// `-M` stands before its name: it is a map, and its keys are the patterns.
+    pub is_map: bool,
     /// Its patterns are in [`Acl::exact_case`].
     pub exact_case: bool,
     /// Where they begin there, or in [`Acl::patterns`].
     pub from: usize,
     /// How many they are.
     pub count: usize,
-}
-
-impl PatternFile {
-    /// Its patterns as they stand in it.
-    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        pattern_lines(&self.content).map(|(_, line)| line)
-    }
-}
-
-/// The patterns in a file, with the numbers of their lines. A line is one, without what is blank
-/// before it, unless that is all there is or it begins with `#`; what is blank behind it belongs to
-/// it.
-pub fn pattern_lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let lines = content.split(|byte| *byte == b'\n').enumerate();
-    lines.filter_map(|(number, line)| {
-        let end = line.iter().rposition(|byte| *byte != b'\r')? + 1;
-        let start = line.iter().position(|byte| !b" \t".contains(byte))?;
-        let comment = line.first() == Some(&b'#');
-        (!comment && start < end).then(|| (number + 1, &line[start..end]))
-    })
 }
 
 /// A sample expression: what is fetched, and what is done with it.
@@ -112,6 +94,18 @@ pub enum Converter {
     Lower,
     /// `upper`: capital letters.
     Upper,
+    /// `in_table` and its like: what is found in the entry of a key.
+    Entry {
+        /// As written.
+        name: &'static str,
+        /// The table.
+        table: ProxyRef,
+        /// What is asked; `None` whether there is an entry.
+        fact: Option<EntryFact>,
+    },
+    /// `map` and its like: what the value stands for.
+    #[serde(untagged)]
+    Map(MapLookup),
 }
 
 /// A proxy that an ACL asks about. 1.4 does not mind a name that does not exist: such a sample
@@ -292,6 +286,36 @@ pub enum Fetch {
     },
     /// True once the inspection delay is over.
     WaitEnd,
+    /// What is stored in an entry of a stick table.
+    Entry {
+        /// As written.
+        name: &'static str,
+        /// Which one.
+        of: EntryRef,
+        /// What of it.
+        fact: EntryFact,
+    },
+    /// `table_cnt`: how many entries a stick table has.
+    TableUsed(ProxyRef),
+    /// `table_avl`: for how many more it has room.
+    TableFree(ProxyRef),
+}
+
+impl Sample {
+    /// The stick tables that it looks into.
+    pub fn tables_mut(&mut self) -> impl Iterator<Item = &mut ProxyRef> {
+        let fetched = match &mut self.fetch {
+            Fetch::Entry { of, .. } => of.table_mut(),
+            Fetch::TableUsed(table) | Fetch::TableFree(table) => Some(table),
+            _ => None,
+        };
+        let converters = self.converters.iter_mut();
+        let found = converters.filter_map(|converter| match converter {
+            Converter::Entry { table, .. } => Some(table),
+            _ => None,
+        });
+        fetched.into_iter().chain(found)
+    }
 }
 
 impl Acl {

@@ -21,3 +21,13 @@ pub enum FormatPart {
     /// The value of a sample, empty when there is none.
     Sample(Sample),
 }
+
+impl FormatString {
+    /// Its samples, in order.
+    pub fn samples_mut(&mut self) -> impl Iterator<Item = &mut Sample> {
+        self.parts.iter_mut().filter_map(|part| match part {
+            FormatPart::Sample(sample) => Some(sample),
+            FormatPart::Literal(_) => None,
+        })
+    }
+}

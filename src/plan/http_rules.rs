@@ -7,7 +7,7 @@ pub use haproxy_cfg_grammar::keywords::header_edit::Edit;
 pub use haproxy_cfg_grammar::keywords::redirect::RedirectKind;
 use serde::Serialize;
 
-use super::{ByteString, Condition, FormatString, ProxyId, Rule};
+use super::{ByteString, Condition, FormatString, ProxyId, Rule, TrackingAction};
 
 /// All of them, in the order in which they run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,7 +23,7 @@ pub struct HttpRules {
     /// `redirect`.
     pub redirects: Vec<Rule<Redirect>>,
     /// `http-response` (since 1.5).
-    pub http_response: Vec<Rule<HeaderEdit>>,
+    pub http_response: Vec<Rule<HttpResponseAction>>,
     /// `rsprep`, `rspdel`, `rspdeny` and the others, on every line of the response.
     pub response_lines: Vec<Rule<LineRule>>,
     /// `rspadd`.
@@ -45,6 +45,25 @@ pub enum HttpRequestAction {
     },
     /// A header is edited, and the next rule is looked at (since 1.5).
     Edit(HeaderEdit),
+    /// The request is counted, and the next rule is looked at (since 1.5).
+    Tracking(TrackingAction),
+}
+
+impl HttpRequestAction {
+    /// Whether the rules that follow are looked at when it was done.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Self::Edit(_) | Self::Tracking(_))
+    }
+}
+
+/// What an `http-response` rule does. The next rule is looked at in any case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpResponseAction {
+    /// A header is edited.
+    Edit(HeaderEdit),
+    /// The response is counted.
+    Tracking(TrackingAction),
 }
 
 /// What becomes of the headers of one name.

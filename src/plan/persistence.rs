@@ -6,7 +6,7 @@ use std::time::Duration;
 pub use haproxy_cfg_grammar::keywords::persistence::{AppSessionMode, CookieMode, HttpReuse};
 use serde::Serialize;
 
-use super::{ByteString, Condition, ProxyId, Sample};
+use super::{ByteString, Condition, ProxyId, Sample, StickTable};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -76,35 +76,6 @@ pub struct AppSession {
     pub prefix: bool,
     /// Where the value is when it is not in the cookie.
     pub mode: AppSessionMode,
-}
-
-/// `stick-table`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StickTable {
-    /// The type of the keys.
-    pub key: KeyType,
-    /// How many entries.
-    pub size: u32,
-    /// How long an unused entry is kept; `None` is for ever.
-    pub expire: Option<Duration>,
-    /// A full table takes no new entries.
-    pub nopurge: bool,
-}
-
-/// The type of a table's keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyType {
-    /// IPv4 addresses.
-    Ip,
-    /// IPv6 addresses.
-    Ipv6,
-    /// 32-bit integers.
-    Integer,
-    /// Strings; longer ones are cut to this many bytes.
-    String(u32),
-    /// Bytes, this many.
-    Binary(u32),
 }
 
 /// One `stick` line.

@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::{
     Acl, AddressHeader, Balance, ByteString, Captures, CheckSettings, Condition, ErrorPages,
-    HashType, HttpReuse, HttpRules, Listener, LogFormat, LogTarget, ModeOptions, Persistence,
-    ProxyOptions, Server, Source, StatsPage, SwitchingRule, TcpRules, Timeouts,
+    HashType, HttpRequestAction, HttpResponseAction, HttpReuse, HttpRules, Listener, LogFormat,
+    LogTarget, ModeOptions, Persistence, ProxyOptions, Sample, Server, Source, StatsPage,
+    SwitchingRule, TcpAction, TcpRules, Timeouts, Track, TrackingAction,
 };
 
 /// Index of a proxy in [`super::Plan::proxies`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ProxyId(pub u32);
 
 /// Which section a proxy was written as.
@@ -194,6 +195,57 @@ impl Proxy {
             (0..count).collect()
         } else {
             bound
+        }
+    }
+
+    /// Visits every sample of the proxy's ACLs and rules.
+    pub fn samples_mut(&mut self, visit: &mut dyn FnMut(&mut Sample)) {
+        self.acls.iter_mut().for_each(|acl| visit(&mut acl.sample));
+        let requests = self.http_rules.http_request.iter_mut();
+        let page = self
+            .stats
+            .iter_mut()
+            .flat_map(|page| &mut page.http_request);
+        for rule in requests.chain(page) {
+            if let HttpRequestAction::Edit(edit) = &mut rule.action {
+                edit.value.samples_mut().for_each(&mut *visit);
+            }
+        }
+        for rule in &mut self.http_rules.http_response {
+            if let HttpResponseAction::Edit(edit) = &mut rule.action {
+                edit.value.samples_mut().for_each(&mut *visit);
+            }
+        }
+        self.persistence
+            .stick
+            .iter_mut()
+            .for_each(|rule| visit(&mut rule.key));
+        self.tracks_mut(&mut |track| visit(&mut track.key));
+    }
+
+    /// Visits every key that is tracked.
+    pub fn tracks_mut(&mut self, visit: &mut dyn FnMut(&mut Track)) {
+        let mut look = |action: &mut TrackingAction| {
+            if let TrackingAction::Track(track) = action {
+                visit(track);
+            }
+        };
+        let tcp = &mut self.tcp_rules;
+        let connection = tcp.connection.iter_mut();
+        for rule in connection.chain(&mut tcp.session).chain(&mut tcp.content) {
+            if let TcpAction::Tracking(action) = &mut rule.action {
+                look(action);
+            }
+        }
+        for rule in &mut self.http_rules.http_request {
+            if let HttpRequestAction::Tracking(action) = &mut rule.action {
+                look(action);
+            }
+        }
+        for rule in &mut self.http_rules.http_response {
+            if let HttpResponseAction::Tracking(action) = &mut rule.action {
+                look(action);
+            }
         }
     }
 

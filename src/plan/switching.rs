@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 
-use super::{Condition, ProxyId};
+use super::{Condition, FormatString, ProxyId};
 
 /// Where a switching rule leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SwitchingTarget {
     /// A backend of the plan.
     Backend(ProxyId),
+    /// The backend of the name that comes out; when there is none, the default one (since 1.5).
+    Named(FormatString),
 }
 
 /// One `use_backend` line.

@@ -2,6 +2,7 @@
 
 use haproxy_cfg_grammar::keywords::later;
 use haproxy_cfg_grammar::value::condition::{self, AclSyntax, ConditionSyntax, TermKind};
+use haproxy_cfg_grammar::value::converter::ValueType;
 use haproxy_cfg_grammar::value::criterion::{Needs, PREDEFINED, PREDEFINED_LATER};
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
@@ -9,15 +10,18 @@ use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 use super::draft::{self, Draft};
 use super::environment::Environment;
 use super::fetches;
+use crate::pattern_list::file;
 use crate::plan::{
     Acl, AclId, ByteString, Condition, Conjunction, Pattern, PatternFile, Polarity, Sample, Term,
-    Written, pattern_lines,
+    Written,
 };
 use crate::regular_expression::Regex;
 
 /// Where a condition is used: some criteria have no value there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
+    /// In a rule over connections: nothing has come yet.
+    Connection,
     /// In a rule over requests.
     Request,
     /// In a rule that chooses a backend.
@@ -59,6 +63,8 @@ impl Reader<'_> {
             let span = syntax.pattern_spans.get(n).copied().unwrap_or(syntax.span);
             patterns.push(self.pattern(pattern, syntax.ignore_case, span)?);
         }
+        let from = ValueType::of(syntax.criterion);
+        let converters = self.converters(draft, &syntax.converters, from, syntax.span)?;
         let mut exact_case = Vec::new();
         let mut files = Vec::with_capacity(syntax.files.len());
         for file in &syntax.files {
@@ -69,19 +75,19 @@ impl Reader<'_> {
                 &mut patterns
             };
             let from = into.len();
+            draft
+                .lists
+                .file(&file.name.bytes, file.is_map, file.name.span)?;
             self.file(file, syntax, into)?;
             files.push(PatternFile {
                 name: (&*file.name.bytes).into(),
                 content: draft::file(&file.name, "the patterns in", self.environment)?.clone(),
                 ignore_case: file.ignore_case,
+                is_map: file.is_map,
                 exact_case: exact,
                 from,
                 count: into.len() - from,
             });
-        }
-        let mut converters = Vec::with_capacity(syntax.converters.len());
-        for call in &syntax.converters {
-            converters.push(fetches::converter(call, syntax.span)?);
         }
         let argument = syntax.argument.as_deref().unwrap_or_default();
         let resolving = match self.dialect {
@@ -95,6 +101,11 @@ impl Reader<'_> {
                 format!("hapax does not have the fetch '{}'", syntax.criterion.fetch),
             ));
         };
+        let mut sample = Sample {
+            fetch: resolving.fetch,
+            converters,
+        };
+        draft.note_tables(&mut sample, syntax.span);
         let id = AclId(u32::try_from(draft.proxy.acls.len()).unwrap_or(u32::MAX));
         if let Some(name) = resolving.name {
             draft.pending_acls.push(draft::PendingAcl {
@@ -105,10 +116,7 @@ impl Reader<'_> {
         }
         draft.proxy.acls.push(Acl {
             name,
-            sample: Sample {
-                fetch: resolving.fetch,
-                converters,
-            },
+            sample,
             matching: syntax.method,
             ignore_case: syntax.ignore_case,
             patterns,
@@ -120,6 +128,7 @@ impl Reader<'_> {
                 files,
             },
         });
+        draft.lists.acl(id, syntax.span);
         draft.acl_needs.push(syntax.criterion.needs);
         draft.acl_spans.push(syntax.span);
         Ok(id)
@@ -153,45 +162,43 @@ impl Reader<'_> {
     fn file(
         &self,
         condition::PatternFile {
-            name: file,
+            name,
             ignore_case,
             is_map,
         }: &condition::PatternFile,
         syntax: &AclSyntax,
         patterns: &mut Vec<Pattern>,
     ) -> Result<(), Diagnostic> {
-        let content = draft::file(file, "the patterns in", self.environment)?;
+        let content = draft::file(name, "the patterns in", self.environment)?;
         // Lines of files are read less closely than words.
         let files = match self.dialect {
             Dialect::V1_4 => Dialect::V1_4,
             Dialect::V1_8 | Dialect::Hapax => Dialect::Hapax,
         };
-        for (number, line) in pattern_lines(content) {
-            let key = line.split(u8::is_ascii_whitespace).next();
-            let line = key.filter(|_| *is_map).unwrap_or(line);
+        for file::Line { number, key, .. } in file::lines(content, *is_map) {
             let place = |mut diagnostic: Diagnostic| {
                 diagnostic.message = format!(
                     "line {} of '{}': {}",
                     number,
-                    file.shown(),
+                    name.shown(),
                     diagnostic.message
                 );
                 diagnostic
             };
             let parsed =
-                pattern::parse(syntax.method, Operator::Equal, line, files).ok_or_else(|| {
+                pattern::parse(syntax.method, Operator::Equal, key, files).ok_or_else(|| {
                     place(Diagnostic::new(
                         Code::BadAcl,
-                        file.span,
+                        name.span,
                         format!(
                             "'{}' is not what '{}' compares with",
-                            String::from_utf8_lossy(line),
+                            String::from_utf8_lossy(key),
                             syntax.criterion.name,
                         ),
                     ))
                 })?;
             patterns.push(
-                self.pattern(&parsed, *ignore_case, file.span)
+                self.pattern(&parsed, *ignore_case, name.span)
                     .map_err(place)?,
             );
         }
@@ -331,6 +338,7 @@ fn without_value(
             {
                 true
             }
+            Moment::Connection => needs != Some(&Needs::Nothing),
             Moment::Request | Moment::Switching => needs == Some(&Needs::Response),
             Moment::Response => {
                 matches!(needs, Some(Needs::Request | Needs::RequestBytes))

@@ -7,16 +7,18 @@ use haproxy_cfg_grammar::keywords::log::{LogAddress as AddressSyntax, LogTarget 
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::value::address::{Host, Network, Port};
 use haproxy_cfg_grammar::value::criterion::Needs;
+use haproxy_cfg_grammar::value::format::FormatSyntax;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::environment::Environment;
 use super::listeners::UnixSettings;
+use super::maps::PatternLists;
 use super::provenance::{Provenance, ProxyProvenance};
 use super::rules::Family;
 use super::{Resolved, has_errors};
 use crate::plan::{
     AclId, Condition, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Sample, ServerId,
-    Severity, SwitchingRule, Userlist,
+    Severity, Userlist,
 };
 
 /// A proxy and what is only needed until all proxies are known.
@@ -31,8 +33,8 @@ pub(super) struct Draft {
     pub(super) is_defaults: bool,
     /// `default_backend` by name.
     pub(super) default_backend: Option<Word>,
-    /// `use_backend` in file order: the name, and the rule without its target.
-    pub(super) switching: Vec<(Word, Option<Condition>)>,
+    /// `use_backend` in file order.
+    pub(super) switching: Vec<PendingSwitch>,
     /// `use-server` in file order: the name, and the condition.
     pub(super) use_server: Vec<(Word, Condition)>,
     /// ACLs by name.
@@ -55,10 +57,13 @@ pub(super) struct Draft {
     pub(super) server_spans: Vec<ServerSpans>,
     /// Where each listener was written.
     pub(super) listener_spans: Vec<Span>,
+    /// The lists of patterns of this section and of those before it.
+    pub(super) lists: PatternLists,
     pub(super) pending_acls: Vec<PendingAcl>,
     pub(super) pending_backends: Vec<(usize, Word)>,
     pub(super) pending_sticks: Vec<PendingStick>,
     pub(super) pending_tracks: Vec<PendingTrack>,
+    pub(super) pending_tables: Vec<PendingTable>,
 }
 
 /// Places in a `server` line.
@@ -73,6 +78,13 @@ pub(super) struct PendingAcl {
     pub(super) id: AclId,
     pub(super) name: String,
     pub(super) span: Span,
+}
+
+/// A `use_backend` rule without its target.
+pub(super) struct PendingSwitch {
+    pub(super) target: Word,
+    pub(super) format: Option<FormatSyntax>,
+    pub(super) condition: Option<Condition>,
 }
 
 /// A `stick` rule without its table.
@@ -92,7 +104,34 @@ pub(super) struct PendingTrack {
     pub(super) target: Word,
 }
 
+/// A stick table that a rule names.
+pub(super) struct PendingTable {
+    /// `None` is the proxy's own.
+    pub(super) name: Option<String>,
+    pub(super) span: Span,
+    pub(super) used: TableUse,
+}
+
+/// What a stick table is named for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableUse {
+    /// `track-sc0` and its like.
+    Track,
+    /// A fetch or a converter looks into it.
+    Sample,
+}
+
 impl Draft {
+    /// Notes the tables that a sample looks into.
+    pub(super) fn note_tables(&mut self, sample: &mut Sample, span: Span) {
+        let tables = sample.tables_mut().map(|table| PendingTable {
+            name: (!table.name.is_empty()).then(|| table.name.clone()),
+            span,
+            used: TableUse::Sample,
+        });
+        self.pending_tables.extend(tables);
+    }
+
     /// Notes that a line decided a setting.
     pub(super) fn note(&mut self, name: &'static str, span: Span) {
         self.provenance.own.push((name, span));
@@ -118,6 +157,8 @@ pub(super) struct Drafts<'a> {
     pub(super) stats_settings: bool,
     /// `unix-bind`.
     pub(super) unix: UnixSettings,
+    /// The lists of patterns of all sections, but while one is read.
+    pub(super) lists: PatternLists,
 }
 
 impl<'a> Drafts<'a> {
@@ -135,6 +176,7 @@ impl<'a> Drafts<'a> {
             maxconn_set: false,
             stats_settings: false,
             unix: UnixSettings::default(),
+            lists: PatternLists::default(),
         }
     }
 
@@ -172,12 +214,15 @@ impl<'a> Drafts<'a> {
             global: self.global,
             proxies,
             userlists: self.userlists,
+            maps: self.lists.maps,
+            pattern_users: self.lists.users,
         });
         Resolved {
             plan,
             provenance: Provenance {
                 global: self.global_provenance,
                 proxies: provenance,
+                pattern_users: self.lists.spans,
             },
             diagnostics: self.diagnostics,
         }
@@ -281,31 +326,30 @@ fn log_target_at(address: LogAddress, target: &LogSyntax) -> LogTarget {
     }
 }
 
-/// The content of a file that the configuration names.
+/// The content of a file that the configuration names by a word.
 pub(super) fn file<'a>(
     name: &Word,
     what: &str,
     environment: &'a Environment,
 ) -> Result<&'a Arc<[u8]>, Diagnostic> {
-    let why = match environment.files.get(&name.shown()) {
+    content(&name.shown(), what, name.span, environment)
+}
+
+/// The content of a file that the configuration names.
+pub(super) fn content<'a>(
+    name: &str,
+    what: &str,
+    span: Span,
+    environment: &'a Environment,
+) -> Result<&'a Arc<[u8]>, Diagnostic> {
+    let why = match environment.files.get(name) {
         Some(Ok(content)) => return Ok(content),
         Some(Err(why)) => why.as_str(),
         None => "it was not read",
     };
     Err(Diagnostic::new(
         Code::CannotRead,
-        name.span,
-        format!("cannot read {what} '{}': {why}", name.shown()),
+        span,
+        format!("cannot read {what} '{name}': {why}"),
     ))
-}
-
-/// A rule whose target is known.
-pub(super) fn switching_rule(
-    target: crate::plan::ProxyId,
-    condition: Option<Condition>,
-) -> SwitchingRule {
-    SwitchingRule {
-        target: crate::plan::SwitchingTarget::Backend(target),
-        condition,
-    }
 }

@@ -2,10 +2,11 @@
 
 use haproxy_cfg_grammar::value::criterion::{self, Criterion};
 use haproxy_cfg_grammar::value::expression::Call;
-use haproxy_cfg_grammar::value::{address, number};
+use haproxy_cfg_grammar::value::number;
+use haproxy_cfg_grammar::value::stored::{self, EntryName};
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span};
 
-use crate::plan::{ByteString, Converter, Fetch, ProxyRef, UserlistId};
+use crate::plan::{ByteString, EntryRef, Fetch, ProxyRef, UserlistId};
 
 /// A fetch, and the name that is still to be looked up.
 pub(super) struct Resolving {
@@ -137,9 +138,48 @@ fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
         "url_param" => Fetch::UrlParameter { name: name_arg() },
         "url_port" => Fetch::UrlPort,
         "wait_end" => Fetch::WaitEnd,
-        _ => return None,
+        "table_avl" => Fetch::TableFree(proxy()),
+        "table_cnt" => Fetch::TableUsed(proxy()),
+        _ => return entry(name, argument).map(|fetch| Resolving { fetch, name: None }),
     };
     Some(Resolving { fetch, name: None })
+}
+
+/// A fetch about an entry of a stick table.
+fn entry(name: &str, argument: &[u8]) -> Option<Fetch> {
+    let (of, fact) = stored::fetch(name)?;
+    let table = |text: &[u8]| ProxyRef {
+        name: String::from_utf8_lossy(text).into_owned(),
+        id: None,
+    };
+    let other = |text: &[u8]| (!text.is_empty()).then(|| table(text));
+    let of = match of {
+        EntryName::Source => EntryRef::Source(table(argument)),
+        EntryName::Tracked(counter) => EntryRef::Tracked {
+            counter,
+            table: other(argument),
+        },
+        EntryName::Numbered => {
+            let mut arguments = argument.splitn(2, |b| *b == b',');
+            let number = number::atol(arguments.next().unwrap_or_default()).0;
+            EntryRef::Tracked {
+                counter: u8::try_from(number).unwrap_or(u8::MAX),
+                table: other(arguments.next().unwrap_or_default()),
+            }
+        }
+    };
+    let name = criterion::find(name)?.name;
+    Some(Fetch::Entry { name, of, fact })
+}
+
+/// A key is one value: the last one of a header when it is not said which.
+pub(super) fn one_value(fetch: &mut Fetch) {
+    if let Fetch::RequestHeader { occurrence, .. } | Fetch::ResponseHeader { occurrence, .. } =
+        fetch
+        && *occurrence == 0
+    {
+        *occurrence = -1;
+    }
 }
 
 /// The fetch of a `stick` rule.
@@ -153,23 +193,9 @@ pub(super) fn of_stick(call: &Call, span: Span, dialect: Dialect) -> Result<Fetc
         (None, "rdp_cookie") => of("req.rdp_cookie", argument),
         (found, _) => found,
     };
-    let fetch = found.map(|f| match f.fetch {
-        // A key is one value: the last one when the rule does not say which.
-        Fetch::RequestHeader {
-            name,
-            occurrence: 0,
-        } => Fetch::RequestHeader {
-            name,
-            occurrence: -1,
-        },
-        Fetch::ResponseHeader {
-            name,
-            occurrence: 0,
-        } => Fetch::ResponseHeader {
-            name,
-            occurrence: -1,
-        },
-        other => other,
+    let fetch = found.map(|mut found| {
+        one_value(&mut found.fetch);
+        found.fetch
     });
     fetch.ok_or_else(|| {
         Diagnostic::new(
@@ -180,34 +206,16 @@ pub(super) fn of_stick(call: &Call, span: Span, dialect: Dialect) -> Result<Fetc
     })
 }
 
-/// A converter with its argument.
-pub(super) fn converter(call: &Call, span: Span) -> Result<Converter, Diagnostic> {
-    let argument = call.argument.as_deref().unwrap_or_default();
-    match call.name.as_str() {
-        "lower" => Ok(Converter::Lower),
-        "upper" => Ok(Converter::Upper),
-        "ipmask" => address::netmask(argument)
-            .map(Converter::IpMask)
-            .ok_or_else(|| {
-                Diagnostic::new(
-                    Code::BadValue,
-                    span,
-                    "'ipmask' needs a mask in parentheses: ipmask(255.255.255.0)",
-                )
-            }),
-        other => Err(unknown_converter(other, span)),
-    }
-}
-
-fn unknown_converter(name: &str, span: Span) -> Diagnostic {
+/// The mistake of naming a converter that is not there.
+pub(super) fn unknown_converter(name: &str, span: Span) -> Diagnostic {
     use haproxy_cfg_grammar::keywords::later;
     match later::find(later::CONVERTERS, name) {
-        Some(row) => row.refusal(span, "hapax has: ipmask, lower, upper"),
+        Some(row) => row.refusal(span, "hapax has: ipmask, lower, upper, map and its like"),
         None => Diagnostic::new(
             Code::UnknownConverter,
             span,
             format!("there is no converter '{name}'"),
         )
-        .help("hapax has: ipmask, lower, upper"),
+        .help("hapax has: ipmask, lower, upper, map and its like"),
     }
 }

@@ -1,12 +1,14 @@
 //! Format strings: names of fetches and converters into typed ones.
 
 use haproxy_cfg_grammar::keywords::later;
+use haproxy_cfg_grammar::value::converter::ValueType;
 use haproxy_cfg_grammar::value::criterion::{self, Needs};
 use haproxy_cfg_grammar::value::expression::Expression;
 use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
 use haproxy_cfg_grammar::{Code, Diagnostic, Span};
 
 use super::conditions::{Moment, Reader};
+use super::draft::Draft;
 use super::fetches;
 use crate::plan::{FormatPart, FormatString, Sample};
 
@@ -17,6 +19,7 @@ impl Reader<'_> {
     /// A fetch or converter that is not there, or that has no value at that moment.
     pub(super) fn format(
         &self,
+        draft: &mut Draft,
         syntax: &FormatSyntax,
         moment: Moment,
     ) -> Result<FormatString, Diagnostic> {
@@ -25,15 +28,20 @@ impl Reader<'_> {
             parts.push(match piece {
                 Piece::Literal(text) => FormatPart::Literal(text.as_slice().into()),
                 Piece::Sample(expression) => {
-                    FormatPart::Sample(self.sample(expression, moment, syntax.span)?)
+                    FormatPart::Sample(self.sample(draft, expression, moment, syntax.span)?)
                 }
             });
         }
         Ok(FormatString { parts })
     }
 
-    fn sample(
+    /// A sample expression.
+    ///
+    /// # Errors
+    /// A fetch or converter that is not there, or that has no value at that moment.
+    pub(super) fn sample(
         &self,
+        draft: &mut Draft,
         expression: &Expression,
         moment: Moment,
         span: Span,
@@ -56,13 +64,18 @@ impl Reader<'_> {
         }
         let missing = match moment {
             Moment::Response => matches!(criterion.needs, Needs::Request | Needs::RequestBytes),
+            Moment::Connection => criterion.needs != Needs::Nothing,
+            Moment::Switching => {
+                matches!(criterion.needs, Needs::Response | Needs::ServerChosen)
+            }
             _ => criterion.needs == Needs::Response,
         };
         if missing {
-            let what = if moment == Moment::Response {
-                "request, which is gone"
-            } else {
-                "response, which is not there yet"
+            let what = match (moment, criterion.needs) {
+                (Moment::Response, _) => "request, which is gone",
+                (Moment::Connection, _) => "request, of which nothing is there yet",
+                (_, Needs::ServerChosen) => "backend or server, which is not chosen yet",
+                _ => "response, which is not there yet",
             };
             return Err(mistake(format!(
                 "'{name}' looks at the {what} when this rule runs"
@@ -72,12 +85,12 @@ impl Reader<'_> {
         let resolving = fetches::of_criterion(criterion, argument)
             .filter(|found| found.name.is_none())
             .ok_or_else(|| mistake(format!("'{name}' cannot stand in a format")))?;
-        let converters = expression.converters.iter();
-        Ok(Sample {
+        let from = ValueType::of(criterion);
+        let mut sample = Sample {
             fetch: resolving.fetch,
-            converters: converters
-                .map(|call| fetches::converter(call, span))
-                .collect::<Result<_, _>>()?,
-        })
+            converters: self.converters(draft, &expression.converters, from, span)?,
+        };
+        draft.note_tables(&mut sample, span);
+        Ok(sample)
     }
 }

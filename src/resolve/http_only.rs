@@ -59,6 +59,12 @@ pub(super) fn check(draft: &mut Draft, dialect: Dialect, diagnostics: &mut Vec<D
     if header && own && role.is_backend() {
         ignored("'source' with an address from a header");
     }
+    if dialect == Dialect::V1_8 && !proxy.http_rules.http_request.is_empty() {
+        ignored("an 'http-request' rule");
+    }
+    if dialect == Dialect::V1_8 && !proxy.http_rules.http_response.is_empty() {
+        ignored("an 'http-response' rule");
+    }
     if !proxy.http_rules.request_lines.is_empty() {
         ignored("a 'req*' rule");
     }

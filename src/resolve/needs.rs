@@ -11,8 +11,12 @@ use haproxy_cfg_grammar::keywords::option::OptionStatement;
 use haproxy_cfg_grammar::keywords::server::ServerSettings;
 use haproxy_cfg_grammar::keywords::source::{SourceStatement, UseSource};
 use haproxy_cfg_grammar::keywords::stats::StatsStatement;
+use haproxy_cfg_grammar::keywords::tracking::TrackingAction;
 use haproxy_cfg_grammar::value::address::{Host, Network};
 use haproxy_cfg_grammar::value::condition::{AclSyntax, ConditionSyntax, TermKind};
+use haproxy_cfg_grammar::value::converter;
+use haproxy_cfg_grammar::value::expression::Call;
+use haproxy_cfg_grammar::value::format::{FormatSyntax, Piece};
 use haproxy_cfg_grammar::value::pattern::{self, MatchMethod, Operator, PatternSyntax};
 use haproxy_cfg_grammar::{Document, Statement};
 
@@ -94,6 +98,24 @@ impl Needs {
             Statement::Acl(acl) => self.acl(&acl.acl),
             Statement::Source(source) => self.source(source),
             Statement::DefaultServer(settings) => self.settings(settings),
+            Statement::HeaderEdit(edit) => {
+                self.format(edit.value.as_ref());
+                self.condition(edit.condition.as_ref());
+            }
+            Statement::UseBackend(rule) => {
+                self.format(rule.format.as_ref());
+                self.condition(rule.condition.as_ref());
+            }
+            Statement::Tracking(rule) => {
+                if let TrackingAction::Track { key, .. } = &rule.action {
+                    self.converters(&key.converters);
+                }
+                self.condition(rule.condition.as_ref());
+            }
+            Statement::Stick(rule) => {
+                self.converters(&rule.converters);
+                self.condition(rule.condition.as_ref());
+            }
             _ => self.condition(condition_of(statement)),
         }
     }
@@ -164,7 +186,22 @@ impl Needs {
         }
     }
 
+    fn format(&mut self, format: Option<&FormatSyntax>) {
+        for piece in format.iter().flat_map(|format| &format.pieces) {
+            if let Piece::Sample(expression) = piece {
+                self.converters(&expression.converters);
+            }
+        }
+    }
+
+    fn converters(&mut self, calls: &[Call]) {
+        let files = converter::files(calls);
+        self.files
+            .extend(files.map(|name| String::from_utf8_lossy(&name).into_owned()));
+    }
+
     fn acl(&mut self, acl: &AclSyntax) {
+        self.converters(&acl.converters);
         for pattern in &acl.patterns {
             if let PatternSyntax::Network(network) = pattern {
                 self.network(network);
@@ -189,7 +226,8 @@ pub(crate) fn condition_of(statement: &Statement) -> Option<&ConditionSyntax> {
         Statement::Redirect(rule) => rule.condition.as_ref(),
         Statement::LineRule(rule) => rule.condition.as_ref(),
         Statement::AddLine(rule) => rule.condition.as_ref(),
-        Statement::TcpContent(rule) => rule.condition.as_ref(),
+        Statement::TcpRequest(rule) => rule.condition.as_ref(),
+        Statement::Tracking(rule) => rule.condition.as_ref(),
         Statement::Stick(rule) => rule.condition.as_ref(),
         Statement::Stats(StatsStatement::HttpRequest(rule)) => rule.condition.as_ref(),
         Statement::Block(condition)

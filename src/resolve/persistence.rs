@@ -6,7 +6,7 @@ use haproxy_cfg_grammar::keywords::persistence::{AppSessionStatement, CookieStat
 use haproxy_cfg_grammar::keywords::stick;
 
 use super::rules::bytes;
-use crate::plan::{AppSession, Cookie, KeyType, StickTable};
+use crate::plan::{AppSession, Cookie, KeyType, StickTable, Stored};
 
 /// `cookie`.
 pub(super) fn cookie(statement: &CookieStatement) -> Cookie {
@@ -40,7 +40,7 @@ pub(super) fn appsession(statement: &AppSessionStatement) -> AppSession {
 
 /// `stick-table`.
 pub(super) fn table(statement: &stick::StickTable) -> StickTable {
-    StickTable {
+    let mut table = StickTable {
         key: match statement.key {
             stick::KeyType::Ip => KeyType::Ip,
             stick::KeyType::Ipv6 => KeyType::Ipv6,
@@ -54,5 +54,13 @@ pub(super) fn table(statement: &stick::StickTable) -> StickTable {
             .filter(|t| t.0 != 0)
             .map(|t| Duration::from_millis(t.0.into())),
         nopurge: statement.nopurge,
+        store: Vec::new(),
+    };
+    for (data, period) in &statement.store {
+        table.add(Stored {
+            data: *data,
+            period: Duration::from_millis(period.0.into()),
+        });
     }
+    table
 }

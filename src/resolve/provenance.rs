@@ -59,4 +59,6 @@ pub struct Provenance {
     pub global: Vec<(&'static str, Span)>,
     /// One entry for each proxy of the plan, in its order.
     pub proxies: Vec<ProxyProvenance>,
+    /// The places of those who are compared with lists of patterns, in the order of the plan.
+    pub pattern_users: Vec<Span>,
 }

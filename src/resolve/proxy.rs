@@ -19,12 +19,13 @@ use haproxy_cfg_grammar::{
 };
 
 use super::conditions::{Moment, Reader};
-use super::draft::{self, Draft, Drafts};
+use super::draft::{self, Draft, Drafts, PendingSwitch};
 use super::environment::Environment;
+use super::maps::PatternLists;
 use super::rules::{self, Family};
 use super::{checks, listeners, options, servers, settings, stats};
 use crate::plan::{
-    AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, Role, Rule,
+    AddressHeader, ErrorPage, ErrorStatus, LogFormat, Mode, PersistRule, Proxy, ProxyId, Role,
     Timeouts,
 };
 
@@ -51,10 +52,12 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         default_server: Arc::default(),
         server_spans: Vec::new(),
         listener_spans: Vec::new(),
+        lists: PatternLists::default(),
         pending_acls: Vec::new(),
         pending_backends: Vec::new(),
         pending_sticks: Vec::new(),
         pending_tracks: Vec::new(),
+        pending_tables: Vec::new(),
     }
 }
 
@@ -158,6 +161,8 @@ fn inherit(defaults: &Draft, role: Role, environment: &Environment, dialect: Dia
 }
 
 fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut Drafts<'_>) {
+    draft.lists = std::mem::take(&mut drafts.lists);
+    draft.lists.proxy = ProxyId(u32::try_from(drafts.proxies.len()).unwrap_or(u32::MAX));
     for line in document.body(section) {
         let Some(statement) = &line.statement else {
             draft.mistaken |= !line.words.is_empty();
@@ -180,6 +185,7 @@ fn lines(document: &Document, section: &Section, draft: &mut Draft, drafts: &mut
         }
         drafts.diagnostics.append(&mut draft.warnings);
     }
+    drafts.lists = std::mem::take(&mut draft.lists);
 }
 
 /// Whether HAProxy reads no further after a mistake in such a rule.
@@ -337,7 +343,11 @@ fn apply_rule(
         }
         Statement::UseBackend(rule) => {
             let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Switching)?;
-            draft.switching.push((rule.target.clone(), condition));
+            draft.switching.push(PendingSwitch {
+                target: rule.target.clone(),
+                format: rule.format.clone(),
+                condition,
+            });
             draft.provenance.switching.push(span);
             Family::UseBackend
         }
@@ -375,14 +385,11 @@ fn apply_rule(
             }
             Family::RequestAdditions
         }
-        Statement::TcpContent(rule) => {
-            let condition = reader.optional(draft, rule.condition.as_ref(), Moment::Request)?;
-            draft.proxy.tcp_rules.content.push(Rule {
-                action: rule.action,
-                condition,
-            });
-            Family::TcpContent
-        }
+        Statement::TcpRequest(rule) => reader.tcp_request(draft, rule)?,
+        Statement::Tracking(rule) => match reader.tracking(draft, rule)? {
+            Some(family) => family,
+            None => return Ok(()),
+        },
         Statement::Acl(acl) => return reader.define(draft, &acl.name, &acl.acl),
         Statement::Stick(rule) => return reader.stick(draft, rule),
         Statement::ForcePersist(condition) | Statement::IgnorePersist(condition) => {

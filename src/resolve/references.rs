@@ -1,15 +1,18 @@
 //! Names of backends, tables, servers and user lists into indexes.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use haproxy_cfg_grammar::diagnostic::Place;
 use haproxy_cfg_grammar::keyword::nearest;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Severity, Span, Word};
 
-use super::draft::{Draft, Drafts, switching_rule};
+use super::conditions::{Moment, Reader};
+use super::draft::{Draft, Drafts};
+use super::tables::Tables;
 use crate::plan::{
-    CheckMethod, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ProxyRef, ServerId,
-    StickRule, Tracked, UseServer,
+    CheckMethod, DataType, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ProxyRef,
+    ServerId, StickRule, Stored, SwitchingRule, SwitchingTarget, Tracked, UseServer,
 };
 
 /// What other proxies need to know about one.
@@ -35,6 +38,11 @@ struct Index {
 pub(super) fn link(drafts: &mut Drafts<'_>) {
     let dialect = drafts.dialect;
     let index = Index::new(&drafts.proxies, dialect);
+    let reader = Reader {
+        environment: drafts.environment,
+        dialect,
+    };
+    let tables = Tables::new(&drafts.proxies);
     let mut diagnostics = Vec::new();
     for (number, draft) in drafts.proxies.iter_mut().enumerate() {
         let id = ProxyId(u32::try_from(number).unwrap_or(u32::MAX));
@@ -49,17 +57,41 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
             dialect,
             &mut diagnostics,
         );
+        tables.link(draft, id, &mut diagnostics);
         if draft.proxy.disabled {
             continue;
         }
         link_backends(draft, id, &index, &mut diagnostics);
+        draft.lists = std::mem::take(&mut drafts.lists);
+        draft.lists.late = true;
+        link_switching(draft, id, &index, &reader, &mut diagnostics);
+        drafts.lists = std::mem::take(&mut draft.lists);
         link_servers(draft, &mut diagnostics);
         link_sticks(draft, id, &index, &mut diagnostics);
         link_tracks(draft, id, &index, &mut diagnostics);
     }
     end_tracks(&drafts.proxies, &mut diagnostics);
+    store_servers(drafts);
     list_numbers(&drafts.proxies, &mut diagnostics);
     drafts.report_late(diagnostics);
+}
+
+/// Tables in which `stick` rules look or remember store servers.
+fn store_servers(drafts: &mut Drafts<'_>) {
+    let rules = drafts
+        .proxies
+        .iter()
+        .flat_map(|draft| &draft.proxy.persistence.stick);
+    let tables: Vec<ProxyId> = rules.map(|rule| rule.table).collect();
+    for id in tables {
+        let draft = drafts.proxies.get_mut(id.0 as usize);
+        if let Some(table) = draft.and_then(|draft| draft.proxy.persistence.table.as_mut()) {
+            table.add(Stored {
+                data: DataType::ServerId,
+                period: Duration::ZERO,
+            });
+        }
+    }
 }
 
 /// Servers that track others must come to one that is checked in the end.
@@ -262,11 +294,6 @@ fn link_backends(
     if let Some(name) = draft.default_backend.take() {
         draft.proxy.default_backend = find(&name, "default_backend");
     }
-    for (name, condition) in std::mem::take(&mut draft.switching) {
-        if let Some(id) = find(&name, "use_backend") {
-            draft.proxy.switching.push(switching_rule(id, condition));
-        }
-    }
     for (number, name) in std::mem::take(&mut draft.pending_backends) {
         if mode != Mode::Http {
             // The rules of a TCP proxy are not looked at.
@@ -277,6 +304,35 @@ fn link_backends(
             (target, draft.proxy.http_rules.request_lines.get_mut(number))
         {
             rule.action.action = LineAction::SetBackend(target);
+        }
+    }
+}
+
+fn link_switching(
+    draft: &mut Draft,
+    own: ProxyId,
+    index: &Index,
+    reader: &Reader<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let (frontend, mode) = (draft.proxy.name.clone(), draft.proxy.mode);
+    for rule in std::mem::take(&mut draft.switching) {
+        let name = &rule.target;
+        let target = match &rule.format {
+            None => index
+                .target(own, &frontend, mode, name, "use_backend", diagnostics)
+                .map(SwitchingTarget::Backend),
+            Some(format) => reader
+                .format(draft, format, Moment::Switching)
+                .map_err(|mistake| diagnostics.push(mistake))
+                .ok()
+                .map(SwitchingTarget::Named),
+        };
+        if let Some(target) = target {
+            draft.proxy.switching.push(SwitchingRule {
+                target,
+                condition: rule.condition,
+            });
         }
     }
 }

@@ -5,20 +5,28 @@ use haproxy_cfg_grammar::keywords::header_rules::{self, AddLine, Side};
 use haproxy_cfg_grammar::keywords::http_request::{HttpAction, HttpRequestRule};
 use haproxy_cfg_grammar::keywords::redirect::RedirectRule;
 use haproxy_cfg_grammar::keywords::stick::{self, StickAction};
+use haproxy_cfg_grammar::keywords::tcp_request::{self, TcpRule};
+use haproxy_cfg_grammar::keywords::tracking::Stage;
 use haproxy_cfg_grammar::value::condition::ConditionSyntax;
+use haproxy_cfg_grammar::value::converter::ValueType;
+use haproxy_cfg_grammar::value::criterion;
 use haproxy_cfg_grammar::{Code, Diagnostic, Dialect, Span, Word};
 
 use super::conditions::{self, Moment, Reader};
 use super::draft::{Draft, PendingStick};
 use super::fetches;
 use crate::plan::{
-    ByteString, Condition, FormatString, HeaderEdit, HttpRequestAction, LineAction, LineRule,
-    ProxyId, Redirect, Rule, Sample,
+    ByteString, Condition, FormatString, HeaderEdit, HttpRequestAction, HttpResponseAction,
+    LineAction, LineRule, ProxyId, Redirect, Rule, Sample, TcpAction,
 };
 
 /// The families whose order in the file is not the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
+    /// `tcp-request connection`
+    TcpConnection,
+    /// `tcp-request session`
+    TcpSession,
     /// `tcp-request content` (since 1.5 only).
     TcpContent,
     /// `block`
@@ -40,6 +48,8 @@ pub(super) enum Family {
 impl Family {
     fn name(self) -> &'static str {
         match self {
+            Self::TcpConnection => "tcp-request connection",
+            Self::TcpSession => "tcp-request session",
             Self::TcpContent => "tcp-request content",
             Self::Block => "block",
             Self::HttpRequest => "http-request",
@@ -115,6 +125,32 @@ impl Reader<'_> {
         Ok(condition)
     }
 
+    /// A rule that accepts or rejects connections. Answers its family.
+    pub(super) fn tcp_request(
+        &self,
+        draft: &mut Draft,
+        rule: &TcpRule,
+    ) -> Result<Family, Diagnostic> {
+        let (moment, family) = match rule.stage {
+            Stage::Connection => (Moment::Connection, Family::TcpConnection),
+            Stage::Session => (Moment::Connection, Family::TcpSession),
+            _ => (Moment::Request, Family::TcpContent),
+        };
+        let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
+        let action = match rule.action {
+            tcp_request::TcpAction::Accept => TcpAction::Accept,
+            tcp_request::TcpAction::Reject => TcpAction::Reject,
+        };
+        let tcp = &mut draft.proxy.tcp_rules;
+        let rules = match rule.stage {
+            Stage::Connection => &mut tcp.connection,
+            Stage::Session => &mut tcp.session,
+            _ => &mut tcp.content,
+        };
+        rules.push(Rule { action, condition });
+        Ok(family)
+    }
+
     pub(super) fn http_request(
         &self,
         draft: &mut Draft,
@@ -145,7 +181,7 @@ impl Reader<'_> {
             edit: rule.edit,
             name: bytes(&rule.name),
             value: match &rule.value {
-                Some(format) => self.format(format, moment)?,
+                Some(format) => self.format(draft, format, moment)?,
                 None => FormatString::default(),
             },
         };
@@ -156,7 +192,10 @@ impl Reader<'_> {
                 action: HttpRequestAction::Edit(action),
                 condition,
             }),
-            Side::Response => rules.http_response.push(Rule { action, condition }),
+            Side::Response => rules.http_response.push(Rule {
+                action: HttpResponseAction::Edit(action),
+                condition,
+            }),
         }
         Ok(rule.side == Side::Request)
     }
@@ -253,10 +292,8 @@ impl Reader<'_> {
         rule: &stick::StickRule,
     ) -> Result<(), Diagnostic> {
         let fetch = fetches::of_stick(&rule.fetch, rule.span, self.dialect)?;
-        let mut converters = Vec::with_capacity(rule.converters.len());
-        for call in &rule.converters {
-            converters.push(fetches::converter(call, rule.span)?);
-        }
+        let from = criterion::find(&rule.fetch.name).map_or(ValueType::Text, ValueType::of);
+        let converters = self.converters(draft, &rule.converters, from, rule.span)?;
         let of_response = rule.action == StickAction::StoreResponse;
         let moment = if of_response {
             Moment::Response
@@ -264,11 +301,13 @@ impl Reader<'_> {
             Moment::Request
         };
         let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
+        let mut key = Sample { fetch, converters };
+        draft.note_tables(&mut key, rule.span);
         draft.pending_sticks.push(PendingStick {
             matches: matches!(rule.action, StickAction::Match | StickAction::On),
             stores: rule.action != StickAction::Match,
             of_response,
-            key: Sample { fetch, converters },
+            key,
             table: rule.table.clone(),
             span: rule.span,
             condition,

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::Value;
+use super::{Facts, Value, stored, value};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -10,16 +10,22 @@ use crate::plan::Converter;
 pub fn convert(
     converters: &[Converter],
     value: Value<'_>,
+    facts: &Facts<'_>,
     visit: &mut dyn FnMut(Value<'_>) -> bool,
 ) -> bool {
     let Some((first, rest)) = converters.split_first() else {
         return visit(value);
     };
     match first {
-        Converter::IpMask(mask) => address(value).is_some_and(|address| {
-            let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
-            convert(rest, Value::Address(masked), visit)
-        }),
+        Converter::IpMask(mask) => match value::as_address(value) {
+            Some(Value::Address(address)) => {
+                let masked = Ipv4Addr::from(u32::from(address) & u32::from(*mask));
+                convert(rest, Value::Address(masked), facts, visit)
+            }
+            _ => false,
+        },
+        Converter::Entry { table, fact, .. } => stored::looked_up(value, table, *fact, facts)
+            .is_some_and(|found| convert(rest, found, facts, visit)),
         Converter::Lower | Converter::Upper => {
             let mut text = Vec::new();
             value.write_to(&mut text);
@@ -28,16 +34,28 @@ pub fn convert(
             } else {
                 text.make_ascii_uppercase();
             }
-            convert(rest, Value::Text(&text), visit)
+            convert(rest, Value::Text(&text), facts, visit)
         }
+        Converter::Map(lookup) => facts.world.map(lookup.map).is_some_and(|map| {
+            map.look_up(value, lookup.default.as_ref(), &mut |found| {
+                convert(rest, found, facts, visit)
+            })
+        }),
     }
 }
 
-/// The address of a value; a text counts with the one that it begins with, a number is one.
-fn address(value: Value<'_>) -> Option<Ipv4Addr> {
-    match value {
-        Value::Text(text) => super::value::leading_address(text),
-        Value::Integer(number) => Some((number as u32).into()),
-        other => other.address(),
-    }
+/// The same for one of several values, as conditions look at them: the first of which nothing comes is
+/// the last.
+pub fn converted(
+    converters: &[Converter],
+    value: Value<'_>,
+    facts: &Facts<'_>,
+    visit: &mut dyn FnMut(Value<'_>) -> bool,
+) -> bool {
+    let mut any = false;
+    let done = convert(converters, value, facts, &mut |value| {
+        any = true;
+        visit(value)
+    });
+    done || !any
 }

@@ -1,11 +1,14 @@
 //! Everything that is known at one moment of a session.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use haproxy_cfg_grammar::Dialect;
 
 use crate::http1::{Head, Method, Version};
-use crate::plan::{ProxyId, ServerId, UserlistId};
+use crate::map::Map;
+use crate::plan::{MapId, ProxyId, ServerId, UserlistId};
+use crate::stick_table::{Millis, StickTable, Tracking};
 
 /// A message head, and the bytes that it was scanned from.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +90,12 @@ pub trait World {
     fn backend_id(&self) -> Option<u32>;
     /// `id` of the server.
     fn server_id(&self) -> Option<u32>;
+    /// The moment.
+    fn now(&self) -> Millis;
+    /// The stick table of a proxy.
+    fn stick_table(&self, of: ProxyId) -> Option<&Arc<StickTable>>;
+    /// What the session tracks; `None` where nothing can be.
+    fn tracking(&self) -> Option<&Tracking>;
     /// Whether a user list has that user with that password, and, when groups are named, in one
     /// of them.
     fn admits(
@@ -96,6 +105,8 @@ pub trait World {
         password: &[u8],
         groups: Option<&dyn Fn(&str) -> bool>,
     ) -> bool;
+    /// A map that converters ask.
+    fn map(&self, id: MapId) -> Option<&Map>;
 }
 
 /// A number that belongs to a proxy.
@@ -152,7 +163,23 @@ impl World for Nowhere {
         None
     }
 
+    fn now(&self) -> Millis {
+        0
+    }
+
+    fn stick_table(&self, _: ProxyId) -> Option<&Arc<StickTable>> {
+        None
+    }
+
+    fn tracking(&self) -> Option<&Tracking> {
+        None
+    }
+
     fn admits(&self, _: UserlistId, _: &[u8], _: &[u8], _: Option<&dyn Fn(&str) -> bool>) -> bool {
         false
+    }
+
+    fn map(&self, _: MapId) -> Option<&Map> {
+        None
     }
 }

@@ -7,7 +7,7 @@ use haproxy_cfg_grammar::Dialect;
 use super::content::{self, Found};
 use super::facts::ProxyFact;
 use super::value::{header_integer, leading_address, leading_integer};
-use super::{Facts, Message, Sent, Value, http};
+use super::{Facts, Message, Sent, Value, http, stored};
 use crate::http1::{Version, uri};
 use crate::plan::{Fetch, ProxyRef};
 
@@ -71,6 +71,19 @@ pub fn fetch(
         Fetch::UsableServers(of) => counter(facts, of, ProxyFact::UsableServers, visit),
         Fetch::Queue(of) => counter(facts, of, ProxyFact::Queue, visit),
         Fetch::AverageQueue(of) => counter(facts, of, ProxyFact::AverageQueue, visit),
+        Fetch::Entry { of, fact, .. } => {
+            if let Some(value) = stored::entry(of, *fact, facts) {
+                visit(value);
+            }
+        }
+        Fetch::TableUsed(table) => {
+            let counts = stored::counts(table, facts);
+            integer(counts.map(|(used, _)| used.into()), visit);
+        }
+        Fetch::TableFree(table) => {
+            let counts = stored::counts(table, facts);
+            integer(counts.map(|(_, free)| free.into()), visit);
+        }
         Fetch::RequestLength
         | Fetch::RequestIsHttp
         | Fetch::RequestSslVersion

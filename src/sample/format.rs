@@ -13,8 +13,8 @@ pub fn write(format: &FormatString, facts: &Facts<'_>, out: &mut Vec<u8>) {
             FormatPart::Sample(sample) => {
                 let start = out.len();
                 fetch(&sample.fetch, facts, &mut |value| {
-                    convert(&sample.converters, value, &mut |value| {
-                        out.truncate(start);
+                    out.truncate(start);
+                    convert(&sample.converters, value, facts, &mut |value| {
                         value.write_to(out);
                         false
                     })

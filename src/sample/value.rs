@@ -107,6 +107,20 @@ pub fn leading_address(text: &[u8]) -> Option<Ipv4Addr> {
     address_of(&text[..end])
 }
 
+/// What converters that want an address make of a value: a text counts with the one that it begins
+/// with, a number is one.
+pub fn as_address(value: Value<'_>) -> Option<Value<'_>> {
+    match value {
+        Value::Text(text) => match leading_address(text) {
+            Some(address) => Some(Value::Address(address)),
+            None => value.address_v6().map(Value::AddressV6),
+        },
+        Value::Integer(number) => Some(Value::Address((number as u32).into())),
+        Value::Address(_) | Value::AddressV6(_) => Some(value),
+        Value::Bool(_) => None,
+    }
+}
+
 /// An address as 1.4 reads keys of tables: up to four numbers that wrap at 256, those that are
 /// missing 0, whatever follows; 0.0.0.0 is none.
 pub fn dotted_prefix(text: &[u8]) -> Option<Ipv4Addr> {

@@ -85,14 +85,19 @@ impl Key {
                 u32::from_be_bytes(bytes).to_string()
             }
             KeyType::String(_) => {
-                let printable = |b: u8| (b.is_ascii_graphic() || b == b' ') && b != b'\\';
                 let mut text = String::new();
                 for &byte in bytes {
-                    if printable(byte) {
-                        text.push(byte.into());
-                    } else {
-                        // Writing to a String cannot fail.
-                        let _ = write!(text, "\\x{byte:02x}");
+                    match byte {
+                        b' ' | b'=' | b'\\' => text.extend(['\\', char::from(byte)]),
+                        b'\t' => text.push_str("\\t"),
+                        b'\n' => text.push_str("\\n"),
+                        b'\r' => text.push_str("\\r"),
+                        0x1b => text.push_str("\\e"),
+                        _ if byte.is_ascii_graphic() => text.push(byte.into()),
+                        _ => {
+                            // Writing to a String cannot fail.
+                            let _ = write!(text, "\\x{byte:02X}");
+                        }
                     }
                 }
                 text
@@ -191,7 +196,12 @@ mod tests {
         for (key, of, text) in [
             (&[10, 0, 0, 1][..], KeyType::Ip, "10.0.0.1"),
             (&[0, 0, 1, 0], KeyType::Integer, "256"),
-            (b"a b\n", KeyType::String(9), "a b\\x0a"),
+            (b"a b=\\\n", KeyType::String(9), "a\\ b\\=\\\\\\n"),
+            (
+                b"\t\r\x1b\x7f\xab",
+                KeyType::String(9),
+                "\\t\\r\\e\\x7F\\xAB",
+            ),
             (&[1, 0xab], KeyType::Binary(2), "01AB"),
         ] {
             assert_eq!(Key::text(key, of), text);

@@ -60,6 +60,7 @@ mod tests {
             size,
             expire: Some(Duration::from_secs(60)),
             nopurge,
+            store: Vec::new(),
         };
         Arc::new(StickTable::new(&settings, Dialect::V1_8))
     }
@@ -74,7 +75,7 @@ mod tests {
 
     fn id(table: &StickTable, key: &str) -> Option<u32> {
         let found = table.look(&Key::new(key.as_bytes()), 9)?;
-        Some(found.destination.id)
+        Some(found.server)
     }
 
     #[test]

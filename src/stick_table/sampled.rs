@@ -1,16 +1,17 @@
-//! The key that a `stick` rule finds in a message.
+//! The key that a rule finds in a message.
 
 use haproxy_cfg_grammar::Dialect;
 
 use super::Key;
 use super::key::with_text;
-use crate::plan::{KeyType, StickRule};
+use crate::plan::{KeyType, Sample};
 use crate::sample::converter::convert;
-use crate::sample::{Facts, Value, fetch, value};
+use crate::sample::{Certainty, Facts, Value, fetch, value};
 
 impl Key {
-    /// The key by which a rule asks a table that is keyed with `of`; `None` when it finds none.
-    pub fn sampled(rule: &StickRule, of: KeyType, facts: &Facts<'_>) -> Option<Self> {
+    /// The key by which a rule asks a table that is keyed with `of`; `None` when it finds none, and
+    /// whether it might when more bytes have come.
+    pub fn sampled(sample: &Sample, of: KeyType, facts: &Facts<'_>) -> (Option<Self>, Certainty) {
         let v1_4 = facts.dialect == Dialect::V1_4;
         let mut found = None;
         let mut take = |value: Value<'_>| {
@@ -22,7 +23,7 @@ impl Key {
             found = Self::of(value, of).filter(|_| fits);
             true
         };
-        fetch(&rule.key.fetch, facts, &mut |value| {
+        let certainty = fetch(&sample.fetch, facts, &mut |value| {
             let value = match value {
                 // Texts of requests are addresses to 1.4, whatever the type of the table.
                 Value::Text(text) if v1_4 => match value::dotted_prefix(text) {
@@ -31,9 +32,9 @@ impl Key {
                 },
                 other => other,
             };
-            convert(&rule.key.converters, value, &mut take);
+            convert(&sample.converters, value, facts, &mut take);
             true
         });
-        found
+        (found, certainty)
     }
 }

@@ -42,7 +42,7 @@ pub const TABLES: &[(&str, &[LaterKeyword])] = &[
     ("Actions of rules", ACTIONS),
     ("Arguments and predefined ACLs", ARGUMENTS),
     ("Sample fetches and ACL criteria", FETCHES),
-    ("Converters", CONVERTERS),
+    ("Converters of later versions", CONVERTERS),
 ];
 
 /// The row of that name; the tables are sorted.

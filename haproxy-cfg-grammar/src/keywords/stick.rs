@@ -2,16 +2,18 @@
 
 use crate::arguments::Arguments;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keyword::{Keyword, Status};
+use crate::keyword::{Keyword, Status, nearest};
 use crate::keywords::later;
 use crate::keywords::switching::required_condition;
 use crate::section::{DFLB, FRONTEND, LB};
 use crate::value::condition::ConditionSyntax;
+use crate::value::converter;
 use crate::value::criterion::{self, Needs};
 use crate::value::expression::{self, Call};
-use crate::value::time::Milliseconds;
+use crate::value::stored::DataType;
+use crate::value::time::{Milliseconds, Unit};
 use crate::value::{number, size};
-use crate::{Dialect, Statement, Word, WordBytes};
+use crate::{Dialect, Severity, Statement, Word, WordBytes, version};
 
 /// What a rule does with the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,9 @@ pub struct StickTable {
     pub expire: Option<Milliseconds>,
     /// `nopurge`: a full table takes no new entries.
     pub nopurge: bool,
+    /// `store` (since 1.5): what is stored beside the key, in file order, each type once, with the
+    /// period over which a rate is counted.
+    pub store: Vec<(DataType, Milliseconds)>,
 }
 
 /// The fetches that 1.4 knows here, and whether they can be had of a response.
@@ -118,7 +123,7 @@ pub const STICK: &[Keyword] = &[
         &["stick store-response", "stick store-response src"],
     ),
     Keyword {
-        arguments: "type t size n [expire t] [nopurge]",
+        arguments: "type t size n [expire t] [nopurge] [store type[(period)],...]",
         status: Status::Works,
         accepts: &[
             "stick-table type ip size 200k expire 30m",
@@ -176,20 +181,10 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     }
     if arguments.dialect == Dialect::V1_4 {
         while let Some(next) = arguments.peek() {
-            let Some(name) = CONVERTERS.iter().find(|c| {
-                next.bytes.starts_with(c.as_bytes())
-                    && matches!(next.bytes.get(c.len()), None | Some(b'('))
-            }) else {
-                break;
-            };
             let call = expression::parse_v1_4(&next.bytes);
-            if *name == "ipmask"
-                && call
-                    .argument
-                    .as_deref()
-                    .and_then(crate::value::address::netmask)
-                    .is_none()
-            {
+            let known = converter::find(&call.name).filter(|c| c.since == version::V1_4);
+            let Some(found) = known else { break };
+            if found.read(&call).is_err() {
                 return Err(arguments.bad(next, "a mask in parentheses: ipmask(255.255.255.0)"));
             }
             expression.converters.push(call);
@@ -224,14 +219,11 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     })))
 }
 
-/// The converters that 1.4 knows: words after the fetch.
-const CONVERTERS: [&str; 3] = ["ipmask", "lower", "upper"];
-
 /// A word that begins with the name of a converter.
-fn converter_word(word: &Word) -> Option<Vec<Call>> {
+pub(crate) fn converter_word(word: &Word) -> Option<Vec<Call>> {
     let calls = expression::parse(&word.bytes)?;
     let name = calls.fetch.name.as_str();
-    let known = CONVERTERS.contains(&name) || later::find(later::CONVERTERS, name).is_some();
+    let known = converter::find(name).is_some() || later::find(later::CONVERTERS, name).is_some();
     known.then(|| {
         std::iter::once(calls.fetch)
             .chain(calls.converters)
@@ -251,6 +243,7 @@ fn unknown_fetch(word: &Word) -> Diagnostic {
 fn table(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     let lax = arguments.dialect == Dialect::V1_4;
     let (mut key, mut entries, mut expire, mut nopurge) = (None, None, None, false);
+    let mut store = Vec::new();
     while let Some(word) = arguments.next_word() {
         match word.text() {
             "type" => key = Some(key_type(arguments)?),
@@ -262,12 +255,22 @@ fn table(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
             }
             "expire" => expire = Some(arguments.milliseconds("a time after 'expire'")?),
             "nopurge" => nopurge = true,
+            "store" if !lax => {
+                if let Some(list) = arguments.next_word() {
+                    data_types(arguments, list, &mut store)?;
+                }
+            }
             "store" | "peers" => {
+                let why = if lax {
+                    "the dialect is 1.4"
+                } else {
+                    "hapax does not have it"
+                };
                 return Err(Diagnostic::new(
                     Code::LaterKeyword,
                     word.span,
                     format!(
-                        "'{}' of stick tables came with HAProxy 1.5; hapax does not have it",
+                        "'{}' of stick tables came with HAProxy 1.5; {why}",
                         word.shown()
                     ),
                 ));
@@ -289,7 +292,69 @@ fn table(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         size,
         expire,
         nopurge,
+        store,
     }))
+}
+
+/// The list after `store`, as HAProxy takes it: what follows a closing parenthesis up to the next
+/// comma does not count.
+fn data_types(
+    arguments: &mut Arguments<'_>,
+    list: &Word,
+    store: &mut Vec<(DataType, Milliseconds)>,
+) -> Result<(), Diagnostic> {
+    let mut rest: &[u8] = &list.bytes;
+    while !rest.is_empty() {
+        let end = rest.iter().position(|b| matches!(b, b',' | b'('));
+        let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let name = String::from_utf8_lossy(name);
+        let mistake =
+            |text: String| Diagnostic::new(Code::BadValue, list.span, format!("'store': {text}"));
+        let mut period = None;
+        rest = after;
+        if let Some(inner) = after.strip_prefix(b"(") {
+            let Some(end) = inner.iter().position(|b| *b == b')') else {
+                return Err(mistake(format!(
+                    "the parenthesis of '{name}' is not closed"
+                )));
+            };
+            period = Some(&inner[..end]);
+            rest = &inner[end + 1..];
+        }
+        let next = rest.iter().position(|b| *b == b',').map(|at| at + 1);
+        rest = &rest[next.unwrap_or(rest.len())..];
+        let Some(data) = DataType::find(&name) else {
+            let known = DataType::ALL.iter().map(|data| data.name());
+            let diagnostic = mistake(format!("'{name}' is no type of data"));
+            return Err(match nearest(&name, known) {
+                Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
+                None => diagnostic,
+            });
+        };
+        let period = match (data.is_rate(), period) {
+            (true, None) => {
+                return Err(mistake(format!("'{name}' needs a period: {name}(10s)")));
+            }
+            (true, Some(period)) => {
+                let time = Word {
+                    span: list.span,
+                    bytes: period.into(),
+                };
+                arguments.time_of(&time, Unit::Millisecond)?
+            }
+            (false, None) => Milliseconds::default(),
+            (false, Some(_)) => return Err(mistake(format!("'{name}' has no period"))),
+        };
+        if store.iter().any(|(known, _)| *known == data) {
+            arguments.report(
+                mistake(format!("'{name}' is stored already; the first one counts"))
+                    .severity(Severity::Warning),
+            );
+            continue;
+        }
+        store.push((data, period));
+    }
+    Ok(())
 }
 
 fn key_type(arguments: &mut Arguments<'_>) -> Result<KeyType, Diagnostic> {

@@ -5,6 +5,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::Keyword;
 use crate::section::{BACKEND, DFL, FL, FRONTEND, LB};
 use crate::value::condition::{self, ConditionSyntax};
+use crate::value::format::{self, FormatSyntax};
 use crate::{Dialect, Statement, Word, version};
 
 /// One `use_backend` line.
@@ -12,6 +13,8 @@ use crate::{Dialect, Statement, Word, version};
 pub struct UseBackend {
     /// The backend.
     pub target: Word,
+    /// Its name as a format string, when there is a `%` in it (since 1.5).
+    pub format: Option<FormatSyntax>,
     /// When; since 1.5 a rule without condition is allowed.
     pub condition: Option<ConditionSyntax>,
 }
@@ -34,6 +37,7 @@ pub const SWITCHING: &[Keyword] = &[
         arguments: "backend if|unless condition",
         accepts: &[
             "use_backend static if { path_beg /static }",
+            "use_backend be-%[req.hdr(host),lower] if TRUE",
             "use_backend b unless TRUE",
         ],
         refuses: &[
@@ -71,6 +75,9 @@ pub struct UseServer {
 
 fn use_backend(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     let target = arguments.require("the name of a backend")?.clone();
+    let format = (arguments.dialect != Dialect::V1_4 && target.bytes.contains(&b'%'))
+        .then(|| format::parse(&target))
+        .transpose()?;
     let condition = if arguments.is_empty() && arguments.dialect != Dialect::V1_4 {
         None
     } else {
@@ -78,6 +85,7 @@ fn use_backend(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
     };
     Ok(Statement::UseBackend(Box::new(UseBackend {
         target,
+        format,
         condition,
     })))
 }

@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::keyword::Keyword;
 use crate::keywords::later;
 use crate::keywords::switching::optional_condition;
+use crate::keywords::tracking::Stage;
 use crate::section::{BACKEND, DEFAULTS, FL, FLB};
 use crate::value::condition::ConditionSyntax;
 use crate::{Statement, version};
@@ -21,9 +22,11 @@ pub enum TcpAction {
     Reject,
 }
 
-/// One `tcp-request content` line.
+/// One line that accepts or rejects.
 #[derive(Clone, Debug)]
 pub struct TcpRule {
+    /// [`Stage::Connection`], [`Stage::Session`] or [`Stage::Content`].
+    pub stage: Stage,
     /// What is done.
     pub action: TcpAction,
     /// When.
@@ -33,13 +36,30 @@ pub struct TcpRule {
 /// The family.
 pub const TCP_REQUEST: &[Keyword] = &[
     Keyword {
+        since: version::V1_5,
+        arguments: "accept|reject [condition]",
+        accepts: &[
+            "tcp-request connection accept",
+            "tcp-request connection reject if { src 10.0.0.0/8 }",
+        ],
+        refuses: &["tcp-request connection", "tcp-request connection bogus"],
+        ..Keyword::new("tcp-request connection", FL, |a| rule(a, Stage::Connection))
+    },
+    Keyword {
+        since: version::V1_8,
+        arguments: "accept|reject [condition]",
+        accepts: &["tcp-request session reject if { src 10.0.0.0/8 }"],
+        refuses: &["tcp-request session", "tcp-request session bogus"],
+        ..Keyword::new("tcp-request session", FL, |a| rule(a, Stage::Session))
+    },
+    Keyword {
         arguments: "accept|reject [condition]",
         accepts: &[
             "tcp-request content accept",
             "tcp-request content reject if { req_len gt 0 }",
         ],
         refuses: &["tcp-request content", "tcp-request content bogus"],
-        ..Keyword::new("tcp-request content", FLB, content)
+        ..Keyword::new("tcp-request content", FLB, |a| rule(a, Stage::Content))
     },
     Keyword {
         sections_since_1_5: Some(FLB),
@@ -65,7 +85,7 @@ pub const TCP_REQUEST: &[Keyword] = &[
     },
 ];
 
-fn content(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
+fn rule(arguments: &mut Arguments<'_>, stage: Stage) -> Result<Statement, Diagnostic> {
     let what = "'accept' or 'reject'";
     let word = arguments.require(what)?;
     let action = match word.text() {
@@ -73,14 +93,15 @@ fn content(arguments: &mut Arguments<'_>) -> Result<Statement, Diagnostic> {
         "reject" => TcpAction::Reject,
         text => {
             return Err(
-                match later::find(later::ACTIONS, &format!("tcp-request content {text}")) {
-                    Some(row) => row.refusal(word.span, "hapax has: accept, reject"),
+                match later::find(later::ACTIONS, &format!("{} {text}", arguments.keyword())) {
+                    Some(row) => row.refusal(word.span, "hapax has: accept, reject, track-sc0"),
                     None => arguments.bad(word, what),
                 },
             );
         }
     };
-    Ok(Statement::TcpContent(Box::new(TcpRule {
+    Ok(Statement::TcpRequest(Box::new(TcpRule {
+        stage,
         action,
         condition: optional_condition(arguments)?,
     })))

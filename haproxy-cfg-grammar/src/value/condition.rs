@@ -4,7 +4,8 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keyword::nearest;
 use crate::keywords::later;
-use crate::value::criterion::{self, CRITERIA, Criterion};
+use crate::value::converter::{self, ValueType};
+use crate::value::criterion::{self, Criterion};
 use crate::value::expression::{self, Call};
 use crate::value::pattern::{self, MatchMethod, PatternSyntax};
 use crate::{Dialect, Span, Word};
@@ -160,13 +161,15 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
         ));
     }
     let call_has_no_argument = call.argument.is_none();
+    // What comes out of a converter is compared as its type says, whatever the criterion.
+    let output = converter::output(&converters);
     let mut syntax = AclSyntax {
         warning: None,
         criterion,
         argument: call.argument,
         converters,
         ignore_case: false,
-        method: criterion.method,
+        method: output.map_or(criterion.method, ValueType::method),
         patterns: Vec::new(),
         pattern_spans: Vec::new(),
         written: Vec::new(),
@@ -215,7 +218,7 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
                         "one of: found, bool, int, ip, bin, len, str, beg, end, sub, dir, dom, reg",
                     ));
                 };
-                if !can_compare(criterion, method) {
+                if !can_compare(criterion, output, method, dialect) {
                     return Err(Diagnostic::new(
                         Code::BadAcl,
                         word.span,
@@ -258,6 +261,17 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
             }
             _ => break,
         }
+    }
+    if !can_compare(criterion, output, syntax.method, dialect) && output.is_some() {
+        return Err(Diagnostic::new(
+            Code::BadAcl,
+            first.span,
+            format!(
+                "'{}' gives addresses that nothing can be compared with",
+                first.shown()
+            ),
+        )
+        .help("write -m found, to ask whether the map has an entry"));
     }
     let spaced =
         call_has_no_argument && words.get(1).is_some_and(|w| w.bytes.first() == Some(&b'('));
@@ -339,7 +353,19 @@ pub fn acl(words: &[Word], dialect: Dialect) -> Result<AclSyntax, Diagnostic> {
 
 /// Whether the values of a criterion can be compared that way: a method is a name, a truth is no
 /// address, and groups are compared as groups.
-fn can_compare(criterion: &Criterion, method: MatchMethod) -> bool {
+fn can_compare(
+    criterion: &Criterion,
+    output: Option<ValueType>,
+    method: MatchMethod,
+    dialect: Dialect,
+) -> bool {
+    match output {
+        None => {}
+        Some(ValueType::MappedAddress) if dialect == Dialect::V1_8 => {
+            return method == MatchMethod::Found;
+        }
+        Some(_) => return true,
+    }
     match criterion.method {
         MatchMethod::Group => false,
         MatchMethod::Bool => !matches!(method, MatchMethod::Address | MatchMethod::Binary),
@@ -391,7 +417,7 @@ fn unknown_criterion(word: &Word, name: &str) -> Diagnostic {
         word.span,
         format!("there is no criterion '{name}'"),
     );
-    match nearest(name, CRITERIA.iter().map(|c| c.name)) {
+    match nearest(name, criterion::all().map(|c| c.name)) {
         Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
         None => diagnostic.help("hapax keywords lists them all"),
     }

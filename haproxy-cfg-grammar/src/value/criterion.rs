@@ -5,6 +5,7 @@ use crate::Dialect;
 use crate::keyword::Status;
 use crate::value::number;
 use crate::value::pattern::MatchMethod::{self, *};
+use crate::value::stored;
 use crate::version::{self, Version};
 
 /// When a criterion can have a value.
@@ -45,6 +46,12 @@ pub enum Takes {
     Userlist,
     /// The name of a parameter of the URL.
     UrlParameter,
+    /// A stick table; none means that of the current proxy.
+    Table,
+    /// A stick table in which to look for the key that is tracked; none means that in which it is.
+    OtherTable,
+    /// The number of what is tracked, then perhaps another table.
+    Counter,
 }
 
 impl Takes {
@@ -53,9 +60,9 @@ impl Takes {
     pub fn refuse(self, arguments: &[&[u8]], dialect: Dialect) -> Option<String> {
         let most = match self {
             Self::Nothing => 0,
-            Self::Header | Self::UrlParameter => 2,
+            Self::Header | Self::UrlParameter | Self::Counter => 2,
             Self::HeaderName | Self::Cookie | Self::Backend | Self::Frontend => 1,
-            Self::Server | Self::Userlist => 1,
+            Self::Server | Self::Userlist | Self::Table | Self::OtherTable => 1,
         };
         if arguments.len() > most {
             let what = match most {
@@ -63,6 +70,9 @@ impl Takes {
                 n => format!("it takes {n} at most"),
             };
             return Some(what).filter(|_| dialect == Dialect::V1_8);
+        }
+        if self == Self::Counter {
+            return refuse_counter(arguments.first().copied().unwrap_or_default(), dialect);
         }
         if self == Self::Header
             && let Some(occurrence) = arguments.get(1)
@@ -79,6 +89,20 @@ impl Takes {
             };
         }
         None
+    }
+}
+
+/// What is wrong with the number of what is tracked. HAProxy takes any, and finds nothing under those
+/// that it does not have.
+fn refuse_counter(number: &[u8], dialect: Dialect) -> Option<String> {
+    match number::atol(number) {
+        (_, false) => Some("it needs the number of what is tracked".to_owned()),
+        (n, true)
+            if dialect == Dialect::Hapax && !(0..i64::from(stored::COUNTERS)).contains(&n) =>
+        {
+            Some("what is tracked has the numbers 0, 1 and 2".to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -129,7 +153,7 @@ use Takes::{Backend, Cookie, Frontend, Header, HeaderName, Server, UrlParameter,
 const NONE: Takes = Takes::Nothing;
 const ANY_TIME: Needs = Needs::Nothing;
 
-/// All criteria, in alphabetical order.
+/// All criteria but those about stick tables, in alphabetical order.
 pub const CRITERIA: &[Criterion] = &[
     row("always_false", "always_false", NONE, Bool, ANY_TIME),
     row("always_true", "always_true", NONE, Bool, ANY_TIME),
@@ -410,10 +434,15 @@ pub fn is_fetch(criterion: &Criterion) -> bool {
 
 /// The criterion of that name.
 pub fn find(name: &str) -> Option<&'static Criterion> {
-    CRITERIA
-        .binary_search_by(|c| c.name.cmp(name))
-        .ok()
+    let found = CRITERIA.binary_search_by(|c| c.name.cmp(name)).ok();
+    found
         .and_then(|n| CRITERIA.get(n))
+        .or_else(|| stored::FETCHES.iter().find(|c| c.name == name))
+}
+
+/// Every criterion.
+pub fn all() -> impl Iterator<Item = &'static Criterion> {
+    CRITERIA.iter().chain(stored::FETCHES)
 }
 
 /// ACLs that exist without being defined: the name, its criterion and its patterns.

@@ -7,13 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aho_corasick::AhoCorasick;
-
-use super::{Class, Map, NESTED, RuleIndex};
-use crate::acl::prefixes::PrefixMap;
-use crate::acl::text::{DIRECTORY, DOMAIN, word};
-use crate::acl::words::WordMap;
-use crate::plan::{Acl, Condition, Conjunction, Fetch, MatchMethod, Pattern, Polarity, Term};
+use super::{Class, NESTED, RuleIndex};
+use crate::acl::text_map::TextMap;
+use crate::plan::{Acl, Condition, Conjunction, Fetch, Pattern, Polarity, Term};
 
 /// From how many rules on an index is worth its memory.
 const WORTHWHILE: usize = 4;
@@ -81,34 +77,15 @@ impl<'a> Classes<'a> {
                 let Pattern::Text(text) = pattern else {
                     return None;
                 };
-                let mut key: Box<[u8]> = key(acl.matching, text)?.into();
+                let mut key = TextMap::key(acl.matching, text)?;
                 if acl.ignore_case {
                     key.make_ascii_lowercase();
-                }
-                if acl.matching == MatchMethod::Suffix {
-                    key.reverse();
                 }
                 keys.push((class, key));
             }
         }
         Some(keys)
     }
-}
-
-/// What of a pattern is looked up; `None` when the pattern cannot be.
-fn key(matching: MatchMethod, text: &[u8]) -> Option<&[u8]> {
-    match matching {
-        MatchMethod::Exact | MatchMethod::Prefix | MatchMethod::Suffix => Some(text),
-        // An empty one is contained nowhere.
-        MatchMethod::Substring => some(text),
-        MatchMethod::Directory => some(word(text, DIRECTORY)),
-        MatchMethod::Domain => some(word(text, DOMAIN)),
-        _ => None,
-    }
-}
-
-fn some(text: &[u8]) -> Option<&[u8]> {
-    (!text.is_empty()).then_some(text)
 }
 
 impl RuleIndex {
@@ -223,7 +200,7 @@ impl Builder<'_> {
                 converters: acl.sample.converters.clone(),
                 // The automaton folds by itself what the others are asked in small letters.
                 ignore_case: acl.ignore_case,
-                map: Map::new(acl.matching, keys)?,
+                map: TextMap::new(acl.matching, keys)?,
             });
         }
         Some(RuleIndex {
@@ -270,23 +247,6 @@ impl Builder<'_> {
             Some(keys)
         };
         rules.iter().map(of_rule).collect()
-    }
-}
-
-impl Map {
-    fn new(matching: MatchMethod, keys: BTreeMap<Box<[u8]>, Vec<u32>>) -> Option<Self> {
-        Some(match matching {
-            MatchMethod::Exact => Self::Exact(keys.into_iter().collect()),
-            MatchMethod::Prefix => Self::Prefix(PrefixMap::new(keys)),
-            MatchMethod::Suffix => Self::Suffix(PrefixMap::new(keys)),
-            MatchMethod::Substring => {
-                let (texts, rules): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-                Self::Substring(AhoCorasick::new(&texts).ok()?, rules)
-            }
-            MatchMethod::Directory => Self::Words(WordMap::new(DIRECTORY, keys)),
-            MatchMethod::Domain => Self::Words(WordMap::new(DOMAIN, keys)),
-            _ => return None,
-        })
     }
 }
 

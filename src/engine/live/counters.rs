@@ -46,6 +46,8 @@ pub(crate) enum Counter {
     Intercepted,
     /// Connections that a rule refused.
     DeniedConnections,
+    /// Sessions that a rule refused.
+    DeniedSessions,
     /// Attempts to connect to servers.
     Attempts,
     /// Requests on server connections that were there already.

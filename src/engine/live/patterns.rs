@@ -1,4 +1,4 @@
-//! Lists of patterns that an administrator has changed.
+//! Lists of patterns, maps among them, that an administrator has changed.
 //!
 //! What was changed outlives a reload: the change belongs to the file, as long as that has the same
 //! content, or to the ACL, as long as its line says the same.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::acl::lists::List;
+use crate::pattern_list::{List, User};
 use crate::plan::{ByteString, Plan};
 
 /// Which list it is, whatever its number.
@@ -49,8 +49,10 @@ pub(crate) struct Changed {
 pub(crate) struct Entry {
     /// Its place among those that the configuration gives, or a number after those.
     pub(crate) id: u64,
-    /// As written.
-    pub(crate) text: ByteString,
+    /// The pattern, or the key, as written.
+    pub(crate) key: ByteString,
+    /// What the key stands for; `None` when the list has patterns alone.
+    pub(crate) value: Option<ByteString>,
 }
 
 /// The lists that were changed, by what they are.
@@ -71,9 +73,10 @@ impl Changed {
     pub(crate) fn of(list: &List<'_>) -> Self {
         let entries: Vec<Entry> = (0..)
             .zip(list.written())
-            .map(|(id, text)| Entry {
+            .map(|(id, written)| Entry {
                 id,
-                text: text.into(),
+                key: written.key.into(),
+                value: written.value.map(ByteString::from),
             })
             .collect();
         Self {
@@ -94,7 +97,10 @@ impl Changed {
 }
 
 fn content<'p>(list: &List<'p>) -> Option<&'p Arc<[u8]>> {
-    Some(&list.uses.first()?.file?.content)
+    Some(match list.uses.first()?.user {
+        User::Acl { file, .. } => &file?.content,
+        User::Map { map, .. } => &map.content,
+    })
 }
 
 /// What the lists of a plan are known by.
@@ -104,16 +110,19 @@ pub(crate) fn keys(plan: &Plan, lists: &[List<'_>]) -> Vec<ListKey> {
         let Some(used) = list.uses.first() else {
             return ListKey::File(ByteString::default());
         };
-        if let Some(file) = used.file {
-            return ListKey::File(file.name.clone());
-        }
-        let proxy = plan.proxy(used.proxy);
+        let (proxy, acl) = match used.user {
+            User::Map { map, .. } => return ListKey::File(map.file.clone()),
+            User::Acl {
+                file: Some(file), ..
+            } => return ListKey::File(file.name.clone()),
+            User::Acl { proxy, acl, .. } => (plan.proxy(proxy), acl),
+        };
         let mut key = ListKey::Line {
             proxy: proxy.name.clone(),
             frontend: proxy.role.is_frontend(),
-            acl: used.what.name.clone(),
-            criterion: used.what.written.criterion.clone(),
-            patterns: used.what.written.patterns.clone(),
+            acl: acl.name.clone(),
+            criterion: acl.written.criterion.clone(),
+            patterns: acl.written.patterns.clone(),
             nth: 0,
         };
         let count = seen.entry(key.clone()).or_default();

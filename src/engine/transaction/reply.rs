@@ -12,6 +12,7 @@ use crate::http1::head::Version;
 use crate::http1::{Body, response};
 use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, Redirect};
+use crate::stick_table::Event;
 
 impl Transaction {
     /// Sends the answer for a status, with the pages of the backend, or else of the frontend.
@@ -29,6 +30,7 @@ impl Transaction {
         // The log does not say when the request was complete.
         self.timing.received = None;
         self.reply(session, message, status, false).await;
+        session.count_tracked(Event::Error);
         let termination = Termination::new(Cause::Proxy, Stage::Request);
         self.account(session, termination);
         self.log(session, termination, Written::End);

@@ -46,7 +46,7 @@ impl Transaction {
             {
                 continue;
             }
-            let Some(key) = Key::sampled(rule, table.key_type(), &facts) else {
+            let Some(key) = Key::sampled(&rule.key, table.key_type(), &facts).0 else {
                 continue;
             };
             if rule.looks_up && sticky.is_none() {
@@ -124,7 +124,7 @@ impl Transaction {
                 continue;
             }
             if let Some(table) = &session.generation.handles(rule.table).table
-                && let Some(key) = Key::sampled(rule, table.key_type(), &facts)
+                && let Some(key) = Key::sampled(&rule.key, table.key_type(), &facts).0
             {
                 places.extend(Place::take(table, key, now));
             }

@@ -4,6 +4,7 @@ use super::Transaction;
 use crate::engine::live::{Counter, Pace};
 use crate::engine::session::Session;
 use crate::plan::{ProxyId, SwitchingTarget};
+use crate::sample::format;
 
 impl Transaction {
     /// `use_backend` rules in order, then `default_backend`; a listen section is its own backend.
@@ -36,10 +37,17 @@ impl Transaction {
                 &handles.acls,
                 &facts,
             );
+            let backend = first.and_then(|rule| match &rule.target {
+                SwitchingTarget::Backend(backend) => Some(*backend),
+                SwitchingTarget::Named(format) => {
+                    let mut name = Vec::new();
+                    format::write(format, &facts, &mut name);
+                    session.generation.backends.find(&name, proxy.mode)
+                }
+            });
             session.report_hopeless_pattern();
-            match first.map(|rule| rule.target) {
-                Some(SwitchingTarget::Backend(backend)) => return backend,
-                None => {}
+            if let Some(backend) = backend {
+                return backend;
             }
         }
         proxy.default_backend.unwrap_or(session.frontend)

@@ -1,10 +1,14 @@
 //! What rules can ask about the rest of the process.
 
-use crate::engine::live::Pace;
+use std::sync::Arc;
+
+use crate::engine::live::{Pace, millis};
 use crate::engine::session::Session;
-use crate::plan::{ProxyId, ServerId, UserlistId};
+use crate::map::Map;
+use crate::plan::{MapId, ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
+use crate::stick_table::{Millis, StickTable, Tracking};
 use crate::userlist;
 
 impl World for Session {
@@ -82,6 +86,18 @@ impl World for Session {
         Some(server.numeric_id)
     }
 
+    fn now(&self) -> Millis {
+        millis(self.worker.now())
+    }
+
+    fn stick_table(&self, of: ProxyId) -> Option<&Arc<StickTable>> {
+        self.generation.handles(of).table.as_ref()
+    }
+
+    fn tracking(&self) -> Option<&Tracking> {
+        Some(&self.tracking)
+    }
+
     fn admits(
         &self,
         id: UserlistId,
@@ -105,5 +121,9 @@ impl World for Session {
         let fits = userlist::fits(&user.password, password);
         self.shown.note((id, index), password.to_vec(), fits);
         fits
+    }
+
+    fn map(&self, id: MapId) -> Option<&Map> {
+        self.generation.maps.get(id)
     }
 }

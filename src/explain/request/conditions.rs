@@ -85,7 +85,7 @@ fn values(of: &Fetch, converters: &[crate::plan::Converter], facts: &Facts<'_>) 
     }
     let mut found = Vec::new();
     fetch(of, facts, &mut |value| {
-        convert(converters, value, &mut |value| {
+        convert(converters, value, facts, &mut |value| {
             found.push(shown(value));
             false
         })

@@ -2,10 +2,13 @@
 //! are up unless the file disables them, nobody is connected, nothing waits.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::plan::{ListenAddress, Plan, ProxyId, ServerId, UserlistId};
+use crate::map::{Map, Maps};
+use crate::plan::{ListenAddress, MapId, Plan, ProxyId, ServerId, UserlistId};
 use crate::sample::World;
 use crate::sample::facts::ProxyFact;
+use crate::stick_table::{Millis, StickTable, Tracking};
 use crate::userlist;
 
 /// See the module.
@@ -17,6 +20,10 @@ pub(super) struct Offline<'a> {
     pub(super) backend: ProxyId,
     /// The address that the client connected to.
     pub(super) destination: Option<SocketAddr>,
+    /// The stick tables, in which nothing is yet.
+    tables: Vec<Option<Arc<StickTable>>>,
+    tracking: Tracking,
+    maps: Maps,
 }
 
 impl<'a> Offline<'a> {
@@ -31,6 +38,17 @@ impl<'a> Offline<'a> {
             frontend,
             backend: frontend,
             destination: destination.or(own),
+            tables: plan
+                .proxies
+                .iter()
+                .map(|proxy| {
+                    let table = proxy.persistence.table.as_ref()?;
+                    Some(Arc::new(StickTable::new(table, plan.dialect)))
+                })
+                .collect(),
+            tracking: Tracking::default(),
+            // They were compiled when the plan was made.
+            maps: Maps::compile(&plan.maps).unwrap_or_default(),
         }
     }
 }
@@ -99,6 +117,18 @@ impl World for Offline<'_> {
         None
     }
 
+    fn now(&self) -> Millis {
+        1
+    }
+
+    fn stick_table(&self, of: ProxyId) -> Option<&Arc<StickTable>> {
+        self.tables.get(of.0 as usize)?.as_ref()
+    }
+
+    fn tracking(&self) -> Option<&Tracking> {
+        Some(&self.tracking)
+    }
+
     fn admits(
         &self,
         list: UserlistId,
@@ -113,5 +143,9 @@ impl World for Offline<'_> {
             groups.is_none_or(|wanted| userlist::in_group(list, user, wanted))
                 && userlist::fits(&user.password, password)
         })
+    }
+
+    fn map(&self, id: MapId) -> Option<&Map> {
+        self.maps.get(id)
     }
 }

@@ -90,7 +90,7 @@ impl Walk<'_> {
     fn key(&mut self, rule: &StickRule) -> String {
         let table = self.plan.proxy(rule.table).persistence.table.as_ref();
         let found = table.and_then(|table| {
-            let key = Key::sampled(rule, table.key, &self.facts(self.backend))?;
+            let key = Key::sampled(&rule.key, table.key, &self.facts(self.backend)).0?;
             Some(Key::text(key.bytes(), table.key))
         });
         match found {

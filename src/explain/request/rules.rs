@@ -125,7 +125,7 @@ impl Walk<'_> {
         if !self.step(id, text, rule.condition.as_ref()) {
             return None;
         }
-        if !matches!(rule.action, HttpRequestAction::Edit(_)) {
+        if !rule.action.goes_on() {
             return Some(&rule.action);
         }
         let unconditional = Rule {

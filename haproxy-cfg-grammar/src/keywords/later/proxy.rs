@@ -117,18 +117,6 @@ pub(super) const PROXY: &[LaterKeyword] = &[
     row("tcp-check send-lf", V2_6, None, None),
     row("tcp-check set-var", V2_6, None, None),
     row("tcp-check unset-var", V2_6, None, None),
-    row(
-        "tcp-request connection",
-        V1_5,
-        None,
-        Some("tcp-request content"),
-    ),
-    row(
-        "tcp-request session",
-        V1_8,
-        None,
-        Some("tcp-request content"),
-    ),
     row("tcp-response content", V1_5, None, None),
     row("tcp-response inspect-delay", V1_5, None, None),
     row("timeout client-hs", V3_4, None, None),

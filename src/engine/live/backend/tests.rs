@@ -406,6 +406,8 @@ fn a_server_that_is_down_stays_so_after_maintenance() {
     };
     // In 1.4 it would be up.
     let plan = Plan {
+        maps: Vec::new(),
+        pattern_users: Vec::new(),
         dialect: Dialect::V1_8,
         ..Plan::clone(&plan(|proxy| proxy.servers = vec![checked]))
     };

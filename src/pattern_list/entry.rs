@@ -1,25 +1,25 @@
-//! A pattern that an administrator adds to an ACL.
+//! One pattern, read by itself: a key of a map, or what an administrator adds to a list.
 
 use haproxy_cfg_grammar::Dialect;
 use haproxy_cfg_grammar::value::pattern::{self, Operator, PatternSyntax};
 
-use super::PatternSet;
-use crate::plan::{Acl, MatchMethod, Pattern};
+use crate::acl::PatternSet;
+use crate::plan::{MatchMethod, Pattern};
 use crate::sample::value::address_of;
 
-/// Reads a pattern for an ACL. Names of hosts are none: whoever adds a pattern does not wait for a
-/// name server.
+/// Reads a pattern to be compared that way. Names of hosts are none: whoever adds a pattern does not
+/// wait for a name server.
 ///
 /// # Errors
 /// What is wrong with it, in the words of 1.8, which scripts know.
-pub fn read(acl: &Acl, text: &[u8], ignore_case: bool) -> Result<Pattern, String> {
+pub fn read(method: MatchMethod, ignore_case: bool, text: &[u8]) -> Result<Pattern, String> {
     let shown = String::from_utf8_lossy(text);
-    let refusal = || match acl.matching {
+    let refusal = || match method {
         MatchMethod::Address => format!("'{shown}' is not a valid IPv4 or IPv6 address."),
         _ if text.contains(&b':') => format!("'{shown}' is not a valid number range."),
         _ => format!("'{shown}' is not a number."),
     };
-    let syntax = pattern::parse(acl.matching, Operator::Equal, text, Dialect::V1_8);
+    let syntax = pattern::parse(method, Operator::Equal, text, Dialect::V1_8);
     let read = match syntax.ok_or_else(refusal)? {
         PatternSyntax::Text(text) => Pattern::Text((&*text).into()),
         PatternSyntax::Regex(text) => Pattern::Regex((&*text).into()),
@@ -43,7 +43,7 @@ pub fn read(acl: &Acl, text: &[u8], ignore_case: bool) -> Result<Pattern, String
             bits: network.bits,
         },
     };
-    compile(acl, &read, ignore_case).map_err(|why| {
+    compile(method, ignore_case, &read).map_err(|why| {
         let why = why.replacen(" at byte ", ", erroffset=", 1);
         format!("regex '{shown}' is invalid (error={why}).")
     })?;
@@ -54,32 +54,23 @@ pub fn read(acl: &Acl, text: &[u8], ignore_case: bool) -> Result<Pattern, String
 ///
 /// # Errors
 /// What is wrong with a regular expression.
-pub fn compile(acl: &Acl, pattern: &Pattern, ignore_case: bool) -> Result<PatternSet, String> {
-    let ignore_case = ignore_case && !acl.minds_case();
-    PatternSet::compile(acl.matching, ignore_case, std::slice::from_ref(pattern))
+pub fn compile(
+    method: MatchMethod,
+    ignore_case: bool,
+    pattern: &Pattern,
+) -> Result<PatternSet, String> {
+    PatternSet::compile(method, ignore_case, std::slice::from_ref(pattern))
         .map_err(|why| why.to_string())
+}
+
+/// What is said about the value of a map that is not what the map gives.
+pub fn unreadable(value: &[u8]) -> String {
+    format!("unable to parse '{}'.", String::from_utf8_lossy(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Fetch;
-    use crate::plan::Sample;
-
-    fn acl(matching: MatchMethod) -> Acl {
-        Acl {
-            name: String::new(),
-            sample: Sample {
-                fetch: Fetch::Path,
-                converters: Vec::new(),
-            },
-            matching,
-            ignore_case: false,
-            patterns: Vec::new(),
-            exact_case: Vec::new(),
-            written: Default::default(),
-        }
-    }
 
     #[test]
     fn what_is_refused() {
@@ -106,7 +97,7 @@ mod tests {
                 "regex '[' is invalid (error=missing terminating ] for character class, erroffset=1).",
             ),
         ] {
-            let refused = read(&acl(matching), text.as_bytes(), false).unwrap_err();
+            let refused = read(matching, false, text.as_bytes()).unwrap_err();
             assert_eq!(refused, expected);
         }
         for (matching, text) in [
@@ -117,7 +108,7 @@ mod tests {
             (Exact, "gt"),
             (Regex, "^/a.c$"),
         ] {
-            read(&acl(matching), text.as_bytes(), false).unwrap();
+            read(matching, false, text.as_bytes()).unwrap();
         }
     }
 }
