@@ -17,6 +17,7 @@ use std::time::Duration;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::deadline;
 use super::live::{Place, Server, Sign, Slot};
 use super::session::Session;
 use super::transaction::Transaction;
@@ -262,9 +263,6 @@ async fn connect_directly(
     }
 }
 
-/// Timers that run out so close to each other run out together.
-const TOGETHER: Duration = Duration::from_millis(5);
-
 /// There was no attempt left.
 fn unreachable(
     session: &Session,
@@ -279,7 +277,7 @@ fn unreachable(
     // When both run out together, it is the server that is late.
     let ended = timeout.map_or_else(
         || session.worker.now(),
-        |timeout| began + timeout.saturating_sub(TOGETHER),
+        |timeout| began + timeout.saturating_sub(deadline::TOGETHER),
     );
     let cause = if client::is_impatient(session, transaction, ended) {
         Cause::ClientTimeout

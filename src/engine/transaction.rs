@@ -424,6 +424,8 @@ impl Transaction {
                 tells_server: v1_4 && session.backend().options.abortonclose,
                 response,
                 noted: None,
+                lingers: false,
+                heard: 0,
             };
             let outcome = exchange.run(session, self).await;
             match outcome {

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use super::{Failure, TOGETHER};
-use crate::engine::deadline::earlier;
+use super::Failure;
+use crate::engine::deadline::{TOGETHER, earlier};
 use crate::engine::session::Session;
 use crate::engine::transaction::Transaction;
 use crate::log::{Cause, Stage};
