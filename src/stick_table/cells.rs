@@ -248,10 +248,7 @@ impl Words {
                 self.add(ConnCnt, 1, now);
                 self.add(ConnRate, 1, now);
             }
-            Event::Update => {
-                self.add(ConnCnt, 1, now);
-                self.add(ConnRate, 1, now);
-            }
+            Event::Update => self.add(ConnCnt, 1, now),
             Event::End => {
                 // It does not keep the entry, as everything else does.
                 if let Some(place) = self.place(ConnCur) {

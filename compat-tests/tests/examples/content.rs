@@ -231,6 +231,29 @@ fn dear_requests_beyond_the_rate_are_tarpitted() {
 }
 
 #[test]
+fn clients_beyond_their_rate_are_refused_and_then_kept_out() {
+    let one = |number: usize| {
+        [
+            json!({"connect": "fe_8080", "on": format!("client-{number}")}),
+            get("/", &[]),
+            json!({"resp": 1, "max": 2000}),
+        ]
+    };
+    let steps = (0..10).flat_map(one).collect();
+    let seen = exchange("rate-limit-clients.cfg", &[], steps);
+    let statuses: Vec<&str> = seen
+        .transcript
+        .clients
+        .iter()
+        .map(|side| side.rx.get(9..12).unwrap_or_default())
+        .collect();
+    assert_eq!(statuses[..5], ["200"; 5]);
+    assert_eq!(statuses[5..8], ["403"; 3]);
+    // No answer at all.
+    assert_eq!(statuses[8..], [""; 2]);
+}
+
+#[test]
 fn the_first_bytes_tell_tls_from_ssh() {
     // A client hello of TLS 1.0 as far as the rules look into it, then a tag.
     let hello = "\u{16}\u{3}\u{1}\u{0}\u{40}\u{1}\u{0}\u{0}\u{3c}\u{3}\u{1}~case~%{x*52}";

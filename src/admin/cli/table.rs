@@ -8,7 +8,7 @@ use found::{Found, Wanted};
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use crate::admin::command::{Answer, Command, Context};
+use crate::admin::command::{Answer, Command, Context, Gravity};
 use crate::engine::live::millis;
 use crate::plan::{AccessLevel, DataType};
 use crate::stick_table::{Destination, StickTable};
@@ -159,6 +159,12 @@ fn set(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
         }
         ["key"] => return Answer::line("Key value expected"),
         ["key", key, data @ ..] => (*key, data),
+        [what, ..] if what.starts_with("data.") => {
+            let text =
+                "content-based lookup is only supported with the \"show\" and \"clear\" actions";
+            // It does not end its line.
+            return Answer::Told(Gravity::Error, text.to_owned());
+        }
         _ => return Answer::line(USAGE),
     };
     if !may_touch(context) {
@@ -184,7 +190,7 @@ fn set(context: &mut Context<'_>, arguments: &[&str]) -> Answer {
             Ok(kind) => kind,
             Err(answer) => return answer,
         };
-        let value = rest.first().and_then(|value| value.parse::<i64>().ok());
+        let value = rest.first().and_then(|value| found::whole(value));
         let Some(value) = value else {
             return Answer::line("Require a valid integer value to store");
         };

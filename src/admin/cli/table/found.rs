@@ -114,7 +114,7 @@ impl Found {
                                 \"lt\", \"gt\"";
                     Answer::line(text)
                 })?;
-                let value = rest.get(1).and_then(|word| word.parse().ok());
+                let value = rest.get(1).and_then(|word| whole(word));
                 let value = value.ok_or_else(|| {
                     Answer::line("Require a valid integer value to compare against")
                 })?;
@@ -185,7 +185,8 @@ impl Found {
             let _ = write!(text, " server_id={}", entry.server);
         }
         for (kind, period, value) in &entry.stored {
-            let name = kind.name();
+            // Of 64 bits the first is a sign.
+            let (name, value) = (kind.name(), *value as i64);
             let _ = match kind.is_rate() {
                 true => write!(text, " {name}({period})={value}"),
                 false => write!(text, " {name}={value}"),
@@ -202,6 +203,11 @@ fn data(entry: &Shown, kind: DataType) -> i64 {
     }
     let found = entry.stored.iter().find(|(stored, ..)| *stored == kind);
     found.map_or(0, |(_, _, value)| *value as i64)
+}
+
+/// A whole number, with a minus or without a sign.
+pub(super) fn whole(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
 /// The number of 32 bits that a text begins with.
