@@ -15,7 +15,7 @@ use super::deadline::{TOGETHER, after, earlier};
 use super::session::{Line, Session, Written};
 use super::side::Side;
 use super::splice::Splicing;
-use super::transaction::Transaction;
+use super::transaction::{NOWHERE, Transaction};
 use super::worker::Worker;
 use crate::http1::Body;
 use crate::log::{Cause, Stage, Termination, Timers};
@@ -648,6 +648,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         return Termination::new(Cause::Proxy, Stage::Request);
     }
     transaction.switch_tcp(session);
+    if session.backend().disabled {
+        session.close_client();
+        return NOWHERE;
+    }
     if !transaction.inspect_for_backend(session).await {
         session.close_client();
         session.count_denied(true);

@@ -234,6 +234,9 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     next
 }
 
+/// There is no backend, or a disabled one.
+pub(super) const NOWHERE: Termination = Termination::new(Cause::ServerAbort, Stage::Connect);
+
 /// Why a transaction ends before its response is complete.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
@@ -343,6 +346,9 @@ impl Transaction {
             return Ok(next);
         }
         self.switch(session);
+        if session.backend().disabled {
+            return Err(self.nowhere());
+        }
         if !self.inspect_for_backend(session).await {
             return Err(self.reject());
         }
@@ -355,12 +361,7 @@ impl Transaction {
             return Ok(next);
         }
         if !session.backend().role.is_backend() {
-            // There is nowhere to go; the log does not say when the request was complete.
-            self.timing.received = None;
-            return Err(End::new(
-                Termination::new(Cause::ServerAbort, Stage::Connect),
-                Some(ErrorStatus::S503),
-            ));
+            return Err(self.nowhere());
         }
         self.persist_rules(session);
         self.server_rules(session, true);
@@ -409,6 +410,12 @@ impl Transaction {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let kept = !v1_4 && self.intent.keeps_client();
         kept || self.method == Method::Post || session.backend().options.abortonclose
+    }
+
+    /// There is nowhere to go; the log does not say when the request was complete.
+    fn nowhere(&mut self) -> End {
+        self.timing.received = None;
+        End::new(NOWHERE, Some(ErrorStatus::S503))
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {

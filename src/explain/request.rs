@@ -274,13 +274,16 @@ impl<'a> Walk<'a> {
         }
         self.switch(proxy);
         self.world.backend = self.backend;
+        let backend = self.plan.proxy(self.backend);
+        if backend.disabled {
+            return Outcome::Answered(format!("503: {} is disabled", backend.name));
+        }
         if http && self.backend != self.frontend {
             match self.http_rules(self.backend, Stage::Joint) {
                 Outcome::Goes => {}
                 other => return other,
             }
         }
-        let backend = self.plan.proxy(self.backend);
         if !backend.role.is_backend() {
             return Outcome::Answered("503: no backend is left for it".to_owned());
         }

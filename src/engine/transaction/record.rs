@@ -60,7 +60,7 @@ impl Transaction {
         let backend = session.backend();
         if self.connecting || session.generation.plan.dialect == Dialect::V1_4 {
             self.retries
-        } else if backend.role.is_backend() {
+        } else if backend.role.is_backend() && !backend.disabled {
             backend.retries
         } else {
             0

@@ -58,6 +58,10 @@ impl Transaction {
 pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     session.backend = backend;
     session.card.backend.set(Some(backend));
+    if session.backend().disabled {
+        // It counts nothing, and serves nobody.
+        return;
+    }
     let second = session.worker.second();
     let live = &session.backend_handles().backend;
     live.counters
