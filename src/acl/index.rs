@@ -9,6 +9,8 @@
 mod builder;
 mod live;
 
+use smallvec::SmallVec;
+
 use super::AclSet;
 use super::text::folded;
 use super::text_map::TextMap;
@@ -42,18 +44,14 @@ struct Class {
 
 impl RuleIndex {
     /// The first rule that applies. `condition` gives the condition of each rule that the index was
-    /// built from; `worth` is room for the rules to look at.
+    /// built from.
     pub fn first<'c>(
         &self,
         condition: impl Fn(usize) -> Option<&'c Condition>,
         acls: &AclSet,
         facts: &Facts<'_>,
-        worth: &mut Vec<u32>,
     ) -> Option<usize> {
-        worth.clear();
-        self.collect(facts, worth);
-        worth.sort_unstable();
-        worth.dedup();
+        let worth = self.worth(facts);
         let mut mapped = worth.iter().copied().peekable();
         let mut always = self.always.iter().copied().peekable();
         loop {
@@ -87,12 +85,21 @@ impl RuleIndex {
             let applies = |rule: &&'r R| acls.applies(condition(rule), facts);
             return rules.iter().find(applies);
         };
-        let first = index.first(|n| condition(&rules[n]), acls, facts, &mut Vec::new())?;
+        let first = index.first(|n| condition(&rules[n]), acls, facts)?;
         rules.get(first)
     }
 
-    /// The rules that a pattern speaks for.
-    fn collect(&self, facts: &Facts<'_>, worth: &mut Vec<u32>) {
+    /// The rules that a pattern speaks for, in order.
+    fn worth(&self, facts: &Facts<'_>) -> Worth {
+        let mut worth = Worth::new();
+        self.collect(facts, &mut worth);
+        worth.sort_unstable();
+        worth.dedup();
+        worth
+    }
+
+    /// Adds them.
+    fn collect(&self, facts: &Facts<'_>, worth: &mut Worth) {
         let mut at = worth.len();
         for class in &self.classes {
             class.collect(facts, worth);
@@ -105,7 +112,7 @@ impl RuleIndex {
             let inner = worth.swap_remove(at) & !NESTED;
             if let Some(inner) = self.nested.get(inner as usize) {
                 inner.collect(facts, worth);
-                worth.extend(&inner.always);
+                worth.extend_from_slice(&inner.always);
             }
         }
     }
@@ -117,7 +124,7 @@ impl RuleIndex {
 }
 
 impl Class {
-    fn collect(&self, facts: &Facts<'_>, worth: &mut Vec<u32>) {
+    fn collect(&self, facts: &Facts<'_>, worth: &mut Worth) {
         let mut visit = |value: Value<'_>| {
             if let Value::Text(text) = value {
                 self.look_up(text, worth);
@@ -138,12 +145,15 @@ impl Class {
         }
     }
 
-    fn look_up(&self, text: &[u8], worth: &mut Vec<u32>) {
+    fn look_up(&self, text: &[u8], worth: &mut Worth) {
         folded(text, self.ignore_case, |text| {
-            self.map.visit(text, |rules| worth.extend(rules));
+            self.map.visit(text, |rules| worth.extend_from_slice(rules));
         });
     }
 }
+
+/// Rules that are worth a look: mostly few.
+type Worth = SmallVec<[u32; 8]>;
 
 /// Marks, among numbers of rules, that of a nested index.
 const NESTED: u32 = 1 << 31;

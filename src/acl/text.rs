@@ -1,9 +1,9 @@
 //! Strings to compare with: one strategy for each method, none of which walks the patterns.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use aho_corasick::AhoCorasick;
+use foldhash::HashSet;
 
 use super::words::WordMap;
 use crate::plan::MatchMethod;

@@ -1,9 +1,10 @@
 //! From a text to what belongs to the keys that it fits: one strategy for each method, none of which
 //! walks the keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aho_corasick::AhoCorasick;
+use foldhash::HashMap;
 
 use super::prefixes::PrefixMap;
 use super::text::{DIRECTORY, DOMAIN, word};

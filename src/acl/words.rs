@@ -1,6 +1,8 @@
 //! From a text to everything that belongs to one of the words between its delimiters.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use super::prefixes::PrefixMap;
 
@@ -19,7 +21,7 @@ impl WordMap {
         delimiters: &'static [u8],
         words: impl IntoIterator<Item = (Box<[u8]>, Vec<u32>)>,
     ) -> Self {
-        let mut single = HashMap::new();
+        let mut single = HashMap::default();
         let mut compound = BTreeMap::new();
         for (word, rules) in words {
             if word.iter().any(|byte| delimiters.contains(byte)) {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
+use super::deadline;
 use super::live::{Place, Server, Sign, Slot};
 use super::session::Session;
 use super::transaction::Transaction;
@@ -262,9 +263,6 @@ async fn connect_directly(
     }
 }
 
-/// Timers that run out so close to each other run out together.
-const TOGETHER: Duration = Duration::from_millis(5);
-
 /// There was no attempt left.
 fn unreachable(
     session: &Session,
@@ -279,9 +277,9 @@ fn unreachable(
     // When both run out together, it is the server that is late.
     let ended = timeout.map_or_else(
         || session.worker.now(),
-        |timeout| began + timeout.saturating_sub(TOGETHER),
+        |timeout| began + timeout.saturating_sub(deadline::TOGETHER),
     );
-    let cause = if is_impatient(session, transaction, ended) {
+    let cause = if client::is_impatient(session, transaction, ended) {
         Cause::ClientTimeout
     } else if timed_out {
         Cause::ServerTimeout
@@ -289,19 +287,6 @@ fn unreachable(
         Cause::ServerAbort
     };
     Failure::new(cause, Stage::Connect)
-}
-
-/// Whether a client that is read from while there is no server was silent for longer than it may, by
-/// the time that the wait for one ended. What HTTP clients have asked for they get all the same.
-fn is_impatient(session: &Session, transaction: &Transaction, until: Instant) -> bool {
-    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-    let is_read = match session.proxy().mode {
-        Mode::Http => transaction.is_client_read(session),
-        _ => v1_4,
-    };
-    let ended = session.client.left || session.client.read_closed;
-    let patience = session.proxy().timeouts.client.filter(|_| !ended);
-    is_read && patience.is_some_and(|limit| session.client.active + limit <= until)
 }
 
 /// Whether one server is as good as another, and there are several: since 1.5 such a request turns

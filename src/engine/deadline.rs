@@ -13,6 +13,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::roster::Card;
 
+/// Timers that run out so close to each other run out together.
+pub(crate) const TOGETHER: Duration = Duration::from_millis(5);
+
 /// The timer of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {

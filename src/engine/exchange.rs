@@ -11,7 +11,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::connect;
-use super::deadline::{after, earlier};
+use super::deadline::{TOGETHER, after, earlier};
 use super::session::{Line, Session, Written};
 use super::side::Side;
 use super::splice::Splicing;
@@ -58,6 +58,10 @@ pub(crate) struct Exchange {
     pub(crate) response: Response,
     /// What has ended one direction of a tunnel, when it was not its side.
     pub(crate) noted: Option<Termination>,
+    /// The response is over, and the session lasts until the client has closed, too.
+    pub(crate) lingers: bool,
+    /// What had come from the server before it was last listened to.
+    pub(crate) heard: u64,
 }
 
 impl Exchange {
@@ -79,6 +83,7 @@ impl Exchange {
         session: &mut Session,
         transaction: &mut Transaction,
     ) -> Poll<Outcome> {
+        self.heard = transaction.down.read;
         loop {
             let mut moved = self.upward(cx, session, transaction);
             match self.downward(cx, session, transaction) {
@@ -86,6 +91,8 @@ impl Exchange {
                 Err(outcome) => return Poll::Ready(outcome),
             }
             if let Some(outcome) = self.outcome(session, transaction) {
+                let noted = self.noted.filter(|_| !self.tunnel);
+                let outcome = noted.map_or(outcome, |first| Outcome::Failed(first, None));
                 return Poll::Ready(outcome);
             }
             if !moved {
@@ -163,6 +170,7 @@ impl Exchange {
             && transaction.resets_server()
             && transaction.up.body.is_done()
             && (transaction.up.excess() > 0 || transaction.loses_end(session));
+        let void = void || transaction.ignores_client();
         let delays = transaction.delays;
         let up = &mut transaction.up;
         let Some(link) = &mut session.server else {
@@ -197,20 +205,22 @@ impl Exchange {
         session: &mut Session,
         transaction: &mut Transaction,
     ) -> Result<bool, Outcome> {
+        let held = self.holds_response(session, transaction);
         let Some(link) = &mut session.server else {
             return Ok(false);
         };
         let tune = &session.generation.plan.global.tune;
         let limit = match self.response {
-            Response::Awaited => tune.unreserved(),
-            Response::Begun => tune.bufsize as usize,
+            Response::Begun if !held => tune.bufsize as usize,
+            _ => tune.unreserved(),
         };
         let mut moved = false;
         let server = &mut link.side;
         // Nothing can come before the request has gone, except when the server does not wait.
         let done = self.response == Response::Begun && transaction.down.body.is_done();
+        let down = &mut transaction.down;
+        down.held = held;
         if !done && !server.read_closed {
-            let down = &mut transaction.down;
             if let Poll::Ready(n) = down.poll_fill(cx, server, &session.worker, limit) {
                 down.read += n as u64;
                 moved = true;
@@ -219,8 +229,11 @@ impl Exchange {
             // It does not wait for the rest of the request.
             server.read_closed = true;
             moved = true;
-            // Since 1.5 the client is told so, unless its connection would have gone on.
-            if session.generation.plan.dialect != Dialect::V1_4 && !transaction.keeps_client() {
+            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+            if transaction.keeps_client() {
+                // From now on it is the client's silence that ends the session.
+                session.client.active = session.worker.now();
+            } else if !v1_4 {
                 session.client.finish();
             }
         }
@@ -228,10 +241,13 @@ impl Exchange {
             let full = transaction.down.buffer.len() >= limit;
             if transaction.receive_response(session, full)? {
                 self.response = Response::Begun;
-                self.tunnel |= transaction.tunnels_from_head(session);
                 moved = true;
             }
         }
+        if self.response == Response::Begun && !self.tunnel {
+            self.tunnel = transaction.relays_response(session);
+        }
+        let held = self.holds_response(session, transaction);
         if self.response == Response::Awaited && cuts_off(session) {
             transaction.down.pass_on();
         }
@@ -243,6 +259,7 @@ impl Exchange {
         }
         let begun = transaction.down.body;
         if self.response == Response::Begun
+            && !held
             && !transaction.bad_response_body
             && let Err(mistake) = transaction.down.schedule(tune.bufsize as usize)
         {
@@ -267,24 +284,76 @@ impl Exchange {
                 .poll_send(cx, client, &session.worker, more)
                 .is_ready();
         }
-        // The response of a server that has closed ends with it; only what 1.4 is going to tunnel
-        // waits for the rest of the request.
-        if (self.tunnel
-            || (self.response == Response::Begun
-                && (self.no_half_close || !transaction.is_tunnel())))
+        let unframed =
+            self.response == Response::Begun && transaction.down.body == Body::UntilClose;
+        // The response of a server that has closed ends with it.
+        if (self.tunnel || unframed && !held)
             && session
                 .server
                 .as_ref()
                 .is_some_and(|link| link.side.read_closed)
-            && (self.tunnel
-                || transaction.down.body == Body::UntilClose && !transaction.up.body.is_done())
             && !transaction.down.is_pending()
             && !session.client.write_closed
         {
-            session.client.finish();
-            moved = true;
+            if self.outlasts_server(session, transaction) {
+                self.linger(transaction);
+            }
+            if self.tunnel || self.lingers || !transaction.up.body.is_done() {
+                session.client.finish();
+                moved = true;
+            }
         }
         Ok(moved)
+    }
+
+    /// Whether what follows the head of the response waits for the rest of the request: in 1.4 a
+    /// body without a length belongs to the tunnel that begins then.
+    fn holds_response(&self, session: &Session, transaction: &Transaction) -> bool {
+        session.generation.plan.dialect == Dialect::V1_4
+            && self.response == Response::Begun
+            && !self.tunnel
+            && transaction.is_tunnel()
+            && transaction.down.body == Body::UntilClose
+            && !transaction.up.body.is_done()
+    }
+
+    /// Whether a response has ended with the connection of its server and the session goes on until
+    /// the client closes, too: in 1.4, where that client is still read from, and where the end of
+    /// the server has come by itself.
+    fn outlasts_server(&self, session: &Session, transaction: &Transaction) -> bool {
+        session.generation.plan.dialect == Dialect::V1_4
+            && !self.tunnel
+            && self.watches_client
+            && self.noted.is_none()
+            && transaction.up.body.is_done()
+            && transaction.down.read == self.heard
+            && !session.client.left
+            && !session.server.as_ref().is_some_and(|link| link.side.broken)
+    }
+
+    /// From now on only the end of the client is waited for. What it sends beyond its request goes
+    /// nowhere.
+    fn linger(&mut self, transaction: &mut Transaction) {
+        self.lingers = true;
+        if transaction.up.body.is_done() {
+            transaction.up.tunnel();
+        }
+    }
+
+    /// Whether a client that is read from, and says nothing for too long once the response has begun,
+    /// is held to have ended its side. In 1.4 that is so where the response ends with its connection
+    /// and is no tunnel; later also where its length is known and the connections are not to be kept.
+    fn expects_client(&self, session: &Session, transaction: &Transaction) -> bool {
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let ends = match transaction.down.body {
+            Body::UntilClose => !v1_4 || !transaction.is_tunnel(),
+            Body::Chunked(_) => false,
+            _ => !v1_4 && !transaction.keeps_client(),
+        };
+        ends && self.response == Response::Begun
+            && self.noted.is_none()
+            && !session.client.left
+            && (self.watches_client || !transaction.up.body.is_done())
     }
 
     /// Whether, and how, the exchange is over.
@@ -302,11 +371,18 @@ impl Exchange {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
             let ended = self.no_half_close && server.read_closed && !down.is_pending();
-            if ended || client.left && self.lasts_while_client_does(session, transaction) {
+            let left = client.left || client.read_closed && !client.expired;
+            if ended || left && self.lasts_while_client_does(session, transaction) {
                 return Some(self.closed());
             }
             let over = client.read_closed && client.write_closed && server.read_closed;
             return (over && !up.is_pending()).then(|| self.closed());
+        }
+        if self.lingers {
+            if client.broken {
+                return failed(Cause::ClientAbort, Stage::Data, None);
+            }
+            return (client.left || client.read_closed).then_some(Outcome::Complete);
         }
         let begun = self.response == Response::Begun;
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
@@ -314,7 +390,7 @@ impl Exchange {
         if transaction.bad_request_body {
             return failed(Cause::Proxy, waiting, None);
         }
-        if client.read_closed && !up.body.is_done() {
+        if client.read_closed && !up.body.is_done() && self.noted.is_none() {
             return failed(Cause::ClientAbort, waiting, None);
         }
         if client.broken && begun && down.body.is_done() && transaction.keeps_client() {
@@ -362,6 +438,9 @@ impl Exchange {
         let response_over =
             down.body.is_done() || (down.body == Body::UntilClose && server.read_closed);
         if response_over {
+            if self.noted.is_some() && server.read_closed {
+                return Some(Outcome::Complete);
+            }
             if server.broken && down.body == Body::UntilClose {
                 return failed(Cause::ServerAbort, Stage::Data, None);
             }
@@ -392,8 +471,9 @@ impl Exchange {
         &mut self,
         cx: &mut Context<'_>,
         session: &mut Session,
-        transaction: &Transaction,
+        transaction: &mut Transaction,
     ) -> Poll<Option<Outcome>> {
+        let expects_client = self.lingers || self.expects_client(session, transaction);
         let Some(link) = &mut session.server else {
             return Poll::Pending;
         };
@@ -410,7 +490,7 @@ impl Exchange {
             .then(|| after(server_since, backend.timeouts.server))
             .flatten();
         // A client that owes the rest of its request is left to the server's patience.
-        let awaits_client = if self.tunnel {
+        let awaits_client = if self.tunnel || expects_client {
             !session.client.read_closed && !up.stuck || down.is_pending()
         } else {
             down.is_pending() || (!up.body.is_done() && server_at.is_none())
@@ -427,7 +507,9 @@ impl Exchange {
         let begun = self.response == Response::Begun;
         let stage = if begun { Stage::Data } else { Stage::Headers };
         // When both have been silent for too long, it is the client who is said to.
-        let by_server = server_at.is_some() && client_at != at;
+        let by_server = server_at.is_some_and(|server_at| {
+            client_at.is_none_or(|client_at| client_at > server_at + TOGETHER)
+        });
         let cause = if by_server {
             Cause::ServerTimeout
         } else {
@@ -452,6 +534,27 @@ impl Exchange {
                 return Poll::Ready(None);
             }
         }
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        if expects_client && !self.lingers && !by_server && !down.is_pending() {
+            session.client.read_closed = true;
+            session.client.expired = true;
+            if v1_4 {
+                link.side.finish();
+            }
+            self.noted = Some(termination);
+            return Poll::Ready(None);
+        }
+        let owed = self.watches_client || !up.body.is_done();
+        if by_server && begun && v1_4 && owed && !self.lingers && !session.client.left {
+            link.side.read_closed = true;
+            link.side.expired = true;
+            session.client.finish();
+            session.client.active = session.worker.now();
+            self.noted = Some(termination);
+            self.linger(transaction);
+            return Poll::Ready(None);
+        }
+        let termination = self.noted.unwrap_or(termination);
         let status = (by_server && !begun).then_some(ErrorStatus::S504);
         Poll::Ready(Some(Outcome::Failed(termination, status)))
     }
@@ -582,6 +685,8 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         tells_server: false,
         response: Response::Begun,
         noted: None,
+        lingers: false,
+        heard: 0,
     };
     match exchange.run(session, transaction).await {
         Outcome::Failed(termination, _) | Outcome::Closed(termination) => termination,

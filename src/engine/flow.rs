@@ -37,6 +37,8 @@ pub(crate) struct Flow {
     full_reads: u32,
     /// Nothing is received for want of room: who is not read from cannot be late.
     pub(crate) stuck: bool,
+    /// What comes does not leave yet: no more of it is taken than a buffer holds.
+    pub(crate) held: bool,
 }
 
 impl Default for Flow {
@@ -54,6 +56,7 @@ impl Default for Flow {
             splicing: Splicing::Never,
             full_reads: 0,
             stuck: false,
+            held: false,
         }
     }
 }
@@ -84,6 +87,7 @@ impl Flow {
         self.splicing = Splicing::Never;
         self.full_reads = 0;
         self.stuck = false;
+        self.held = false;
     }
 
     /// Says when bytes may go from socket to socket.
@@ -157,7 +161,7 @@ impl Flow {
             self.stuck = true;
             return Poll::Pending;
         }
-        let long = self.full_reads > 0 && self.body.opaque() >= LARGE as u64;
+        let long = self.full_reads > 0 && !self.held && self.body.opaque() >= LARGE as u64;
         let limit = if long { limit.max(LARGE) } else { limit };
         self.note_room(self.buffer.len() < limit, from, worker);
         let result = from.poll_fill(cx, &mut self.buffer, worker, limit);
@@ -178,6 +182,7 @@ impl Flow {
             Splicing::Always => true,
         };
         wanted
+            && !self.held
             && self.buffer.is_empty()
             && !self.has_bytes()
             && (self.pipe.is_some() || self.body.opaque() >= WORTH_SPLICING)

@@ -142,6 +142,9 @@ pub(crate) struct Transaction {
     /// What is known to be incomplete may wait in the system for more, so that segments are full:
     /// the opposite of `option http-no-delay`.
     pub(crate) delays: bool,
+    /// The client has said nothing for too long while there was no server: it is not heard any more
+    /// before there is one.
+    pub(crate) unheard: bool,
 }
 
 impl Default for Transaction {
@@ -193,6 +196,7 @@ impl Default for Transaction {
             upgraded: false,
             parts_gently: false,
             delays: false,
+            unheard: false,
             answered_early: false,
         }
     }
@@ -309,6 +313,7 @@ impl Transaction {
         self.upgraded = false;
         self.parts_gently = false;
         self.delays = false;
+        self.unheard = false;
         self.answered_early = false;
     }
 
@@ -419,6 +424,8 @@ impl Transaction {
                 tells_server: v1_4 && session.backend().options.abortonclose,
                 response,
                 noted: None,
+                lingers: false,
+                heard: 0,
             };
             let outcome = exchange.run(session, self).await;
             match outcome {

@@ -37,6 +37,12 @@ pub fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Where a value ends: at a comma that is not quoted, or at the end.
 fn value_end(text: &[u8]) -> usize {
+    // Most values have neither.
+    match memchr::memchr2(b',', b'"', text) {
+        None => return text.len(),
+        Some(at) if text[at] == b',' => return at,
+        Some(_) => {}
+    }
     let mut quoted = false;
     let mut bytes = text.iter().enumerate();
     while let Some((at, byte)) = bytes.next() {

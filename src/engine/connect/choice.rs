@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
+use super::Failure;
 use super::client::{self, Wait};
-use super::{Failure, is_impatient};
 use crate::engine::deadline::after;
 use crate::engine::live::{Ask, Choice, Server, Slot, Ticket, Turn};
 use crate::engine::session::Session;
@@ -128,7 +128,7 @@ async fn wait(
     .await;
     got.map_err(|given_up| {
         let failure = given_up.unwrap_or_else(|| {
-            let cause = if is_impatient(session, transaction, session.worker.now()) {
+            let cause = if client::is_impatient(session, transaction, session.worker.now()) {
                 Cause::ClientTimeout
             } else {
                 Cause::ServerTimeout

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use super::{Failure, TOGETHER};
-use crate::engine::deadline::earlier;
+use super::Failure;
+use crate::engine::deadline::{TOGETHER, earlier};
 use crate::engine::session::Session;
 use crate::engine::transaction::Transaction;
 use crate::log::{Cause, Stage};
@@ -41,7 +41,10 @@ pub(super) fn poll(
     until: Option<Instant>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
+    // What it does after that changes nothing.
+    transaction.unheard |= is_impatient(session, transaction, session.worker.now());
     let departed = match session.proxy().mode {
+        _ if transaction.unheard => Ok(()),
         Mode::Http => watch(session, transaction, wait, cx),
         _ => watch_stream(session, transaction, wait, cx),
     };
@@ -77,9 +80,28 @@ fn is_examined(session: &Session) -> bool {
 fn patience(session: &Session, wait: Wait) -> Option<Instant> {
     let aborts = session.backend().options.abortonclose && wait != Wait::Handshake;
     let counts = session.proxy().mode == Mode::Http && (is_examined(session) || aborts);
-    let ended = session.client.left || session.client.read_closed;
     let limit = session.proxy().timeouts.client?;
-    (counts && !ended).then(|| session.client.active + limit)
+    (counts && !has_ended(session)).then(|| session.client.active + limit)
+}
+
+fn has_ended(session: &Session) -> bool {
+    session.client.left || session.client.read_closed
+}
+
+/// Whether a client that is read from while there is no server was silent for longer than it may, by
+/// the time that the wait for one ended. What HTTP clients have asked for they get all the same.
+pub(super) fn is_impatient(session: &Session, transaction: &Transaction, until: Instant) -> bool {
+    if transaction.unheard {
+        return true;
+    }
+    let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+    let is_read = match session.proxy().mode {
+        Mode::Http => transaction.is_client_read(session),
+        _ => v1_4,
+    };
+    let patience = session.proxy().timeouts.client;
+    let patience = patience.filter(|_| !has_ended(session));
+    is_read && patience.is_some_and(|limit| session.client.active + limit <= until)
 }
 
 fn impatient(session: &Session, wait: Wait) -> Failure {
@@ -115,7 +137,7 @@ fn watch(
             Ok(())
         };
     }
-    if !(session.client.left || session.client.read_closed) {
+    if !has_ended(session) {
         return Ok(());
     }
     let aside = aborts || examined && !transaction.has_body();

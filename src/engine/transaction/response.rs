@@ -207,19 +207,24 @@ impl Transaction {
         self.incident = Some(Incident::ResponseDenied);
     }
 
-    /// Whether bytes are relayed unseen from the response head on: after an upgrade, and where the
-    /// response ends with the connection anyway (in 1.4 only when nothing else was asked for).
-    pub(crate) fn tunnels_from_head(&mut self, session: &Session) -> bool {
+    /// Whether the response is relayed unseen, and the request is whole: after an upgrade, and where
+    /// the response ends with the connection anyway (in 1.4 only when nothing else was asked for).
+    pub(crate) fn relays_response(&mut self, session: &Session) -> bool {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let unframed = self.down.body == Body::UntilClose && self.up.body.is_done();
         if self.upgraded || (unframed && (!v1_4 || self.is_tunnel())) {
-            // What a client sends after its last request goes nowhere.
-            if self.upgraded || self.is_tunnel() {
+            if self.upgraded || self.is_tunnel() || self.method == Method::Post {
                 self.up.tunnel();
             }
             return true;
         }
         false
+    }
+
+    /// Whether what a client sends after its last request goes nowhere. It is taken nevertheless:
+    /// what nobody has taken resets a connection that is closed.
+    pub(crate) fn ignores_client(&self) -> bool {
+        self.up.body == Body::UntilClose && !self.upgraded && !self.is_tunnel()
     }
 
     /// Whether bytes are relayed unseen once request and response are complete.
