@@ -6,7 +6,7 @@
 mod compiled;
 pub mod index;
 pub mod patterns;
-mod prefixes;
+pub(crate) mod prefixes;
 pub mod text;
 pub(crate) mod text_map;
 mod words;

@@ -46,6 +46,11 @@ impl Regex {
         })
     }
 
+    /// What every text begins with that matches; empty when that cannot be told.
+    pub fn start(&self) -> &[u8] {
+        &self.start
+    }
+
     /// Whether the pattern is found somewhere in the text.
     #[inline]
     pub fn is_match(&self, text: &[u8]) -> bool {

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod fetch;
 pub mod format;
 pub mod http;
+mod operation;
 pub mod stored;
 pub mod value;
 

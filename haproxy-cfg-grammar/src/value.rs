@@ -9,6 +9,7 @@ pub mod format;
 pub mod log;
 pub mod name;
 pub mod number;
+pub mod operation;
 pub mod pattern;
 pub mod size;
 pub mod stored;

@@ -7,6 +7,7 @@ use super::text::TextSet;
 use crate::plan::{MatchMethod, Pattern};
 use crate::regular_expression::{BadRegex, Regex, RegexSet};
 use crate::sample::Value;
+use crate::sample::value::{with_bytes, with_text};
 
 /// The patterns of one ACL.
 #[derive(Debug)]
@@ -116,26 +117,6 @@ pub(crate) fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
         | [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..] => Some(four(12)),
         [0x20, 0x02, ..] => Some(four(2)),
         _ => None,
-    }
-}
-
-fn with_text(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
-    if let Value::Text(text) = value {
-        return check(text);
-    }
-    let mut text = Vec::new();
-    value.write_to(&mut text);
-    check(&text)
-}
-
-/// The value as bytes: numbers have eight, the highest first.
-fn with_bytes(value: Value<'_>, check: impl FnOnce(&[u8]) -> bool) -> bool {
-    match value {
-        Value::Bool(value) => check(&i64::from(value).to_be_bytes()),
-        Value::Integer(value) => check(&value.to_be_bytes()),
-        Value::Address(address) => check(&address.octets()),
-        Value::AddressV6(address) => check(&address.octets()),
-        Value::Text(text) => check(text),
     }
 }
 

@@ -17,7 +17,7 @@ struct Entry {
 }
 
 impl PrefixMap {
-    pub(super) fn new(texts: BTreeMap<Box<[u8]>, Vec<u32>>) -> Self {
+    pub(crate) fn new(texts: BTreeMap<Box<[u8]>, Vec<u32>>) -> Self {
         let mut entries: Vec<Entry> = Vec::with_capacity(texts.len());
         // The entries that the current one may begin with, the longest last.
         let mut open: Vec<u32> = Vec::new();
@@ -41,7 +41,7 @@ impl PrefixMap {
 
     /// Visits what belongs to the prefixes of a text, the longest first. They are all among the entry that sorts last
     /// before the text and the entries that it begins with.
-    pub(super) fn visit(&self, text: &[u8], mut found: impl FnMut(&[u8], &[u32])) {
+    pub(crate) fn visit(&self, text: &[u8], mut found: impl FnMut(&[u8], &[u32])) {
         let after = self.entries.partition_point(|entry| *entry.text <= *text);
         let mut at = after.checked_sub(1);
         while let Some(index) = at {

@@ -44,7 +44,7 @@ fn wt6(key: &[u8]) -> u32 {
 /// The checksum of Ethernet and gzip.
 fn crc32(key: &[u8]) -> u32 {
     let crc = key.iter().fold(u32::MAX, |mut crc, byte| {
-        crc ^= u32::from(*byte);
+        crc ^= signed(*byte);
         for _ in 0..8 {
             crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
         }

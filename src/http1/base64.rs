@@ -22,6 +22,22 @@ pub fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// Appends bytes in Base 64, with padding.
+pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for group in bytes.chunks(3) {
+        let byte = |n: usize| u32::from(group.get(n).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for n in 0..4 {
+            out.push(if n <= group.len() {
+                DIGITS[(bits >> (18 - 6 * n) & 63) as usize]
+            } else {
+                b'='
+            });
+        }
+    }
+}
+
 fn value(digit: u8) -> Option<u8> {
     match digit {
         b'A'..=b'Z' => Some(digit - b'A'),
@@ -50,6 +66,16 @@ mod tests {
             let found = super::decode(text.as_bytes(), &mut out)
                 .map(|()| String::from_utf8_lossy(&out).into_owned());
             assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(bytes: Vec<u8>) {
+            let (mut text, mut out) = (Vec::new(), Vec::new());
+            super::encode(&bytes, &mut text);
+            proptest::prop_assert!(super::decode(&text, &mut out).is_some());
+            proptest::prop_assert_eq!(out, bytes);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::segments::Segments;
 use crate::acl::patterns::{block_v6, embedded};
+use crate::acl::prefixes::PrefixMap;
 use crate::acl::text_map::TextMap;
 use crate::plan::{MatchMethod, Pattern};
 use crate::regular_expression::{BadRegex, Regex, RegexSet};
@@ -40,9 +41,21 @@ pub(super) enum Keys {
     /// Networks.
     Networks(Networks),
     /// Regular expressions.
-    Regexes(RegexSet),
+    Regexes(Expressions),
     /// Nothing fits.
     Nothing,
+}
+
+/// Regular expressions. Those that say how a text begins are told apart by that: most maps have no
+/// others.
+#[derive(Debug)]
+pub(super) struct Expressions {
+    starts: PrefixMap,
+    /// All of them, by their places in the file.
+    all: Vec<Regex>,
+    others: RegexSet,
+    /// The places of those.
+    places: Vec<u32>,
 }
 
 /// The bits of a network, the most first, then its place in the file.
@@ -79,7 +92,7 @@ impl Keys {
                     Pattern::Regex(text) => Some(Regex::new(text, false)),
                     _ => None,
                 });
-                Self::Regexes(RegexSet::new(regexes.collect::<Result<_, _>>()?, false))
+                Self::Regexes(Expressions::new(regexes.collect::<Result<_, _>>()?))
             }
             _ => Self::texts(method, numbered),
         })
@@ -137,12 +150,47 @@ impl Keys {
                     found.or_else(|| networks.find_hole(address))
                 })
             }
-            (Self::Regexes(set), Value::Text(text)) => {
-                let first = set.first(text)?;
-                u32::try_from(first).ok().map(Fit::first)
-            }
+            (Self::Regexes(all), Value::Text(text)) => all.find(text).map(Fit::first),
             _ => None,
         }
+    }
+}
+
+impl Expressions {
+    fn new(all: Vec<Regex>) -> Self {
+        let mut starts: BTreeMap<Box<[u8]>, Vec<u32>> = BTreeMap::new();
+        let (mut others, mut places) = (Vec::new(), Vec::new());
+        for (n, regex) in (0u32..).zip(&all) {
+            if regex.start().is_empty() {
+                others.push(regex.clone());
+                places.push(n);
+            } else {
+                starts.entry(regex.start().into()).or_default().push(n);
+            }
+        }
+        Self {
+            starts: PrefixMap::new(starts),
+            all,
+            others: RegexSet::new(others, false),
+            places,
+        }
+    }
+
+    /// The first that is found in a text.
+    fn find(&self, text: &[u8]) -> Option<u32> {
+        let other = self.others.first(text);
+        let mut first = other.and_then(|n| self.places.get(n)).copied();
+        self.starts.visit(text, |_, numbers| {
+            let before = numbers
+                .iter()
+                .take_while(|n| first.is_none_or(|first| **n < first));
+            let found = before.copied().find(|n| {
+                let regex = self.all.get(*n as usize);
+                regex.is_some_and(|regex| regex.is_match(text))
+            });
+            first = found.or(first);
+        });
+        first
     }
 }
 

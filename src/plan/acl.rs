@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use haproxy_cfg_grammar::value::operation::Operation;
 pub use haproxy_cfg_grammar::value::pattern::MatchMethod;
 use serde::Serialize;
 
@@ -103,6 +104,9 @@ pub enum Converter {
         /// What is asked; `None` whether there is an entry.
         fact: Option<EntryFact>,
     },
+    /// What needs nothing but the value, as `add` and `hex`.
+    #[serde(untagged)]
+    Operation(Operation),
     /// `map` and its like: what the value stands for.
     #[serde(untagged)]
     Map(MapLookup),

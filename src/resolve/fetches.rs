@@ -213,12 +213,12 @@ pub(super) fn of_stick(call: &Call, span: Span, dialect: Dialect) -> Result<Fetc
 pub(super) fn unknown_converter(name: &str, span: Span) -> Diagnostic {
     use haproxy_cfg_grammar::keywords::later;
     match later::find(later::CONVERTERS, name) {
-        Some(row) => row.refusal(span, "hapax has: ipmask, lower, upper, map and its like"),
+        Some(row) => row.refusal(span, "hapax keywords lists those that hapax has"),
         None => Diagnostic::new(
             Code::UnknownConverter,
             span,
             format!("there is no converter '{name}'"),
         )
-        .help("hapax has: ipmask, lower, upper, map and its like"),
+        .help("hapax keywords lists those that hapax has"),
     }
 }

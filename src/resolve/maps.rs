@@ -103,6 +103,7 @@ impl Reader<'_> {
                 Conversion::IpMask(mask) => Converter::IpMask(mask),
                 Conversion::Lower => Converter::Lower,
                 Conversion::Upper => Converter::Upper,
+                Conversion::Operation(operation) => Converter::Operation(operation),
                 Conversion::Entry { name, fact, table } => Converter::Entry {
                     name,
                     table: ProxyRef {

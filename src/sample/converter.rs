@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Facts, Value, stored, value};
+use super::{Facts, Value, operation, stored, value};
 use crate::plan::Converter;
 
 /// Applies converters, then hands the value on. Values of a type that a converter does not take
@@ -35,6 +35,9 @@ pub fn convert(
                 text.make_ascii_uppercase();
             }
             convert(rest, Value::Text(&text), facts, visit)
+        }
+        Converter::Operation(what) => {
+            operation::apply(what, value, &mut |found| convert(rest, found, facts, visit))
         }
         Converter::Map(lookup) => facts.world.map(lookup.map).is_some_and(|map| {
             map.look_up(value, lookup.default.as_ref(), &mut |found| {

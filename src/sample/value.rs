@@ -59,6 +59,27 @@ impl Value<'_> {
     }
 }
 
+/// Hands on the value as text.
+pub fn with_text<R>(value: Value<'_>, make: impl FnOnce(&[u8]) -> R) -> R {
+    if let Value::Text(text) = value {
+        return make(text);
+    }
+    let mut text = Vec::new();
+    value.write_to(&mut text);
+    make(&text)
+}
+
+/// Hands on the value as bytes: numbers have eight, the highest first.
+pub fn with_bytes<R>(value: Value<'_>, make: impl FnOnce(&[u8]) -> R) -> R {
+    match value {
+        Value::Bool(value) => make(&i64::from(value).to_be_bytes()),
+        Value::Integer(value) => make(&value.to_be_bytes()),
+        Value::Address(address) => make(&address.octets()),
+        Value::AddressV6(address) => make(&address.octets()),
+        Value::Text(text) => make(text),
+    }
+}
+
 /// The digits that a text begins with, after an optional minus sign; 0 when there are none.
 pub fn leading_integer(text: &[u8]) -> i64 {
     let (negative, digits) = match text {
@@ -66,13 +87,18 @@ pub fn leading_integer(text: &[u8]) -> i64 {
         [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
-    let value = digits
+    digits
         .iter()
         .take_while(|b| b.is_ascii_digit())
-        .fold(0i64, |n, b| {
-            n.saturating_mul(10).saturating_add(i64::from(b - b'0'))
-        });
-    if negative { -value } else { value }
+        .fold(0i64, |number, byte| {
+            let digit = i64::from(byte - b'0');
+            let number = number.saturating_mul(10);
+            if negative {
+                number.saturating_sub(digit)
+            } else {
+                number.saturating_add(digit)
+            }
+        })
 }
 
 /// A number as header values are read: 32 bits that wrap, up to the first byte above `9`. Bytes
@@ -188,6 +214,7 @@ mod tests {
             ("x", 0),
             ("+7", 7),
             ("99999999999999999999", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
         ] {
             assert_eq!(leading_integer(text.as_bytes()), expected, "{text}");
         }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::plan::KeyType;
 use crate::sample::Value;
+use crate::sample::value::with_text;
 
 /// The longest key that needs no allocation.
 const SHORT: usize = 48;
@@ -123,16 +124,6 @@ impl Key {
             Self::Long(bytes) => bytes,
         }
     }
-}
-
-/// Hands on the value as text.
-pub(super) fn with_text<R>(value: Value<'_>, make: impl FnOnce(&[u8]) -> R) -> R {
-    if let Value::Text(text) = value {
-        return make(text);
-    }
-    let mut text = Vec::new();
-    value.write_to(&mut text);
-    make(&text)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use haproxy_cfg_grammar::Dialect;
 
 use super::Key;
-use super::key::with_text;
 use crate::plan::{KeyType, Sample};
 use crate::sample::converter::convert;
+use crate::sample::value::with_text;
 use crate::sample::{Certainty, Facts, Value, fetch, value};
 
 impl Key {

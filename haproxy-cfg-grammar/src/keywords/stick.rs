@@ -181,9 +181,13 @@ fn rule(arguments: &mut Arguments<'_>, action: StickAction) -> Result<Statement,
     }
     if arguments.dialect == Dialect::V1_4 {
         while let Some(next) = arguments.peek() {
-            let call = expression::parse_v1_4(&next.bytes);
+            let mut call = expression::parse_v1_4(&next.bytes);
             let known = converter::find(&call.name).filter(|c| c.since == version::V1_4);
             let Some(found) = known else { break };
+            if found.arguments.is_empty() {
+                // 1.4 does not look there.
+                call.argument = None;
+            }
             if found.read(&call).is_err() {
                 return Err(arguments.bad(next, "a mask in parentheses: ipmask(255.255.255.0)"));
             }

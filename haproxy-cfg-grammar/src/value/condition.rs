@@ -364,6 +364,9 @@ fn can_compare(
         Some(ValueType::MappedAddress) if dialect == Dialect::V1_8 => {
             return method == MatchMethod::Found;
         }
+        Some(ValueType::Bool) => {
+            return !matches!(method, MatchMethod::Address | MatchMethod::Binary);
+        }
         Some(_) => return true,
     }
     match criterion.method {

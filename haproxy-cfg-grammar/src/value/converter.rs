@@ -11,6 +11,7 @@ use crate::keyword::Status;
 use crate::value::address;
 use crate::value::criterion::Criterion;
 use crate::value::expression::Call;
+use crate::value::operation::{self, Operation};
 use crate::value::pattern::MatchMethod;
 use crate::value::stored::{DataType, EntryFact};
 use crate::version::{self, Version};
@@ -28,8 +29,10 @@ pub enum ValueType {
     MappedAddress,
     /// The name of a method.
     Method,
-    /// Bytes.
+    /// A text.
     Text,
+    /// The bytes of a value, as they are kept: of a number eight, of an address four or sixteen.
+    Bytes,
 }
 
 /// One converter.
@@ -61,6 +64,8 @@ pub enum Conversion {
     Lower,
     /// `upper`: capital letters.
     Upper,
+    /// What needs nothing but the value.
+    Operation(Operation),
     /// `map` and its like: what a file says that the value stands for.
     Map(MapCall),
     /// `in_table` and its like: what a stick table stores for the value.
@@ -140,7 +145,7 @@ impl MapOutput {
 }
 
 /// A whole number with or without a sign; what is out of range is the nearest that is in it.
-fn integer(text: &[u8]) -> Option<i64> {
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -210,8 +215,44 @@ macro_rules! table {
     };
 }
 
+macro_rules! operation {
+    ($name:literal, $takes:ident => $gives:ident, $since:ident, $operation:ident) => {
+        row(
+            $name,
+            "",
+            (ValueType::$takes, ValueType::$gives),
+            version::$since,
+            |_, _| Ok(Conversion::Operation(Operation::$operation)),
+        )
+    };
+    ($name:literal, $takes:ident => $gives:ident, $operation:ident($shape:literal, $read:expr)) => {
+        row(
+            $name,
+            $shape,
+            (ValueType::$takes, ValueType::$gives),
+            version::V1_8,
+            |_, arguments| {
+                let read: fn(&[&[u8]]) -> Result<_, String> = $read;
+                read(arguments).map(|read| Conversion::Operation(Operation::$operation(read)))
+            },
+        )
+    };
+}
+
 /// All converters that hapax has, by name.
 pub const CONVERTERS: &[Converter] = &[
+    operation!("add", Integer => Integer, Add("(number)", operation::number)),
+    operation!("and", Integer => Integer, And("(number)", operation::number)),
+    operation!("base64", Bytes => Text, V1_5, Base64),
+    operation!("bool", Integer => Bool, V1_8, Bool),
+    operation!("cpl", Integer => Integer, V1_8, Cpl),
+    operation!("crc32", Bytes => Integer, Crc32("([avalanche])", spread)),
+    operation!("div", Integer => Integer, Div("(number)", operation::number)),
+    operation!("djb2", Bytes => Integer, Djb2("([avalanche])", spread)),
+    operation!("even", Integer => Bool, V1_8, Even),
+    operation!("field", Text => Text, Field("(index,delimiters)", operation::part)),
+    operation!("hex", Bytes => Text, V1_5, Hex),
+    operation!("hex2i", Text => Integer, V1_8, Hex2i),
     table!("in_table", Bool, None, V1_8),
     row(
         "ipmask",
@@ -262,6 +303,14 @@ pub const CONVERTERS: &[Converter] = &[
     map!("map_sub", Substring, Text => Text, Text),
     map!("map_sub_int", Substring, Text => Integer, Integer),
     map!("map_sub_ip", Substring, Text => Address, MappedAddress),
+    operation!("mod", Integer => Integer, Mod("(number)", operation::number)),
+    operation!("mul", Integer => Integer, Mul("(number)", operation::number)),
+    operation!("neg", Integer => Integer, V1_8, Neg),
+    operation!("not", Integer => Bool, V1_8, Not),
+    operation!("odd", Integer => Bool, V1_8, Odd),
+    operation!("or", Integer => Integer, Or("(number)", operation::number)),
+    operation!("sdbm", Bytes => Integer, Sdbm("([avalanche])", spread)),
+    operation!("sub", Integer => Integer, Sub("(number)", operation::number)),
     table!("table_bytes_in_rate", Data(BytesInRate)),
     table!("table_bytes_out_rate", Data(BytesOutRate)),
     table!("table_conn_cnt", Data(ConnCnt)),
@@ -287,7 +336,15 @@ pub const CONVERTERS: &[Converter] = &[
         version::V1_4,
         |_, _| Ok(Conversion::Upper),
     ),
+    operation!("url_dec", Text => Text, V1_8, UrlDec),
+    operation!("word", Text => Text, Word("(index,delimiters)", operation::part)),
+    operation!("wt6", Bytes => Integer, Wt6("([avalanche])", spread)),
+    operation!("xor", Integer => Integer, Xor("(number)", operation::number)),
 ];
+
+fn spread(arguments: &[&[u8]]) -> Result<bool, String> {
+    operation::number(arguments).map(|number| number != 0)
+}
 
 fn map(
     name: &'static str,
@@ -353,7 +410,9 @@ impl Converter {
     /// # Errors
     /// What is wrong with them.
     pub fn read(&self, call: &Call) -> Result<Conversion, String> {
-        if call.argument.is_none() && !self.arguments.is_empty() {
+        let wanted = !self.arguments.is_empty();
+        let optional = self.arguments.starts_with("([");
+        if call.argument.is_some() != wanted && !optional {
             return Err(format!("it is written {}{}", self.name, self.arguments));
         }
         (self.read)(self.name, &call.arguments())
@@ -364,6 +423,7 @@ impl Converter {
         match (from, self.takes) {
             (ValueType::MappedAddress, _) => dialect != Dialect::V1_8,
             (ValueType::Bool | ValueType::Method, ValueType::Address)
+            | (ValueType::Bool, ValueType::Bytes)
             | (ValueType::Method, ValueType::Integer) => false,
             _ => true,
         }
@@ -388,7 +448,7 @@ impl ValueType {
             Self::Bool => MatchMethod::Bool,
             Self::Integer => MatchMethod::Integer,
             Self::Address | Self::MappedAddress => MatchMethod::Address,
-            Self::Method | Self::Text => MatchMethod::Exact,
+            Self::Method | Self::Text | Self::Bytes => MatchMethod::Exact,
         }
     }
 }
