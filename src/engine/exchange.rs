@@ -60,6 +60,8 @@ pub(crate) struct Exchange {
     pub(crate) noted: Option<Termination>,
     /// The response is over, and the session lasts until the client has closed, too.
     pub(crate) lingers: bool,
+    /// The response is in chunks.
+    pub(crate) chunked: bool,
     /// What had come from the server before it was last listened to.
     pub(crate) heard: u64,
 }
@@ -258,6 +260,7 @@ impl Exchange {
             transaction.answered_early = true;
         }
         let begun = transaction.down.body;
+        self.chunked |= matches!(begun, Body::Chunked(_));
         if self.response == Response::Begun
             && !held
             && !transaction.bad_response_body
@@ -393,11 +396,15 @@ impl Exchange {
         if client.read_closed && !up.body.is_done() && self.noted.is_none() {
             return failed(Cause::ClientAbort, waiting, None);
         }
-        if client.broken && begun && down.body.is_done() && transaction.keeps_client() {
+        // Who was sent all of a response has it. Only the end of content counts as missing, not that of
+        // its chunks, and only where something has left before.
+        let missing = (down.lost || down.is_pending()) && down.sent > 0 && !self.chunked;
+        let answered = down.body.is_done() && !missing;
+        if client.broken && begun && answered && transaction.keeps_client() {
             return Some(Outcome::Complete);
         }
         if client.broken {
-            let stage = match (begun, down.body.is_done()) {
+            let stage = match (begun, answered) {
                 (true, true) if !transaction.is_tunnel() => Stage::Last,
                 (false, _) if client.left || v1_4 || !self.watches_client => Stage::Headers,
                 _ => Stage::Data,
@@ -690,6 +697,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         response: Response::Begun,
         noted: None,
         lingers: false,
+        chunked: false,
         heard: 0,
     };
     match exchange.run(session, transaction).await {

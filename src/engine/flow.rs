@@ -37,6 +37,8 @@ pub(crate) struct Flow {
     full_reads: u32,
     /// Nothing is received for want of room: who is not read from cannot be late.
     pub(crate) stuck: bool,
+    /// Something could not leave.
+    pub(crate) lost: bool,
     /// What comes does not leave yet: no more of it is taken than a buffer holds.
     pub(crate) held: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Flow {
             splicing: Splicing::Never,
             full_reads: 0,
             stuck: false,
+            lost: false,
             held: false,
         }
     }
@@ -87,6 +90,7 @@ impl Flow {
         self.splicing = Splicing::Never;
         self.full_reads = 0;
         self.stuck = false;
+        self.lost = false;
         self.held = false;
     }
 
@@ -311,6 +315,7 @@ impl Flow {
 
     /// Drops what could not leave.
     pub(super) fn abandon(&mut self) {
+        self.lost |= self.is_pending();
         // A pipe that is not empty is of no use to others.
         self.pipe = None;
         self.head.clear();

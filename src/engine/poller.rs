@@ -224,6 +224,16 @@ pub(super) fn await_news(cx: &Context<'_>, watch: Watch) {
     });
 }
 
+/// Whether the peer is known to have sent its last byte.
+pub(super) fn has_ended(watch: Watch) -> bool {
+    with(|poller| {
+        let entries = poller.entries.borrow();
+        let entry = entries.get(watch.0 as usize);
+        Ok(entry.is_some_and(|entry| entry.ready & ENDED != 0))
+    })
+    .unwrap_or(false)
+}
+
 /// Says that a call would have blocked.
 pub(super) fn blocked(watch: Watch, direction: Direction) {
     clear(watch, |_| bit(direction));

@@ -205,10 +205,8 @@ async fn http(session: &mut Session) {
     let mut buffer = Buffer::default();
     let mut first = true;
     loop {
-        if !session.proxy().tcp_rules.content.is_empty() {
-            session.run_ahead();
-        }
-        if buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
+        let rejected = !session.proxy().tcp_rules.content.is_empty() && session.run_ahead();
+        if !rejected && buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
             session.trace(Step::Closed { tried: false });
             break;
         }

@@ -304,7 +304,7 @@ impl Socket {
     }
 
     /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
-    /// ended its stream (`Ok`) or the connection is broken (`Err`).
+    /// ended its stream (`Ok`), whatever waits before its end, or the connection is broken (`Err`).
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let watch = self.watch(Direction::Read)?;
         loop {
@@ -312,7 +312,11 @@ impl Socket {
             match self.peek() {
                 Ok(0) => return Poll::Ready(Ok(())),
                 // What waits there is for the next request; its readiness must not be lost.
-                Ok(_) => return Poll::Pending,
+                Ok(_) if poller::has_ended(watch) => return Poll::Ready(Ok(())),
+                Ok(_) => {
+                    poller::await_news(cx, watch);
+                    return Poll::Pending;
+                }
                 Err(Errno::AGAIN | Errno::INTR) => poller::blocked(watch, Direction::Read),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }

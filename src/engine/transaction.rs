@@ -325,9 +325,9 @@ impl Transaction {
             return Err(self.reject());
         }
         self.settle_first_bytes(session);
+        self.down.read = std::mem::take(&mut session.excess);
         self.receive_request(session, first).await?;
         self.first = first;
-        self.down.read = std::mem::take(&mut session.excess);
         self.buffer_request(session, session.frontend).await?;
         self.as_proxy = self.is_for_proxy(session);
         if self.is_monitor_request(session) {
@@ -432,6 +432,7 @@ impl Transaction {
                 response,
                 noted: None,
                 lingers: false,
+                chunked: false,
                 heard: 0,
             };
             let outcome = exchange.run(session, self).await;

@@ -1,6 +1,8 @@
 //! Conditions printed back, in words that could stand in a file.
 
-use crate::plan::{Acl, Condition, MatchMethod, Pattern, Polarity, Sample};
+use crate::plan::{
+    Acl, Condition, Converter, EntryRef, Fetch, MatchMethod, Pattern, Polarity, Sample,
+};
 
 /// `if` or `unless` and the terms; anonymous ACLs in braces.
 pub fn condition(condition: &Condition, acls: &[Acl]) -> String {
@@ -70,13 +72,38 @@ pub(super) fn sample_text(sample: &Sample) -> String {
         },
         _ => String::new(),
     };
-    let mut words = vec![call(
-        serde_json::to_value(&sample.fetch).unwrap_or_default(),
-    )];
+    let fetch = match &sample.fetch {
+        Fetch::Entry { name, of, .. } => entry_text(name, of),
+        Fetch::TableUsed(table) => format!("table_cnt({})", table.name),
+        Fetch::TableFree(table) => format!("table_avl({})", table.name),
+        other => call(serde_json::to_value(other).unwrap_or_default()),
+    };
+    let mut words = vec![fetch];
     for converter in &sample.converters {
-        words.push(call(serde_json::to_value(converter).unwrap_or_default()));
+        words.push(match converter {
+            Converter::Entry { name, table, .. } => format!("{name}({})", table.name),
+            other => call(serde_json::to_value(other).unwrap_or_default()),
+        });
     }
     words.join(",")
+}
+
+/// A fetch about an entry of a stick table, as it is written.
+fn entry_text(name: &str, of: &EntryRef) -> String {
+    let arguments = match of {
+        EntryRef::Source(table) => table.name.clone(),
+        EntryRef::Tracked { counter, table } => {
+            let number = name.starts_with("sc_").then(|| counter.to_string());
+            let table = table.as_ref().map(|table| table.name.clone());
+            let arguments: Vec<String> = number.into_iter().chain(table).collect();
+            arguments.join(",")
+        }
+    };
+    if arguments.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}({arguments})")
+    }
 }
 
 fn argument_text(value: &serde_json::Value) -> String {

@@ -294,16 +294,24 @@ impl<'a> Walk<'a> {
         Outcome::Served(server)
     }
 
-    /// `tcp-request content`.
+    /// `tcp-request connection`, `session` and `content`.
     fn inspect(&mut self, proxy: &Proxy) -> Option<Outcome> {
-        for (n, rule) in proxy.tcp_rules.content.iter().enumerate() {
-            let text = self.rule_text(self.frontend, "tcp-request content", n);
-            if self.step(self.frontend, text, rule.condition.as_ref()) {
+        let tcp = &proxy.tcp_rules;
+        for (family, rules, span) in [
+            ("tcp-request connection", &tcp.connection, Span::Connection),
+            ("tcp-request session", &tcp.session, Span::Connection),
+            ("tcp-request content", &tcp.content, Span::Request),
+        ] {
+            for (n, rule) in rules.iter().enumerate() {
+                let text = self.rule_text(self.frontend, family, n);
+                if !self.step(self.frontend, text, rule.condition.as_ref()) {
+                    continue;
+                }
                 match &rule.action {
-                    TcpAction::Accept => return None,
+                    TcpAction::Accept => break,
                     TcpAction::Reject => return Some(Outcome::Rejected),
                     TcpAction::Tracking(action) => {
-                        track::act(action, &self.facts(self.frontend), Span::Request);
+                        track::act(action, &self.facts(self.frontend), span);
                     }
                 }
             }

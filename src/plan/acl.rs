@@ -153,6 +153,11 @@ pub enum Fetch {
         /// Its name.
         name: ByteString,
     },
+    /// The same, as an integer.
+    UrlParameterValue {
+        /// Its name.
+        name: ByteString,
+    },
     /// The path: from the first slash to the question mark.
     Path,
     /// The first `Host` header and the path.
@@ -216,6 +221,16 @@ pub enum Fetch {
     },
     /// How many cookies of that name the request has.
     RequestCookieCount {
+        /// Its name; empty means any.
+        name: ByteString,
+    },
+    /// A cookie that the response sets.
+    ResponseCookie {
+        /// Its name; empty means any.
+        name: ByteString,
+    },
+    /// How many cookies of that name the response sets.
+    ResponseCookieCount {
         /// Its name; empty means any.
         name: ByteString,
     },
@@ -340,6 +355,7 @@ impl Fetch {
                 | Self::UrlAddress
                 | Self::UrlPort
                 | Self::UrlParameter { .. }
+                | Self::UrlParameterValue { .. }
                 | Self::Path
                 | Self::Base
                 | Self::RequestHeader { .. }

@@ -113,6 +113,8 @@ fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
         "req.rdp_cookie_cnt" => Fetch::RdpCookieCount { name: name_arg() },
         "req.ssl_ver" => Fetch::RequestSslVersion,
         "req.ver" => Fetch::RequestVersion,
+        "res.cook" => Fetch::ResponseCookie { name: name_arg() },
+        "res.cook_cnt" => Fetch::ResponseCookieCount { name: name_arg() },
         "res.hdr" => Fetch::ResponseHeader {
             name: name_arg(),
             occurrence,
@@ -136,6 +138,7 @@ fn of(name: &str, argument: &[u8]) -> Option<Resolving> {
         "url" => Fetch::Url,
         "url_ip" => Fetch::UrlAddress,
         "url_param" => Fetch::UrlParameter { name: name_arg() },
+        "url_param_val" => Fetch::UrlParameterValue { name: name_arg() },
         "url_port" => Fetch::UrlPort,
         "wait_end" => Fetch::WaitEnd,
         "table_avl" => Fetch::TableFree(proxy()),

@@ -231,6 +231,13 @@ fn of_response(
         Fetch::ResponseHeaderCount { name } => {
             visit(Value::Integer(count(response, name)));
         }
+        Fetch::ResponseCookie { name } => {
+            set_cookies(response, name).any(|value| visit(Value::Text(value)));
+        }
+        Fetch::ResponseCookieCount { name } => {
+            let count = set_cookies(response, name).count();
+            visit(Value::Integer(count as i64));
+        }
         _ => return false,
     }
     true
@@ -264,6 +271,11 @@ fn of_request(
         Fetch::UrlParameter { name } => {
             if let Some(value) = http::url_parameter(head.second_word(bytes), name) {
                 visit(Value::Text(value));
+            }
+        }
+        Fetch::UrlParameterValue { name } => {
+            if let Some(value) = http::url_parameter(head.second_word(bytes), name) {
+                visit(Value::Integer(leading_integer(value)));
             }
         }
         Fetch::Path => {
@@ -351,6 +363,13 @@ fn of_sent(fetch: &Fetch, sent: Sent, dialect: Dialect, visit: &mut dyn FnMut(Va
         }
         _ => {}
     }
+}
+
+/// The values of the cookies of a name that a response sets; one without a value is as good as none.
+fn set_cookies<'a>(response: Message<'a>, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    http::set_cookies(response)
+        .filter(move |(found, value)| name.is_empty() || (*found == name && !value.is_empty()))
+        .map(|(_, value)| value)
 }
 
 /// The values of the cookies of a name; one without a value is as good as none. An empty name

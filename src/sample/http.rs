@@ -108,6 +108,15 @@ pub fn cookies<'a>(
     })
 }
 
+/// The cookies that a response sets: names and values, in order, without what is said about them.
+pub fn set_cookies(message: Message<'_>) -> impl Iterator<Item = (&[u8], &[u8])> {
+    header_values(message, b"Set-Cookie").filter_map(|value| {
+        let pair = value.split(|b| *b == b';').next()?;
+        let equals = memchr::memchr(b'=', pair)?;
+        Some((trim(&pair[..equals]), trim(&pair[equals + 1..])))
+    })
+}
+
 /// The value of a parameter in the query of a URL.
 pub fn url_parameter<'a>(url: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let query = &url[memchr::memchr(b'?', url)? + 1..];

@@ -1,6 +1,6 @@
 //! What a session tracks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::cells::{Cells, Event};
@@ -54,17 +54,14 @@ pub enum Span {
 
 type Slots = [Option<(Span, Tracked)>; COUNTERS as usize];
 
-#[derive(Debug, Default)]
-struct Entries {
-    slots: Slots,
-    /// How many rules over the content of the next request have been run ahead of it.
-    run_ahead: usize,
-}
-
 /// What a session tracks under the numbers 0 to 2, each for the connection or for a request. A session
 /// that tracks nothing holds nothing.
 #[derive(Debug, Default)]
-pub struct Tracking(RefCell<Option<Box<Entries>>>);
+pub struct Tracking {
+    slots: RefCell<Option<Box<Slots>>>,
+    /// How many rules over the content of the next request have been run ahead of it.
+    run_ahead: Cell<usize>,
+}
 
 impl Tracking {
     /// Whether an entry is tracked under a number.
@@ -74,8 +71,8 @@ impl Tracking {
 
     /// Tracks an entry, unless the number has one.
     pub fn keep(&self, counter: u8, span: Span, tracked: Tracked) {
-        let mut entries = self.0.borrow_mut();
-        let slots = &mut entries.get_or_insert_default().slots;
+        let mut slots = self.slots.borrow_mut();
+        let slots = slots.get_or_insert_default();
         if let Some(slot) = slots.get_mut(usize::from(counter)) {
             slot.get_or_insert((span, tracked));
         }
@@ -83,17 +80,16 @@ impl Tracking {
 
     /// Looks at what is tracked under a number.
     pub fn look<R>(&self, counter: u8, look: impl FnOnce(&Tracked) -> R) -> Option<R> {
-        let entries = self.0.borrow();
-        let slots = &entries.as_ref()?.slots;
-        let (_, tracked) = slots.get(usize::from(counter))?.as_ref()?;
+        let slots = self.slots.borrow();
+        let (_, tracked) = slots.as_ref()?.get(usize::from(counter))?.as_ref()?;
         Some(look(tracked))
     }
 
     /// Counts in everything that is tracked.
     pub fn count(&self, event: Event, now: Millis) {
-        let entries = self.0.borrow();
-        let slots = entries.as_ref().map(|entries| &entries.slots);
-        for (_, tracked) in slots.into_iter().flatten().flatten() {
+        let slots = self.slots.borrow();
+        let all = slots.iter().flat_map(|slots| slots.iter()).flatten();
+        for (_, tracked) in all {
             if let Some(cells) = tracked.cells() {
                 cells.count(event, now);
             }
@@ -102,33 +98,28 @@ impl Tracking {
 
     /// Whether nothing is tracked, nor was.
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_none()
+        self.slots.borrow().is_none()
     }
 
     /// Remembers how many rules over the content of the next request have been run ahead of it.
     pub fn note_run_ahead(&self, rules: usize) {
-        if let Some(entries) = self.0.borrow_mut().as_mut() {
-            entries.run_ahead = rules;
-        }
+        self.run_ahead.set(rules);
     }
 
     /// How many rules over the content of this request have been run ahead of it.
     pub fn run_ahead(&self) -> usize {
-        self.0
-            .borrow()
-            .as_ref()
-            .map_or(0, |entries| entries.run_ahead)
+        self.run_ahead.get()
     }
 
     /// The request is over.
     pub fn end_request(&self) {
-        if let Some(entries) = self.0.borrow_mut().as_mut() {
-            for slot in &mut entries.slots {
+        self.run_ahead.set(0);
+        if let Some(slots) = self.slots.borrow_mut().as_mut() {
+            for slot in slots.iter_mut() {
                 if matches!(slot, Some((Span::Request, _))) {
                     *slot = None;
                 }
             }
-            entries.run_ahead = 0;
         }
     }
 }

@@ -262,6 +262,20 @@ pub const CRITERIA: &[Criterion] = &[
     row("path_sub", "path", NONE, Substring, Request),
     row("queue", "queue", Backend, Integer, ANY_TIME),
     later(
+        row("rdp_cookie", "req.rdp_cookie", Cookie, Exact, RequestBytes),
+        version::V1_5,
+    ),
+    later(
+        row(
+            "rdp_cookie_cnt",
+            "req.rdp_cookie_cnt",
+            Cookie,
+            Integer,
+            RequestBytes,
+        ),
+        version::V1_5,
+    ),
+    later(
         row("req.cook", "req.cook", Cookie, Exact, Request),
         version::V1_5,
     ),
@@ -338,6 +352,14 @@ pub const CRITERIA: &[Criterion] = &[
     ),
     row("req_ver", "req.ver", NONE, Exact, Request),
     later(
+        row("res.cook", "res.cook", Cookie, Exact, Response),
+        version::V1_5,
+    ),
+    later(
+        row("res.cook_cnt", "res.cook_cnt", Cookie, Integer, Response),
+        version::V1_5,
+    ),
+    later(
         row("res.hdr", "res.hdr", Header, Exact, Response),
         version::V1_5,
     ),
@@ -358,6 +380,42 @@ pub const CRITERIA: &[Criterion] = &[
         version::V1_5,
     ),
     row("resp_ver", "res.ver", NONE, Exact, Response),
+    later(
+        row("scook", "res.cook", Cookie, Exact, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_beg", "res.cook", Cookie, Prefix, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_cnt", "res.cook_cnt", Cookie, Integer, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_dir", "res.cook", Cookie, Directory, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_dom", "res.cook", Cookie, Domain, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_end", "res.cook", Cookie, Suffix, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_len", "res.cook", Cookie, Length, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_reg", "res.cook", Cookie, Regex, Response),
+        version::V1_5,
+    ),
+    later(
+        row("scook_sub", "res.cook", Cookie, Substring, Response),
+        version::V1_5,
+    ),
     row("shdr", "res.hdr", Header, Exact, Response),
     row("shdr_beg", "res.hdr", Header, Prefix, Response),
     row("shdr_cnt", "res.hdr_cnt", HeaderName, Integer, Response),
@@ -419,6 +477,10 @@ pub const CRITERIA: &[Criterion] = &[
     ),
     later(
         row("urlp_sub", "url_param", UrlParameter, Substring, Request),
+        version::V1_5,
+    ),
+    later(
+        row("urlp_val", "url_param_val", UrlParameter, Integer, Request),
         version::V1_5,
     ),
     row("wait_end", "wait_end", NONE, Bool, Remembered),

@@ -43,20 +43,21 @@ impl Session {
         }
     }
 
-    /// Runs the rules over content that only count and need not see any: a client counts from the moment
-    /// on at which its request is awaited.
-    pub(super) fn run_ahead(&self) {
+    /// Runs the rules over content that need not see any: a client counts from the moment on at which its
+    /// request is awaited, and is not waited for when it is rejected in any case, which the answer says.
+    pub(super) fn run_ahead(&self) -> bool {
         let facts = self.facts(true);
         let acls = &self.frontend_handles().acls;
         let mut done = 0;
         for rule in &self.proxy().tcp_rules.content {
-            let TcpAction::Tracking(action) = &rule.action else {
-                break;
-            };
-            match acls.verdict(rule.condition.as_ref(), &facts) {
-                Verdict::Unknown => break,
-                Verdict::Fails => {}
-                Verdict::Holds => {
+            match (acls.verdict(rule.condition.as_ref(), &facts), &rule.action) {
+                (Verdict::Unknown, _) | (Verdict::Holds, TcpAction::Accept) => break,
+                (Verdict::Fails, _) => {}
+                (Verdict::Holds, TcpAction::Reject) => {
+                    self.tracking.note_run_ahead(done);
+                    return true;
+                }
+                (Verdict::Holds, TcpAction::Tracking(action)) => {
                     let certain = track::act(action, &facts, Span::Request);
                     if certain == Certainty::MayChange {
                         break;
@@ -66,6 +67,7 @@ impl Session {
             done += 1;
         }
         self.tracking.note_run_ahead(done);
+        false
     }
 
     /// What is known without a request.

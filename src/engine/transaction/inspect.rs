@@ -121,14 +121,8 @@ impl Transaction {
             self.request_facts(session, id)
         };
         let acls = &session.generation.handles(id).acls;
-        for (n, rule) in session
-            .generation
-            .proxy(id)
-            .tcp_rules
-            .content
-            .iter()
-            .enumerate()
-        {
+        let rules = session.generation.proxy(id).tcp_rules.content.iter();
+        for (n, rule) in rules.enumerate().skip(*counted) {
             let verdict = acls.verdict(rule.condition.as_ref(), &facts);
             session.report_hopeless_pattern();
             match (verdict, &rule.action) {
@@ -136,7 +130,7 @@ impl Transaction {
                 (Verdict::Unknown | Verdict::Fails, _) => {}
                 (Verdict::Holds, TcpAction::Accept) => return Some(true),
                 (Verdict::Holds, TcpAction::Reject) => return Some(false),
-                (Verdict::Holds, TcpAction::Tracking(action)) if n >= *counted => {
+                (Verdict::Holds, TcpAction::Tracking(action)) => {
                     // What is to be tracked may stand in bytes that have not come.
                     let certain = track::act(action, &facts, Span::Request);
                     if certain == Certainty::MayChange && may_grow {
@@ -144,7 +138,6 @@ impl Transaction {
                     }
                     *counted = n + 1;
                 }
-                (Verdict::Holds, TcpAction::Tracking(_)) => {}
             }
         }
         Some(true)

@@ -110,7 +110,9 @@ impl Transaction {
         .await;
         // A client that leaves, or says nothing, between two requests has done nothing wrong. With
         // `option http-ignore-probes` that holds as long as there is no request.
-        let innocent = !first && !self.request.started() || proxy.options.http_ignore_probes;
+        // Neither has one that was known to have left when it got the response before.
+        let silent = !self.request.started() || session.client.left;
+        let innocent = !first && silent || proxy.options.http_ignore_probes;
         if innocent
             && let Err(mut end) = result
             && end.termination.cause != Cause::Proxy
