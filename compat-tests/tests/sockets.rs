@@ -35,6 +35,17 @@ struct Through {
 
 impl Stand {
     async fn new(dialect: &str, mode: &str, bind: &str, settings: &str, server: &str) -> Self {
+        Self::with_global(dialect, "", mode, bind, settings, server).await
+    }
+
+    async fn with_global(
+        dialect: &str,
+        global: &str,
+        mode: &str,
+        bind: &str,
+        settings: &str,
+        server: &str,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a port");
@@ -42,7 +53,7 @@ impl Stand {
         let port = free_port().expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
         let text = format!(
-            "defaults\n    mode {mode}\n    timeout connect 20s\n    timeout client 60s\n    \
+            "global\n    {global}\ndefaults\n    mode {mode}\n    timeout connect 20s\n    timeout client 60s\n    \
              timeout server 60s\nlisten l\n    bind 127.0.0.1:{port} {bind}\n    {settings}\n    \
              server s {origin} {server}\n"
         );
@@ -156,6 +167,30 @@ fn connections_are_kept_alive_where_it_is_asked_for() {
                 }
                 stand.proxy.stop().await.expect("stopped");
             }
+        }
+    });
+}
+
+#[test]
+fn the_system_keeps_as_much_of_each_side_as_it_is_told() {
+    if !may_look() {
+        return;
+    }
+    let global = "tune.rcvbuf.client 20000\n    tune.sndbuf.client 30000\n    \
+                  tune.rcvbuf.server 40000\n    tune.sndbuf.server 50000";
+    run(async {
+        for (dialect, mode) in [("1.4", "http"), ("1.8", "http"), ("", "tcp")] {
+            let stand = Stand::with_global(dialect, global, mode, "", "", "").await;
+            let through = stand.through().await;
+            let (client, server) = stand.both(&through).expect("both are there");
+            let sizes = |socket: &Socket| {
+                let received = socket.recv_buffer_size().expect("asked");
+                (received, socket.send_buffer_size().expect("asked"))
+            };
+            // The system takes twice as much, for what it has to remember beside the bytes.
+            assert_eq!(sizes(&client), (40_000, 60_000), "{dialect}, {mode}");
+            assert_eq!(sizes(&server), (80_000, 100_000), "{dialect}, {mode}");
+            stand.proxy.stop().await.expect("stopped");
         }
     });
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::connect;
 use super::deadline::{TOGETHER, after, earlier};
 use super::session::{Line, Session, Written};
-use super::side::Side;
+use super::side::{Farewell, Side};
 use super::splice::Splicing;
 use super::transaction::{NOWHERE, Transaction};
 use super::worker::Worker;
@@ -190,7 +190,9 @@ impl Exchange {
             moved |= sent && !over;
         } else {
             let client = &session.client;
-            let closed = self.tunnel && !self.no_half_close && client.read_closed;
+            // The place of a FIN may be taken by a reset, which is not kept back.
+            let passes = !self.no_half_close || server.farewell != Farewell::Fin;
+            let closed = self.tunnel && passes && client.read_closed;
             let ends = closed && !client.broken && up.buffer.is_empty();
             if ends || self.tells_server && client.left && up.body.is_done() {
                 server.finish();

@@ -26,6 +26,8 @@ pub(crate) struct Traced {
     pub(crate) listening: i32,
     /// The number that it has in the trace.
     pub(crate) number: Cell<u32>,
+    /// The socket that a server was last tried on.
+    pub(crate) tried: Cell<Option<i32>>,
 }
 
 /// What a session shows of itself.
@@ -79,6 +81,7 @@ impl Card {
             traced: Traced {
                 listening,
                 number: Cell::new(0),
+                tried: Cell::new(None),
             },
             since: now,
             accepted: SystemTime::now(),

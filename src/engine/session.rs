@@ -334,6 +334,9 @@ impl Session {
             // The request is rarely there before the connection is.
             self.client.socket.expect_answer();
         }
+        let tune = &self.generation.plan.global.tune;
+        let socket = &self.client.socket;
+        socket.set_buffers(tune.client_rcvbuf, tune.client_sndbuf);
         if self.proxy().options.clitcpka {
             // A socket that cannot be kept alive works all the same.
             let _ = rustix::net::sockopt::set_socket_keepalive(self.client.socket.fd(), true);

@@ -439,6 +439,17 @@ impl Socket {
         let _ = net::sockopt::set_tcp_nodelay(self.fd(), true);
     }
 
+    /// Sets how much the system keeps of what has come, and of what is to go, in bytes. Zero leaves
+    /// it to the system, which also has the last word on the others.
+    pub(crate) fn set_buffers(&self, received: Option<u32>, sent: Option<u32>) {
+        if let Some(size) = sent.filter(|size| *size != 0) {
+            let _ = net::sockopt::set_socket_send_buffer_size(self.fd(), size as usize);
+        }
+        if let Some(size) = received.filter(|size| *size != 0) {
+            let _ = net::sockopt::set_socket_recv_buffer_size(self.fd(), size as usize);
+        }
+    }
+
     /// Acknowledges what has come at once, and what comes next: a peer that sends a message in
     /// pieces may wait for that (Nagle's algorithm), for as long as the system would delay it.
     pub(crate) fn acknowledge(&self) {

@@ -135,6 +135,9 @@ impl Session {
             known.number.set(trace.number());
         }
         let client = self.card.descriptor();
+        if matches!(step, Step::Again) {
+            known.tried.set(None);
+        }
         let server = self
             .server
             .as_ref()
@@ -162,7 +165,7 @@ impl Session {
             }
             .step("srvcls"),
             Step::Closed { tried } => {
-                let gone = (tried && later).then_some(-1);
+                let gone = known.tried.get().filter(|_| tried);
                 let server = server.or(gone);
                 let prefix = Prefix {
                     client: End::Closed(client),

@@ -95,11 +95,6 @@ impl Head {
         self.scanner.started()
     }
 
-    /// Whether the whole start line has come.
-    pub fn has_start_line(&self) -> bool {
-        self.scanner.has_start_line()
-    }
-
     /// The first byte that was only let through because it was asked for.
     pub fn tolerated(&self) -> Option<usize> {
         self.scanner.tolerated
@@ -165,7 +160,25 @@ impl Head {
     /// The start line as received, without its terminator.
     pub fn received_start_line<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let start = self.start();
-        &bytes[start.start as usize..start.third.1 as usize]
+        // It has no end yet when something was wrong with it.
+        bytes
+            .get(start.start as usize..start.third.1 as usize)
+            .unwrap_or_default()
+    }
+
+    /// Where the version begins, when one was received that is not of the form `HTTP/1.1`: four
+    /// letters, and one digit on either side of the dot.
+    pub fn odd_version(&self, bytes: &[u8]) -> Option<usize> {
+        let line = self.start();
+        let (start, end) = match self.kind() {
+            Kind::Request => line.third,
+            Kind::Response => (line.start, line.first_end),
+        };
+        let odd = !matches!(
+            bytes.get(start as usize..end as usize).unwrap_or_default(),
+            [] | [_, _, _, _, b'/', b'0'..=b'9', b'.', b'0'..=b'9']
+        );
+        odd.then_some(start as usize)
     }
 
     /// Version of a request.
@@ -520,6 +533,23 @@ mod tests {
         ] {
             let (head, bytes) = head(text);
             assert_eq!(head.request_version(&bytes), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_has_two_digits() {
+        for (text, expected) in [
+            ("GET /\r\n", None),
+            ("GET / HTTP/1.1\r\n\r\n", None),
+            ("\r\nGET / HTTP/9.9\r\n\r\n", None),
+            ("GET / RTSP/1.0\r\n\r\n", None),
+            ("GET / HTTP/10.1\r\n\r\n", Some(6)),
+            ("\r\nGET / HTTP/1.10\r\n\r\n", Some(8)),
+            ("GET / HTTP/1.\r\n\r\n", Some(6)),
+            ("GET / HTTP\r\n\r\n", Some(6)),
+        ] {
+            let (head, bytes) = head(text);
+            assert_eq!(head.odd_version(&bytes), expected, "{text:?}");
         }
     }
 

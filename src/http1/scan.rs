@@ -133,11 +133,6 @@ impl Scanner {
         !matches!(self.state, State::Before | State::BeforeLf)
     }
 
-    /// Whether the start line is complete.
-    pub fn has_start_line(&self) -> bool {
-        self.start_line.end != 0
-    }
-
     /// Scans on. `bytes` begins where the head begins and holds at least what it held the last
     /// time; complete header lines are pushed to `lines`.
     pub fn scan(
@@ -306,12 +301,13 @@ impl Scanner {
                     if i >= len {
                         pause!();
                     }
-                    self.start_line.third.1 = i as u32;
+                    let end = i as u32;
                     match bytes[i] {
                         b'\r' => i += 1,
                         b'\n' => {}
                         _ => invalid!(),
                     }
+                    self.start_line.third.1 = end;
                     self.state = State::StartLf;
                 }
                 State::StartLf => {

@@ -133,6 +133,80 @@ fn debug_mode_shows_sessions_step_by_step() {
     }
 }
 
+/// The lines of a client that has said `request` and waits for the end, with the descriptors.
+fn descriptors(dialect: &str, server: &str, request: &str) -> Vec<String> {
+    let stage = Stage::new();
+    let port = port();
+    let configuration = format!(
+        "listen l\n    mode http\n    bind 127.0.0.1:{port}\n    retries 0\n    \
+         timeout connect 5s\n    timeout client 20s\n    timeout server 20s\n    {server}\n"
+    );
+    stage.write("file.cfg", &configuration);
+    let arguments = ["--compat", dialect, "-d", "-f", "file.cfg"];
+    let mut process = stage.start("output", &arguments);
+    process.listens(port);
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("it is ours");
+    stream.write_all(request.as_bytes()).expect("it is read");
+    // How it ends is not what is asked.
+    let _ = stream.read_to_end(&mut Vec::new());
+    let own = stream.local_addr().expect("it is bound").to_string();
+    let mut lines = Vec::new();
+    until("the session ends in the trace", || {
+        let output = process.output();
+        // Who has looked whether it listens was another session.
+        let number = output.lines().find(|line| line.contains(&own));
+        let number = number
+            .and_then(|line| line.split(':').next())
+            .unwrap_or("-");
+        let ours = output.lines().filter(|line| line.starts_with(number));
+        lines = ours.skip(1).map(str::to_owned).collect();
+        lines.last().is_some_and(|line| line.contains(".closed["))
+    });
+    lines
+}
+
+#[test]
+fn the_trace_shows_the_socket_of_a_server_that_was_only_tried() {
+    let nobody = format!("server s 127.0.0.1:{}", port());
+    let request = "GET / HTTP/1.1\r\n\r\n";
+    for (dialect, server, gone) in [
+        ("1.4", &nobody[..], None),
+        ("1.4", "", Some("ffff]")),
+        ("1.8", &nobody, Some("adfd:adfd]")),
+        ("1.8", "", Some("adfd:ffffffff]")),
+    ] {
+        let lines = descriptors(dialect, server, request);
+        for line in &lines[lines.len() - 2..] {
+            match gone {
+                Some(gone) => assert!(line.ends_with(gone), "{dialect}, {server}: {line}"),
+                None => assert!(!line.ends_with(":ffff]"), "{dialect}, {server}: {line}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_trace_of_1_4_shows_as_much_of_a_request_as_is_one() {
+    for (request, shown) in [
+        ("GET / HTTQ/1.1\r\n\r\n", &[".clireq"][..]),
+        ("\r\nG@T / HTTP/1.1\r\n\r\n", &[".clireq"]),
+        ("GET / HTTP/1.1\rA: b\r\n\r\n", &[".clireq GET / HTTP/1.1"]),
+        (
+            "GET / HTTP/1.1\r\nA: b\r\nc\r\n\r\n",
+            &[".clireq GET / HTTP/1.1", ".clihdr A: b"],
+        ),
+    ] {
+        let lines = descriptors("1.4", "", request);
+        let texts = lines[..lines.len() - 2].iter().map(|line| {
+            let (step, text) = line.split_once("]: ").expect("a line of a head");
+            let step = &step[step.find('.').expect("a step")..step.find('[').expect("a socket")];
+            format!("{step} {text}").trim_end().to_owned()
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), shown, "{request:?}");
+    }
+}
+
 #[test]
 fn the_poller_is_named_with_v_and_in_debug_mode() {
     let stage = Stage::new();

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -54,12 +55,15 @@ pub(super) async fn attempt(
     let source = source.or_else(|| session.backend().source.as_ref());
     // A Unix socket has no such end.
     let source = source.filter(|_| target.internet().is_some());
-    let plain = !alive && patience.is_none() && source.is_none();
+    let tune = &session.generation.plan.global.tune;
+    let buffers = (tune.server_rcvbuf, tune.server_sndbuf);
+    let plain = !alive && patience.is_none() && source.is_none() && buffers == (None, None);
     // A request that is at hand goes along with the packet that ends the handshake.
     let smart = session.backend().options.tcp_smart_connect != Some(false);
     let kind = Start {
         plain,
         quiet: smart && transaction.up.is_pending(),
+        buffers,
     };
     let origin = source.map(|source| {
         let client = session.peer;
@@ -71,6 +75,8 @@ pub(super) async fn attempt(
         Missed::NotBegun
     })?;
     session.count_attempt(server.as_deref());
+    let descriptor = socket.fd().as_raw_fd();
+    session.card.traced.tried.set(Some(descriptor));
     if alive {
         // A socket that cannot be kept alive works all the same.
         let _ = net::sockopt::set_socket_keepalive(socket.fd(), true);
@@ -158,6 +164,9 @@ struct Start {
     plain: bool,
     /// The handshake ends without a packet of its own.
     quiet: bool,
+    /// How much the system keeps of what has come, and of what is to go: `tune.rcvbuf.server`,
+    /// `tune.sndbuf.server`.
+    buffers: (Option<u32>, Option<u32>),
 }
 
 /// Starts to connect, with a spare socket when one will do.
@@ -175,6 +184,8 @@ fn start(
     if let Some((source, origin)) = origin {
         source::bind(socket.fd(), source, origin).map_err(StartError::Source)?;
     }
+    // The handshake says how much may come.
+    socket.set_buffers(kind.buffers.0, kind.buffers.1);
     if kind.quiet && target.internet().is_some() {
         // Only a saving.
         let _ = net::sockopt::set_tcp_quickack(socket.fd(), false);

@@ -124,8 +124,7 @@ impl Transaction {
         }
         session.count_request();
         // 1.4 shows as much of an invalid one as it has understood.
-        let understood =
-            v1_4 && wrong.is_some_and(|at| at < limit) && self.request.has_start_line();
+        let understood = v1_4 && wrong.is_some_and(|at| at < limit);
         if result.is_ok() || understood {
             session.trace(Step::Head(&self.request, self.up.buffer.bytes()));
         }
@@ -183,6 +182,14 @@ impl Transaction {
         let plan = &session.generation.plan;
         self.upgrade_http09(session)?;
         let bytes = self.up.buffer.bytes();
+        // 1.4 takes any digits and dots for a version.
+        if plan.dialect != Dialect::V1_4
+            && !session.proxy().options.accept_invalid_http_request
+            && let Some(at) = self.request.odd_version(bytes)
+        {
+            session.capture_request(bytes.to_vec(), at, 0);
+            return Err(end(Cause::Proxy, ErrorStatus::S400));
+        }
         let (version, dialect) = (self.version, plan.dialect);
         let framing = match Framing::of_request(&self.request, bytes, version, dialect) {
             // Whether there is harm in it is known when it is about to leave.

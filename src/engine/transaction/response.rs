@@ -59,6 +59,12 @@ impl Transaction {
                     if let Some(at) = self.response.tolerated() {
                         self.capture_response(session, at);
                     }
+                    if dialect != Dialect::V1_4
+                        && !tolerance.accept_invalid
+                        && let Some(at) = self.response.odd_version(self.down.buffer.bytes())
+                    {
+                        return Err(self.invalid_head(session, at));
+                    }
                     let status = self.response.status(self.down.buffer.bytes());
                     let interim = match dialect {
                         Dialect::V1_4 => status == 100,
@@ -111,11 +117,14 @@ impl Transaction {
                 })?;
         self.timing.answered = Some(session.worker.now());
         self.account_response(session, i32::from(status));
-        if framing == Framing::Chunked && dialect != Dialect::V1_4 {
+        let v1_4 = dialect == Dialect::V1_4;
+        let upgrades = status == 101 || (self.method == Method::Connect && status == 200);
+        // Behind a CONNECT 1.4 still looks for a body, and the tunnel begins where that ends.
+        self.upgraded = upgrades && (!v1_4 || framing == Framing::UntilClose || status == 101);
+        if framing == Framing::Chunked && !v1_4 && !upgrades {
             self.response.remove_all(bytes, b"Content-Length");
         }
-        self.upgraded = status == 101 || (self.method == Method::Connect && status == 200);
-        let intent = if self.upgraded {
+        let intent = if upgrades {
             Intent::Tunnel
         } else {
             self.intent
@@ -147,7 +156,7 @@ impl Transaction {
         let bytes = self.down.buffer.bytes();
         let status = self.response.status(bytes);
         self.status = i32::from(status);
-        let interim = status < 200 && (status != 101 || dialect == Dialect::V1_4);
+        let interim = status < 200 && (status != 101 || v1_4);
         if !interim && !self.response_cookies(session, status) {
             self.refuse_response();
             return Err(());
@@ -156,7 +165,7 @@ impl Transaction {
         if let Some(connection) = connection {
             self.intent = connection.finish(&mut self.response, bytes);
         }
-        if self.upgraded {
+        if upgrades {
             self.intent = Intent::Tunnel;
         }
         let leading = self.response.leading();
