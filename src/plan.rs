@@ -38,7 +38,7 @@ mod userlist;
 
 pub use acl::{
     Acl, AclId, Condition, Conjunction, Converter, Fetch, MatchMethod, Pattern, PatternFile,
-    Polarity, ProxyRef, Sample, Term, UserlistId, Written,
+    Polarity, ProxyRef, Sample, Side, Term, UserlistId, Written,
 };
 pub use balance::{Balance, HashFunction, HashType};
 pub use capture::{Capture, Captures};

@@ -57,6 +57,45 @@ fn a_plan_has_what_the_file_says() {
     assert_eq!(mode(0, 2), ConnectionMode::ForcedClose);
 }
 
+/// What samples outside of ACLs name: in formats, in targets that come out of one, in keys.
+#[test]
+fn every_sample_finds_the_proxies_that_it_names() {
+    let file = |name: &str| {
+        format!(
+            "defaults\n mode http\n timeout client 1s\n timeout connect 1s\n timeout server 1s\n\
+             frontend www\n bind :80\n acl a nbsrv({name}) gt 0\n \
+             http-request set-header A %[nbsrv({name})] if a\n \
+             http-request track-sc0 be_conn({name}) table keys\n \
+             http-response set-header B %[queue({name})]\n \
+             use_backend %[be_sess_rate({name}),in_table(keys)]\n default_backend app\n\
+             backend app\n stick on src,in_table(keys) table app\n \
+             stick-table type integer size 10\n server s 10.0.0.1:80\n\
+             backend keys\n stick-table type integer size 10 store gpc0\n"
+        )
+    };
+    let mut plan = read(&file("app"), Dialect::Hapax)
+        .plan
+        .expect("it is valid");
+    let (mut proxies, mut tables) = (Vec::new(), Vec::new());
+    for proxy in &mut plan.proxies {
+        proxy.samples_mut(&mut |sample| {
+            if let Some((of, _)) = sample.fetch.proxy_mut() {
+                proxies.push(of.id);
+            }
+            tables.extend(sample.tables_mut().map(|table| table.id));
+        });
+    }
+    assert_eq!(proxies, [Some(ProxyId(1)); 5]);
+    assert_eq!(tables, [Some(ProxyId(2)); 2]);
+
+    let refused = read(&file("nowhere"), Dialect::V1_8);
+    let lines = refused
+        .diagnostics
+        .iter()
+        .filter(|d| d.code == Code::UnknownBackend);
+    assert_eq!(lines.count(), 5);
+}
+
 #[test]
 fn explanations_name_the_lines() {
     let configuration = read(WEB, Dialect::V1_4);

@@ -1,17 +1,20 @@
 //! What a proxy knows, and whether it still knows it after it was reloaded again and again.
 //!
 //! Plays the same on hapax and on any HAProxy that has a master process: counters, a weight and a
-//! maintenance that an administrator set, a server that checks have found to be down, an entry of a
-//! stick table, a captured error, a full server with a queue, an open tunnel; then reloads under
-//! load with files that change; then looks for all of it.
+//! maintenance that an administrator set, a server that checks have found to be down, entries of
+//! stick tables, a changed map, a captured error, a full server with a queue, an open tunnel; then
+//! reloads under load with files that change; then looks for all of it.
+
+mod entries;
+mod origin;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,6 +22,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::ports::free_port;
+use origin::Origin;
 
 /// Which proxy, and how it is reloaded.
 #[derive(Clone, Debug)]
@@ -70,7 +74,9 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
     let stage = Stage {
         socket: folder.path().join("stats"),
         file: folder.path().join("a.cfg"),
+        map: folder.path().join("routes.map"),
         web: port()?,
+        mapped: port()?,
         slow: port()?,
         tunnel: port()?,
         refusing: port()?,
@@ -78,6 +84,7 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
         other: Origin::start(Duration::ZERO, "b ")?,
         held: Origin::start(Duration::from_secs(3600), "h ")?,
     };
+    std::fs::write(&stage.map, "a first\n").map_err(|e| e.to_string())?;
     stage.write(0)?;
     let mut proxy = Proxy::start(subject, &stage.file, folder.path())?;
     until("it answers", || stage.ask("show info").contains("Pid:"))?;
@@ -86,6 +93,8 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
     let before = stage.look();
     let waiting = stage.queue(4)?;
     let queued = stage.column("queue", "BACKEND", 2);
+    entries::expect(&stage, waiting.len())?;
+    let counted = entries::look(&stage);
 
     let load = Load::start(stage.web, 4);
     for number in 1..=reloads {
@@ -106,6 +115,8 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
     }
     let (answered, failed) = load.stop();
     let after = stage.look();
+    let requests = waiting.len() + 1;
+    let still_counted = entries::look(&stage);
     let list = vec![
         sessions_kept(&before, &after, answered),
         same(
@@ -125,12 +136,23 @@ pub fn play(subject: &Subject, reloads: usize) -> Result<Findings, String> {
             &after.table,
         ),
         same(
+            "entries with stored data, of connections that go on and by `set table`",
+            &counted,
+            &still_counted,
+        ),
+        same(
+            "map that `set map` and `add map` changed, and where it leads",
+            &before.map,
+            &after.map,
+        ),
+        same(
             "captured error (`show errors`)",
             &before.errors,
             &after.errors,
         ),
         same("process (`show info`, Pid)", &before.pid, &after.pid),
         stage.queue_kept(waiting, &queued),
+        entries::over(&stage, requests),
         tunnel_kept(tunnel),
     ];
     proxy.end();
@@ -156,7 +178,9 @@ const NOTHING: &str = "none";
 struct Stage {
     socket: PathBuf,
     file: PathBuf,
+    map: PathBuf,
     web: u16,
+    mapped: u16,
     slow: u16,
     tunnel: u16,
     refusing: u16,
@@ -172,6 +196,7 @@ struct Known {
     disabled: String,
     down: String,
     table: String,
+    map: String,
     errors: String,
     pid: String,
 }
@@ -187,7 +212,12 @@ impl Stage {
              defaults\n    mode http\n    timeout connect 2s\n    timeout client {}s\n    \
              timeout server 60s\n    timeout queue 60s\n\
              frontend www\n    bind 127.0.0.1:{web}\n    default_backend app\n\
-             frontend slow\n    bind 127.0.0.1:{slow}\n    default_backend queue\n\
+             frontend mapped\n    bind 127.0.0.1:{mapped}\n    \
+             use_backend %[hdr(host),map({map})]\n\
+             backend first\n    server s 127.0.0.1:{fast}\n\
+             backend second\n    server s 127.0.0.1:{other}\n\
+             frontend slow\n    bind 127.0.0.1:{slow}\n{rules}    default_backend queue\n\
+             {section}\
              listen tunnel\n    mode tcp\n    bind 127.0.0.1:{tunnel}\n    \
              server t 127.0.0.1:{fast}\n\
              backend queue\n    server q 127.0.0.1:{held} maxconn 1\n\
@@ -198,6 +228,10 @@ impl Stage {
              server off 127.0.0.1:{fast}\n",
             self.socket.display(),
             60 + number,
+            mapped = self.mapped,
+            map = self.map.display(),
+            rules = entries::RULES,
+            section = entries::SECTION,
         );
         if number % 2 == 1 {
             text.push_str(&format!(
@@ -237,6 +271,9 @@ impl Stage {
         self.stick().ok_or("no answer to another address")?;
         self.ask("set weight app/a 77");
         self.ask("disable server app/off");
+        self.ask(entries::BY_HAND);
+        self.ask(&format!("set map {} a second", self.map.display()));
+        self.ask(&format!("add map {} b first", self.map.display()));
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.web))
             .and_then(|mut stream| {
                 stream
@@ -259,9 +296,22 @@ impl Stage {
             disabled: self.column("app", "off", 17),
             down: self.column("app", "down", 17),
             table: self.stuck().unwrap_or_else(|| NOTHING.to_owned()),
+            map: self.map(),
             errors: if captured { "there" } else { NOTHING }.to_owned(),
             pid: self.pid(),
         }
+    }
+
+    /// What the map says, and which server it leads to.
+    fn map(&self) -> String {
+        let shown = self.ask(&format!("show map {}", self.map.display()));
+        let entries = shown.lines().filter_map(|line| line.split_once(' '));
+        let entries: Vec<_> = entries.map(|(_, entry)| entry).collect();
+        let led = TcpStream::connect((Ipv4Addr::LOCALHOST, self.mapped))
+            .ok()
+            .and_then(|mut stream| once(&mut stream));
+        let led = led.as_deref().map_or(NOTHING, str::trim);
+        format!("{}; to server {led}", entries.join(", "))
     }
 
     /// Requests for a server that takes one at a time: the first is held, the others wait.
@@ -345,76 +395,6 @@ fn tunnel_kept(mut tunnel: TcpStream) -> Finding {
         after: if works { "works" } else { "closed" }.to_owned(),
         kept: works,
     }
-}
-
-/// A server: answers every request of a connection after a while, or when it is let go.
-struct Origin {
-    port: u16,
-    state: Arc<OriginState>,
-}
-
-#[derive(Default)]
-struct OriginState {
-    busy: AtomicU32,
-    most: AtomicU32,
-    free: AtomicBool,
-}
-
-impl Origin {
-    fn start(delay: Duration, body: &'static str) -> Result<Self, String> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-        let port = listener.local_addr().map_err(|e| e.to_string())?.port();
-        let state = Arc::<OriginState>::default();
-        let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, delay, body, &state));
-            }
-        });
-        Ok(Self { port, state })
-    }
-
-    fn busy(&self) -> u32 {
-        self.state.busy.load(Ordering::SeqCst)
-    }
-
-    fn most(&self) -> u32 {
-        self.state.most.load(Ordering::SeqCst)
-    }
-
-    fn let_go(&self) {
-        self.state.free.store(true, Ordering::SeqCst);
-    }
-}
-
-fn serve(mut stream: TcpStream, delay: Duration, body: &str, state: &OriginState) {
-    while read_head(&mut stream) {
-        let busy = state.busy.fetch_add(1, Ordering::SeqCst) + 1;
-        state.most.fetch_max(busy, Ordering::SeqCst);
-        let start = Instant::now();
-        while start.elapsed() < delay && !state.free.load(Ordering::SeqCst) {
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
-        state.busy.fetch_sub(1, Ordering::SeqCst);
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{body}");
-        if stream.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-/// Reads up to an empty line; `false` when the stream ends before.
-fn read_head(stream: &mut TcpStream) -> bool {
-    let mut head = Vec::new();
-    let mut chunk = [0; 2048];
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut chunk) {
-            Ok(n) if n > 0 => head.extend_from_slice(&chunk[..n]),
-            _ => return false,
-        }
-    }
-    true
 }
 
 /// One request on an open connection; the body of two bytes.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::command::{Answer, Client, Context, execute};
 use super::line;
-use crate::engine::live::{Counter, Pace, second};
+use crate::engine::live::Counter;
 use crate::engine::trace;
 use crate::engine::worker::Shared;
 use crate::plan::{AccessLevel, ListenAddress, Plan, SocketFile, StatsSocket};
@@ -221,9 +221,8 @@ async fn converse(
     let _counted = if v1_4 {
         Some(registry.process.join())
     } else {
-        let (second, _) = second(tokio::time::Instant::now());
+        // Later versions count it, and it has no part in rates.
         registry.counters.count(outside, Counter::Sessions);
-        registry.counters.tick(outside, Pace::Sessions, second);
         None
     };
     let _present = shared.clients.enter();

@@ -56,10 +56,11 @@ impl Session {
         let worker = self.worker.index;
         let process = &self.worker.shared.registry.counters;
         process.count(worker, Counter::Sessions);
-        process.tick(worker, Pace::Sessions, second);
         let handles = self.frontend_handles();
-        let counters = &handles.frontend.counters;
-        counters.tick(worker, Pace::Sessions, second);
+        for counters in [process, &handles.frontend.counters] {
+            counters.tick(worker, Pace::Connections, second);
+            counters.tick(worker, Pace::Sessions, second);
+        }
         if self.counts_listener() && self.in_listener.is_none() {
             let listener = &handles.listeners[self.listener];
             self.in_listener = Some(listener.sessions.join());
@@ -67,28 +68,40 @@ impl Session {
         self.count_front(Counter::Sessions, 1);
     }
 
-    /// A client has connected, and has not said who it is.
-    pub(crate) fn count_unannounced(&self) {
+    /// A client has connected, and there will be no session: it has not said who it is, or a rule
+    /// rejects it.
+    pub(crate) fn count_without_session(&self) {
+        let (worker, second) = (self.worker.index, self.worker.second());
         let process = &self.worker.shared.registry.counters;
-        process.count(self.worker.index, Counter::Sessions);
+        process.count(worker, Counter::Sessions);
+        for counters in [process, &self.frontend_handles().frontend.counters] {
+            counters.tick(worker, Pace::Connections, second);
+        }
     }
 
     /// `tcp-request connection` has rejected a client: what has connected is a connection, and never
     /// becomes a session.
     pub(crate) fn count_denied_connection(&self) {
+        self.count_without_session();
         self.count_front(Counter::DeniedConnections, 1);
     }
 
     /// `tcp-request session` has rejected one.
     pub(crate) fn count_denied_session(&self) {
+        self.count_without_session();
         self.count_front(Counter::DeniedSessions, 1);
+    }
+
+    /// A request is awaited, the next one on a connection that stays open included, or whatever a TCP
+    /// client sends: what the process counts as a request.
+    pub(crate) fn count_awaited(&self) {
+        let process = &self.worker.shared.registry.counters;
+        process.count(self.worker.index, Counter::Requests);
     }
 
     /// A request has come, or something that should have been one.
     pub(crate) fn count_request(&self) {
         let worker = self.worker.index;
-        let registry = &self.worker.shared.registry;
-        registry.counters.count(worker, Counter::Requests);
         let counters = &self.frontend_handles().frontend.counters;
         counters.count(worker, Counter::Requests);
         counters.tick(worker, Pace::Requests, self.worker.second());

@@ -190,7 +190,10 @@ pub(crate) fn run(
         } else {
             match session.proxy().mode {
                 Mode::Http => return http(&mut session).await,
-                Mode::Tcp => return Box::pin(exchange::relay(&mut session)).await,
+                Mode::Tcp => {
+                    session.count_awaited();
+                    return Box::pin(exchange::relay(&mut session)).await;
+                }
                 Mode::Health => Box::pin(health(&mut session)).await,
             }
         }
@@ -205,6 +208,7 @@ async fn http(session: &mut Session) {
     let mut buffer = Buffer::default();
     let mut first = true;
     loop {
+        session.count_awaited();
         let rejected = !session.proxy().tcp_rules.content.is_empty() && session.run_ahead();
         if !rejected && buffer.is_empty() && !session.wait_for_bytes(&mut buffer, first).await {
             session.trace(Step::Closed { tried: false });

@@ -122,17 +122,13 @@ impl Collector<'_> {
                 (Field::Dses, Counter::DeniedSessions),
             ],
         );
-        let of = |what| counters.get(what);
-        row.set(
-            Field::ConnTot,
-            of(Counter::Sessions) + of(Counter::DeniedConnections) + of(Counter::DeniedSessions),
-        );
+        row.set(Field::ConnTot, connections(counters));
         row.set(Field::Status, self.frontend_status(sessions));
         row.set(Field::Rate, counters.rate(Pace::Sessions, self.now));
         row.set(Field::RateLim, self.proxy.rate_limit_sessions);
         row.set(Field::RateMax, counters.peak(Pace::Sessions));
-        row.set(Field::ConnRate, counters.rate(Pace::Sessions, self.now));
-        row.set(Field::ConnRateMax, counters.peak(Pace::Sessions));
+        row.set(Field::ConnRate, counters.rate(Pace::Connections, self.now));
+        row.set(Field::ConnRateMax, counters.peak(Pace::Connections));
         row.set(Field::ReqRate, counters.rate(Pace::Requests, self.now));
         row.set(Field::ReqRateMax, counters.peak(Pace::Requests));
         self.responses(&mut row, counters);
@@ -177,7 +173,6 @@ impl Collector<'_> {
             &mut row,
             &live.counters,
             &[
-                (Field::Stot, Counter::Sessions),
                 (Field::Bin, Counter::BytesIn),
                 (Field::Bout, Counter::BytesOut),
                 (Field::Dreq, Counter::DeniedRequests),
@@ -187,6 +182,8 @@ impl Collector<'_> {
                 (Field::Dses, Counter::DeniedSessions),
             ],
         );
+        // Those that never became a session are counted here, unlike those of a frontend.
+        row.set(Field::Stot, connections(&live.counters));
         let full = self.is_full(sessions) || listener.maxconn != 0 && sessions >= limit;
         row.set(Field::Status, if full { "FULL" } else { "OPEN" });
         row.set(
@@ -481,15 +478,19 @@ pub(crate) fn fullconn(plan: &Plan, id: ProxyId) -> u32 {
     u32::try_from(sum.div_ceil(10).max(1)).unwrap_or(u32::MAX)
 }
 
+/// How many clients have connected, those that a rule rejected included.
+fn connections(counters: &Counters) -> u64 {
+    let of = |what| counters.get(what);
+    of(Counter::Sessions) + of(Counter::DeniedConnections) + of(Counter::DeniedSessions)
+}
+
 /// What is counted of the whole process, for `show info`.
 pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
     let registry = &shared.registry;
     let now = Instant::now();
     let counters = &registry.counters;
-    let sessions = (
-        counters.rate(Pace::Sessions, now),
-        counters.peak(Pace::Sessions),
-    );
+    let pace = |of| (counters.rate(of, now), counters.peak(of));
+    let (arrived, sessions) = (pace(Pace::Connections), pace(Pace::Sessions));
     let descriptors = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
         .map_or(0, |(soft, _)| soft);
     let connections = registry.process.now();
@@ -506,7 +507,7 @@ pub(crate) fn info(shared: &Shared, plan: &Plan) -> crate::stats::Info {
         connections,
         total_connections: counters.get(Counter::Sessions),
         total_requests: counters.get(Counter::Requests),
-        connection_rate: (sessions.0, registry.connection_rate.limit.get(), sessions.1),
+        connection_rate: (arrived.0, registry.connection_rate.limit.get(), arrived.1),
         session_rate: (sessions.0, registry.session_rate.limit.get(), sessions.1),
         tasks: u64::from(connections) + 1,
         idle: 100,

@@ -344,7 +344,32 @@ impl Acl {
     }
 }
 
+/// One of the two sides of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It accepts connections.
+    Frontend,
+    /// It has servers.
+    Backend,
+}
+
 impl Fetch {
+    /// The proxy that it asks about, and which side of it.
+    pub fn proxy_mut(&mut self) -> Option<(&mut ProxyRef, Side)> {
+        match self {
+            Self::FrontendConnections(proxy) | Self::FrontendRate(proxy) => {
+                Some((proxy, Side::Frontend))
+            }
+            Self::BackendConnections(proxy)
+            | Self::BackendRate(proxy)
+            | Self::ConnectionSlots(proxy)
+            | Self::UsableServers(proxy)
+            | Self::Queue(proxy)
+            | Self::AverageQueue(proxy) => Some((proxy, Side::Backend)),
+            _ => None,
+        }
+    }
+
     /// Whether it looks at the lines of a request.
     pub fn is_of_request(&self) -> bool {
         matches!(

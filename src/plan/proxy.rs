@@ -8,7 +8,7 @@ use super::{
     Acl, AddressHeader, Balance, ByteString, Captures, CheckSettings, Condition, ErrorPages,
     HashType, HttpRequestAction, HttpResponseAction, HttpReuse, HttpRules, Listener, LogFormat,
     LogTarget, ModeOptions, Persistence, ProxyOptions, Sample, Server, Source, StatsPage,
-    SwitchingRule, TcpAction, TcpRules, Timeouts, Track, TrackingAction,
+    SwitchingRule, SwitchingTarget, TcpAction, TcpRules, Timeouts, Track, TrackingAction,
 };
 
 /// Index of a proxy in [`super::Plan::proxies`].
@@ -220,6 +220,11 @@ impl Proxy {
             .stick
             .iter_mut()
             .for_each(|rule| visit(&mut rule.key));
+        for rule in &mut self.switching {
+            if let SwitchingTarget::Named(format) = &mut rule.target {
+                format.samples_mut().for_each(&mut *visit);
+            }
+        }
         self.tracks_mut(&mut |track| visit(&mut track.key));
     }
 

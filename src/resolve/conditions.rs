@@ -105,7 +105,7 @@ impl Reader<'_> {
             fetch: resolving.fetch,
             converters,
         };
-        draft.note_tables(&mut sample, syntax.span);
+        draft.note_names(&mut sample, syntax.span);
         let id = AclId(u32::try_from(draft.proxy.acls.len()).unwrap_or(u32::MAX));
         if let Some(name) = resolving.name {
             draft.pending_acls.push(draft::PendingAcl {

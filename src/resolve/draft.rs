@@ -18,7 +18,7 @@ use super::rules::Family;
 use super::{Resolved, has_errors};
 use crate::plan::{
     AclId, Condition, Facility, Global, LogAddress, LogTarget, Plan, Proxy, Sample, ServerId,
-    Severity, Userlist,
+    Severity, Side, Userlist,
 };
 
 /// A proxy and what is only needed until all proxies are known.
@@ -64,6 +64,7 @@ pub(super) struct Draft {
     pub(super) pending_sticks: Vec<PendingStick>,
     pub(super) pending_tracks: Vec<PendingTrack>,
     pub(super) pending_tables: Vec<PendingTable>,
+    pub(super) pending_proxies: Vec<PendingProxy>,
 }
 
 /// Places in a `server` line.
@@ -104,6 +105,14 @@ pub(super) struct PendingTrack {
     pub(super) target: Word,
 }
 
+/// A proxy that a sample asks about.
+pub(super) struct PendingProxy {
+    /// Empty is the proxy itself.
+    pub(super) name: String,
+    pub(super) side: Side,
+    pub(super) span: Span,
+}
+
 /// A stick table that a rule names.
 pub(super) struct PendingTable {
     /// `None` is the proxy's own.
@@ -122,8 +131,15 @@ pub(super) enum TableUse {
 }
 
 impl Draft {
-    /// Notes the tables that a sample looks into.
-    pub(super) fn note_tables(&mut self, sample: &mut Sample, span: Span) {
+    /// Notes the tables that a sample looks into, and the proxy that it asks about.
+    pub(super) fn note_names(&mut self, sample: &mut Sample, span: Span) {
+        if let Some((proxy, side)) = sample.fetch.proxy_mut() {
+            self.pending_proxies.push(PendingProxy {
+                name: proxy.name.clone(),
+                side,
+                span,
+            });
+        }
         let tables = sample.tables_mut().map(|table| PendingTable {
             name: (!table.name.is_empty()).then(|| table.name.clone()),
             span,

@@ -90,7 +90,7 @@ impl Reader<'_> {
             fetch: resolving.fetch,
             converters: self.converters(draft, &expression.converters, from, span)?,
         };
-        draft.note_tables(&mut sample, span);
+        draft.note_names(&mut sample, span);
         Ok(sample)
     }
 }

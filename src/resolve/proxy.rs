@@ -58,6 +58,7 @@ pub(super) fn built_in(environment: &Environment, role: Role) -> Draft {
         pending_sticks: Vec::new(),
         pending_tracks: Vec::new(),
         pending_tables: Vec::new(),
+        pending_proxies: Vec::new(),
     }
 }
 

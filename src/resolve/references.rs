@@ -11,8 +11,8 @@ use super::conditions::{Moment, Reader};
 use super::draft::{Draft, Drafts};
 use super::tables::Tables;
 use crate::plan::{
-    CheckMethod, DataType, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ProxyRef,
-    ServerId, StickRule, Stored, SwitchingRule, SwitchingTarget, Tracked, UseServer,
+    CheckMethod, DataType, Fetch, LineAction, MatchMethod, Mode, Pattern, Proxy, ProxyId, ServerId,
+    Side, StickRule, Stored, SwitchingRule, SwitchingTarget, Tracked, UseServer,
 };
 
 /// What other proxies need to know about one.
@@ -49,6 +49,18 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
         if draft.broken {
             continue;
         }
+        let enabled = !draft.proxy.disabled;
+        if enabled {
+            link_backends(draft, id, &index, &mut diagnostics);
+            draft.lists = std::mem::take(&mut drafts.lists);
+            draft.lists.late = true;
+            link_switching(draft, id, &index, &reader, &mut diagnostics);
+            drafts.lists = std::mem::take(&mut draft.lists);
+            link_servers(draft, &mut diagnostics);
+            link_sticks(draft, id, &index, &mut diagnostics);
+        }
+        // Once all rules are there: their samples name proxies and tables, too.
+        link_proxies(draft, &index, dialect, &mut diagnostics);
         link_acls(
             draft,
             id,
@@ -58,17 +70,9 @@ pub(super) fn link(drafts: &mut Drafts<'_>) {
             &mut diagnostics,
         );
         tables.link(draft, id, &mut diagnostics);
-        if draft.proxy.disabled {
-            continue;
+        if enabled {
+            link_tracks(draft, id, &index, &mut diagnostics);
         }
-        link_backends(draft, id, &index, &mut diagnostics);
-        draft.lists = std::mem::take(&mut drafts.lists);
-        draft.lists.late = true;
-        link_switching(draft, id, &index, &reader, &mut diagnostics);
-        drafts.lists = std::mem::take(&mut draft.lists);
-        link_servers(draft, &mut diagnostics);
-        link_sticks(draft, id, &index, &mut diagnostics);
-        link_tracks(draft, id, &index, &mut diagnostics);
     }
     end_tracks(&drafts.proxies, &mut diagnostics);
     store_servers(drafts);
@@ -195,6 +199,14 @@ impl Index {
 
     fn backend(&self, name: &str) -> Option<ProxyId> {
         self.backends.get(name).and_then(|ids| ids.first()).copied()
+    }
+
+    /// The proxy of that name and side; no name is the proxy that is asked.
+    fn named(&self, name: &str, side: Side) -> Option<ProxyId> {
+        match side {
+            Side::Frontend => self.frontends.get(name).copied(),
+            Side::Backend => self.backend(name),
+        }
     }
 
     /// A proxy of either side.
@@ -440,6 +452,63 @@ fn list_numbers(proxies: &[Draft], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Later versions name the line of a sample that asks about nothing.
+fn placed(mut diagnostic: Diagnostic, dialect: Dialect) -> Diagnostic {
+    if dialect != Dialect::V1_4 {
+        diagnostic.place = Place::Line;
+    }
+    diagnostic
+}
+
+/// Finds the proxies that samples ask about: `be_conn(app)`, `nbsrv(app)`.
+fn link_proxies(
+    draft: &mut Draft,
+    index: &Index,
+    dialect: Dialect,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let role = draft.proxy.role;
+    for pending in std::mem::take(&mut draft.pending_proxies) {
+        let exists = match (pending.name.is_empty(), pending.side) {
+            (true, Side::Frontend) => role.is_frontend(),
+            (true, Side::Backend) => role.is_backend(),
+            (false, side) => index.named(&pending.name, side).is_some(),
+        };
+        // 1.4 finds out when the ACL is asked, and then there is no value.
+        if exists || dialect == Dialect::V1_4 {
+            continue;
+        }
+        let severity = match dialect {
+            Dialect::V1_8 => Severity::Error,
+            _ => Severity::Warning,
+        };
+        let what = if pending.name.is_empty() {
+            "this section is not one".to_owned()
+        } else {
+            format!("there is no '{}'", pending.name)
+        };
+        let side = match pending.side {
+            Side::Frontend => "frontend",
+            Side::Backend => "backend",
+        };
+        diagnostics.push(placed(
+            Diagnostic::whole(
+                Code::UnknownBackend,
+                Some(pending.span),
+                format!("this criterion asks about a {side}, and {what}"),
+            )
+            .severity(severity)
+            .help("name it in the parentheses"),
+            dialect,
+        ));
+    }
+    draft.proxy.samples_mut(&mut |sample| {
+        if let Some((proxy, side)) = sample.fetch.proxy_mut() {
+            proxy.id = index.named(&proxy.name, side);
+        }
+    });
+}
+
 fn link_acls(
     draft: &mut Draft,
     own: ProxyId,
@@ -448,52 +517,7 @@ fn link_acls(
     dialect: Dialect,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let role = draft.proxy.role;
-    // Later versions name the line of an ACL that asks about nothing.
-    let placed = |mut diagnostic: Diagnostic| {
-        if dialect != Dialect::V1_4 {
-            diagnostic.place = Place::Line;
-        }
-        diagnostic
-    };
-    for (acl, span) in draft.proxy.acls.iter_mut().zip(&draft.acl_spans) {
-        if let Some((reference, frontend)) = proxy_ref(&mut acl.sample.fetch) {
-            reference.id = match (reference.name.as_str(), frontend) {
-                ("", _) => None,
-                (name, true) => index.frontends.get(name).copied(),
-                (name, false) => index.backend(name),
-            };
-            let nowhere = match (reference.name.is_empty(), frontend) {
-                (true, true) => !role.is_frontend(),
-                (true, false) => !role.is_backend(),
-                (false, _) => reference.id.is_none(),
-            };
-            // 1.4 finds out when the ACL is asked, and then there is no value.
-            if nowhere && dialect != Dialect::V1_4 {
-                let severity = match dialect {
-                    Dialect::V1_8 => Severity::Error,
-                    _ => Severity::Warning,
-                };
-                let what = if reference.name.is_empty() {
-                    "this section is not one".to_owned()
-                } else {
-                    format!("there is no '{}'", reference.name)
-                };
-                diagnostics.push(placed(
-                    Diagnostic::whole(
-                        Code::UnknownBackend,
-                        Some(*span),
-                        format!(
-                            "this criterion asks about a {}, and {what}",
-                            if frontend { "frontend" } else { "backend" }
-                        ),
-                    )
-                    .severity(severity)
-                    .help("name it in the parentheses"),
-                ));
-            }
-        }
-    }
+    let placed = |diagnostic| placed(diagnostic, dialect);
     for pending in std::mem::take(&mut draft.pending_acls) {
         let Some(acl) = draft.proxy.acls.get_mut(pending.id.0 as usize) else {
             continue;
@@ -565,18 +589,4 @@ fn userlist_mistake(acl: &str, span: Span, message: String) -> Diagnostic {
         Some(span),
         format!("ACL '{acl}': {message}"),
     )
-}
-
-/// The proxy that a fetch asks about, and whether it is the frontend side.
-fn proxy_ref(fetch: &mut Fetch) -> Option<(&mut ProxyRef, bool)> {
-    match fetch {
-        Fetch::FrontendConnections(proxy) | Fetch::FrontendRate(proxy) => Some((proxy, true)),
-        Fetch::BackendConnections(proxy)
-        | Fetch::BackendRate(proxy)
-        | Fetch::ConnectionSlots(proxy)
-        | Fetch::UsableServers(proxy)
-        | Fetch::Queue(proxy)
-        | Fetch::AverageQueue(proxy) => Some((proxy, false)),
-        _ => None,
-    }
 }

@@ -302,7 +302,7 @@ impl Reader<'_> {
         };
         let condition = self.optional(draft, rule.condition.as_ref(), moment)?;
         let mut key = Sample { fetch, converters };
-        draft.note_tables(&mut key, rule.span);
+        draft.note_names(&mut key, rule.span);
         draft.pending_sticks.push(PendingStick {
             matches: matches!(rule.action, StickAction::Match | StickAction::On),
             stores: rule.action != StickAction::Match,

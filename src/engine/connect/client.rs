@@ -41,8 +41,10 @@ pub(super) fn poll(
     until: Option<Instant>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    // What it does after that changes nothing.
-    transaction.unheard |= is_impatient(session, transaction, session.worker.now());
+    // What it does after that changes nothing. When both run out together, it is the server that is late.
+    let now = session.worker.now();
+    let by = until.map_or(now, |until| now.min(until - TOGETHER));
+    transaction.unheard |= is_impatient(session, transaction, by);
     let departed = match session.proxy().mode {
         _ if transaction.unheard => Ok(()),
         Mode::Http => watch(session, transaction, wait, cx),

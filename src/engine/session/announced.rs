@@ -31,7 +31,7 @@ impl Session {
         let failure = self.look(&mut buffer).await.err();
         buffer.clear(&self.worker.pool);
         let Some(failure) = failure else { return true };
-        self.count_unannounced();
+        self.count_without_session();
         match failure {
             Failure::Mistake(mistake) => self.log_unannounced(&mistake),
             Failure::Nothing(_) if self.proxy().options.dontlognull => {}
