@@ -542,7 +542,6 @@ mod tests {
             ("GET /\r\n", None),
             ("GET / HTTP/1.1\r\n\r\n", None),
             ("\r\nGET / HTTP/9.9\r\n\r\n", None),
-            ("GET / RTSP/1.0\r\n\r\n", None),
             ("GET / HTTP/10.1\r\n\r\n", Some(6)),
             ("\r\nGET / HTTP/1.10\r\n\r\n", Some(8)),
             ("GET / HTTP/1.\r\n\r\n", Some(6)),
