@@ -27,6 +27,7 @@ pub(crate) mod metrics;
 mod oversight;
 pub(crate) mod patterns;
 mod poller;
+mod relay;
 mod reload;
 pub(crate) mod roster;
 mod session;

@@ -1,8 +1,8 @@
 //! Both directions of a session at once, until one of them decides what happens next.
 //!
 //! A [`Flow`](super::flow::Flow) is one direction. [`Exchange`] moves both, scans the response when
-//! it comes, and answers with an [`Outcome`]. It holds for HTTP transactions and for `mode tcp`, which is an
-//! exchange that is a tunnel from its start.
+//! it comes, and answers with an [`Outcome`]. It holds for HTTP transactions and for
+//! [`mode tcp`](super::relay), which is an exchange that is a tunnel from its start.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -10,15 +10,13 @@ use std::task::{Context, Poll};
 use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
-use super::connect;
 use super::deadline::{TOGETHER, after, earlier};
-use super::session::{Line, Session, Written};
+use super::session::Session;
 use super::side::{Farewell, Side};
 use super::splice::Splicing;
-use super::transaction::{NOWHERE, Transaction};
-use super::worker::Worker;
+use super::transaction::Transaction;
 use crate::http1::Body;
-use crate::log::{Cause, Stage, Termination, Timers};
+use crate::log::{Cause, Stage, Termination};
 use crate::plan::{ErrorStatus, Mode};
 
 /// How an exchange has ended.
@@ -33,16 +31,17 @@ pub(crate) enum Outcome {
 }
 
 /// What the response is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Response {
     /// Its head has not come.
+    #[default]
     Awaited,
     /// Its head was sent on; the body follows.
     Begun,
 }
 
 /// The state of one exchange, over a transaction's flows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Exchange {
     /// Both directions are relayed to their ends.
     pub(crate) tunnel: bool,
@@ -603,107 +602,5 @@ fn since(side: &Side, sending: bool, independent: bool) -> Instant {
         side.received
     } else {
         side.active
-    }
-}
-
-/// `mode tcp`: connects to a server and relays until both sides have closed.
-pub(crate) async fn relay(session: &mut Session) {
-    let mut transaction = session.worker.take_transaction();
-    let termination = relay_through(session, &mut transaction).await;
-    session.count_tcp_end(&transaction, termination);
-    if !transaction.logged {
-        log_relay(session, &transaction, termination, Written::End);
-    }
-    transaction.trace_end(session);
-    let broken = session.client.broken;
-    session.close_server(broken);
-    let worker: &Worker = &session.worker;
-    worker.give_transaction(transaction);
-}
-
-/// Writes the line of a session in `mode tcp`. `false` when it was left out as ordinary.
-fn log_relay(
-    session: &Session,
-    transaction: &Transaction,
-    termination: Termination,
-    moment: Written,
-) -> bool {
-    session.log(&Line {
-        server: transaction.server_name(),
-        timers: Timers {
-            request: -1,
-            queue: transaction.timing.queue(session),
-            connect: transaction.timing.connect(),
-            response: -1,
-            total: session.elapsed(session.worker.now()),
-        },
-        bytes: transaction.down.read,
-        termination,
-        counts: crate::log::Counts {
-            server_queue: transaction.queued.0,
-            backend_queue: transaction.queued.1,
-            ..session.counts(moment, transaction.server.as_deref())
-        },
-        retries: transaction.logged_retries(session),
-        redispatched: transaction.redispatched,
-        http: None,
-    })
-}
-
-async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
-    if !transaction.inspect(session).await {
-        session.close_client();
-        session.count_denied(true);
-        return Termination::new(Cause::Proxy, Stage::Request);
-    }
-    transaction.switch_tcp(session);
-    if session.backend().disabled {
-        session.close_client();
-        return NOWHERE;
-    }
-    if !transaction.inspect_for_backend(session).await {
-        session.close_client();
-        session.count_denied(true);
-        return Termination::new(Cause::Proxy, Stage::Request);
-    }
-    if transaction.has_no_client(session).await {
-        session.close_client();
-        return if session.client.broken {
-            Termination::new(Cause::ClientAbort, Stage::Request)
-        } else {
-            Termination::default()
-        };
-    }
-    transaction.settle_first_bytes(session);
-    transaction.server_rules(session, false);
-    transaction.persist_rdp_cookie(session);
-    transaction.stick(session, false);
-    transaction.hash = transaction.hash_connection(session);
-    transaction.up.tunnel();
-    transaction.down.tunnel();
-    if let Err(failure) = connect::connect(session, transaction).await {
-        session.close_client();
-        return failure.termination;
-    }
-    transaction.remember_server(session, false);
-    if session.proxy().logs_early() {
-        // The line of a session that has got to a server is there already when it ends.
-        let begun = Termination::default();
-        transaction.logged = log_relay(session, transaction, begun, Written::Early);
-    }
-    let exchange = Exchange {
-        tunnel: true,
-        no_half_close: false,
-        watches_client: false,
-        tells_server: false,
-        response: Response::Begun,
-        noted: None,
-        lingers: false,
-        chunked: false,
-        heard: 0,
-    };
-    match exchange.run(session, transaction).await {
-        Outcome::Failed(termination, _) | Outcome::Closed(termination) => termination,
-        Outcome::Complete => Termination::default(),
     }
 }

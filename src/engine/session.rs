@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use super::admission::Places;
 use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
-use super::exchange;
 use super::generation::{Generation, Handles};
 use super::idle::Idle;
 use super::live::{Entered, Place, Server, Slot};
+use super::relay;
 use super::roster::Card;
 use super::side::{Farewell, Side};
 use super::socket::Socket;
@@ -192,7 +192,7 @@ pub(crate) fn run(
                 Mode::Http => return http(&mut session).await,
                 Mode::Tcp => {
                     session.count_awaited();
-                    return Box::pin(exchange::relay(&mut session)).await;
+                    return Box::pin(relay::relay(&mut session)).await;
                 }
                 Mode::Health => Box::pin(health(&mut session)).await,
             }

@@ -430,10 +430,7 @@ impl Transaction {
                 watches_client: self.watches_client(session),
                 tells_server: v1_4 && session.backend().options.abortonclose,
                 response,
-                noted: None,
-                lingers: false,
-                chunked: false,
-                heard: 0,
+                ..Exchange::default()
             };
             let outcome = exchange.run(session, self).await;
             match outcome {

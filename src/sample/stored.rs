@@ -14,13 +14,8 @@ pub fn entry(of: &EntryRef, fact: EntryFact, facts: &Facts<'_>) -> Option<Value<
         EntryRef::Tracked { counter, table } => {
             let tracking = facts.world.tracking();
             if fact == EntryFact::Tracked {
-                let found = tracking.and_then(|tracking| match table {
-                    None => tracking.look(*counter, |_| ()),
-                    Some(table) => {
-                        let key = tracking.look(*counter, |tracked| tracked.key())?;
-                        find(table, &key, facts).map(|_| ())
-                    }
-                });
+                // Whatever table is named, and whether the key is in it or not.
+                let found = tracking.and_then(|tracking| tracking.look(*counter, |_| ()));
                 return Some(Value::Bool(found.is_some()));
             }
             let number = match table {

@@ -1,0 +1,105 @@
+//! `mode tcp`: content is inspected as far as rules want it, a server connected to, and all else is an
+//! exchange that is a tunnel from its start.
+
+use super::connect;
+use super::exchange::{Exchange, Outcome, Response};
+use super::session::{Line, Session, Written};
+use super::transaction::{NOWHERE, Transaction};
+use super::worker::Worker;
+use crate::log::{Cause, Stage, Termination, Timers};
+
+/// `mode tcp`: connects to a server and relays until both sides have closed.
+pub(crate) async fn relay(session: &mut Session) {
+    let mut transaction = session.worker.take_transaction();
+    let termination = relay_through(session, &mut transaction).await;
+    session.count_tcp_end(&transaction, termination);
+    if !transaction.logged {
+        log_relay(session, &transaction, termination, Written::End);
+    }
+    transaction.trace_end(session);
+    let broken = session.client.broken;
+    session.close_server(broken);
+    let worker: &Worker = &session.worker;
+    worker.give_transaction(transaction);
+}
+
+/// Writes the line of a session in `mode tcp`. `false` when it was left out as ordinary.
+fn log_relay(
+    session: &Session,
+    transaction: &Transaction,
+    termination: Termination,
+    moment: Written,
+) -> bool {
+    session.log(&Line {
+        server: transaction.server_name(),
+        timers: Timers {
+            request: -1,
+            queue: transaction.timing.queue(session),
+            connect: transaction.timing.connect(),
+            response: -1,
+            total: session.elapsed(session.worker.now()),
+        },
+        bytes: transaction.down.read,
+        termination,
+        counts: crate::log::Counts {
+            server_queue: transaction.queued.0,
+            backend_queue: transaction.queued.1,
+            ..session.counts(moment, transaction.server.as_deref())
+        },
+        retries: transaction.logged_retries(session),
+        redispatched: transaction.redispatched,
+        http: None,
+    })
+}
+
+async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
+    if !transaction.inspect(session).await {
+        session.close_client();
+        session.count_denied(true);
+        return Termination::new(Cause::Proxy, Stage::Request);
+    }
+    transaction.switch_tcp(session);
+    if session.backend().disabled {
+        session.close_client();
+        return NOWHERE;
+    }
+    if !transaction.inspect_for_backend(session).await {
+        session.close_client();
+        session.count_denied(true);
+        return Termination::new(Cause::Proxy, Stage::Request);
+    }
+    if transaction.has_no_client(session).await {
+        session.close_client();
+        return if session.client.broken {
+            Termination::new(Cause::ClientAbort, Stage::Request)
+        } else {
+            Termination::default()
+        };
+    }
+    transaction.settle_first_bytes(session);
+    transaction.server_rules(session, false);
+    transaction.persist_rdp_cookie(session);
+    transaction.stick(session, false);
+    transaction.hash = transaction.hash_connection(session);
+    transaction.up.tunnel();
+    transaction.down.tunnel();
+    if let Err(failure) = connect::connect(session, transaction).await {
+        session.close_client();
+        return failure.termination;
+    }
+    transaction.remember_server(session, false);
+    if session.proxy().logs_early() {
+        // The line of a session that has got to a server is there already when it ends.
+        let begun = Termination::default();
+        transaction.logged = log_relay(session, transaction, begun, Written::Early);
+    }
+    let exchange = Exchange {
+        tunnel: true,
+        response: Response::Begun,
+        ..Exchange::default()
+    };
+    match exchange.run(session, transaction).await {
+        Outcome::Failed(termination, _) | Outcome::Closed(termination) => termination,
+        Outcome::Complete => Termination::default(),
+    }
+}
