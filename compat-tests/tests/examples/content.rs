@@ -207,23 +207,27 @@ fn a_rate_limit_makes_connections_wait() {
     }
 }
 
+/// One of several clients, with one request.
+fn client(number: usize, to: &str, path: &str) -> [Value; 3] {
+    [
+        json!({"connect": to, "on": format!("client-{number}")}),
+        get(path, &[]),
+        json!({"resp": 1, "max": 2000}),
+    ]
+}
+
 #[test]
 fn dear_requests_beyond_the_rate_are_tarpitted() {
-    let one = |number: usize| {
-        [
-            json!({"connect": "fe_8081", "on": format!("client-{number}")}),
-            get(if number == 8 { "/cheap" } else { "/search" }, &[]),
-            json!({"resp": 1, "max": 2000}),
-        ]
+    let one = |number| {
+        client(
+            number,
+            "fe_8081",
+            if number == 8 { "/cheap" } else { "/search" },
+        )
     };
     let steps = (0..9).flat_map(one).collect();
     let seen = exchange("rate-limit.cfg", &[], steps);
-    let statuses: Vec<&str> = seen
-        .transcript
-        .clients
-        .iter()
-        .map(|side| side.rx.get(9..12).unwrap_or_default())
-        .collect();
+    let statuses = statuses(&seen);
     // The player's own knocking may count.
     assert_eq!(statuses[..3], ["200"; 3]);
     assert!(statuses[3..8].contains(&"500"), "{statuses:?}");
@@ -232,22 +236,12 @@ fn dear_requests_beyond_the_rate_are_tarpitted() {
 
 #[test]
 fn clients_beyond_their_rate_are_refused() {
-    let one = |number: usize| {
-        [
-            json!({"connect": "fe_8080", "on": format!("client-{number}")}),
-            get("/", &[]),
-            json!({"resp": 1, "max": 2000}),
-        ]
-    };
     // From the ninth on they would not even get a connection.
-    let steps = (0..8).flat_map(one).collect();
-    let seen = exchange("rate-limit-clients.cfg", &[], steps);
-    let statuses: Vec<&str> = seen
-        .transcript
-        .clients
-        .iter()
-        .map(|side| side.rx.get(9..12).unwrap_or_default())
+    let steps = (0..8)
+        .flat_map(|number| client(number, "fe_8080", "/"))
         .collect();
+    let seen = exchange("rate-limit-clients.cfg", &[], steps);
+    let statuses = statuses(&seen);
     assert_eq!(statuses[..5], ["200"; 5]);
     assert_eq!(statuses[5..], ["403"; 3]);
 }
@@ -346,6 +340,15 @@ fn received(seen: &Seen) -> &str {
     &seen.transcript.clients[0].rx
 }
 
+/// The status that the first client got.
 fn status(seen: &Seen) -> &str {
-    received(seen).get(9..12).unwrap_or_default()
+    statuses(seen)[0]
+}
+
+/// What each client got, in their order.
+fn statuses(seen: &Seen) -> Vec<&str> {
+    let clients = seen.transcript.clients.iter();
+    clients
+        .map(|side| side.rx.get(9..12).unwrap_or_default())
+        .collect()
 }

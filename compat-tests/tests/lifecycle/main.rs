@@ -3,6 +3,7 @@
 
 mod commands;
 mod endurance;
+mod lists;
 mod maps;
 mod patterns;
 mod sockets;

@@ -1,15 +1,9 @@
 //! Maps that change while requests go where they say.
 
 use super::commands::{Served, serve};
+use super::lists::{assert_locations, location};
 use super::port;
-use super::stage::{ask, request, until};
-
-/// Which backend has answered, by the place that it redirects to.
-fn backend(port: u16, target: &str) -> String {
-    let answer = request(port, &format!("GET {target} HTTP/1.0\r\n\r\n"));
-    let line = answer.lines().find_map(|l| l.strip_prefix("Location: "));
-    line.unwrap_or("none").to_owned()
-}
+use super::stage::ask;
 
 /// One map for backends, and for conditions of rules that an index finds.
 fn configuration(listen: u16) -> String {
@@ -37,26 +31,20 @@ fn start(listen: u16) -> Served {
     serve(&configuration(listen), listen, &[("sites", sites)])
 }
 
-/// What `show map` has, without the numbers of the entries.
-fn held(served: &Served) -> Vec<String> {
-    let text = served.ask("show map sites");
-    let entries = text.lines().filter_map(|line| line.split_once(' '));
-    entries.map(|(_, pair)| pair.to_owned()).collect()
-}
-
 #[test]
 fn maps_change_under_the_rules_that_ask_them() {
     let listen = port();
     let served = start(listen);
-    for (target, expected) in [
-        ("/1/x", "/one"),
-        ("/2", "/two"),
-        ("/2/7/x", "/is-7"),
-        ("/gone", "/closed"),
-        ("/x", "/other"),
-    ] {
-        assert_eq!(backend(listen, target), expected, "{target}");
-    }
+    assert_locations(
+        listen,
+        &[
+            ("/1/x", "/one"),
+            ("/2", "/two"),
+            ("/2/7/x", "/is-7"),
+            ("/gone", "/closed"),
+            ("/x", "/other"),
+        ],
+    );
     for command in [
         "add map sites /x two",
         "add map sites /3 number-3",
@@ -65,15 +53,16 @@ fn maps_change_under_the_rules_that_ask_them() {
     ] {
         assert_eq!(served.ask(command), "", "{command}");
     }
-    for (target, expected) in [
-        ("/x", "/two"),
-        ("/3", "/is-3"),
-        ("/1", "/other"),
-        ("/gone", "/other"),
-        ("/2/7", "/is-7"),
-    ] {
-        assert_eq!(backend(listen, target), expected, "{target}");
-    }
+    assert_locations(
+        listen,
+        &[
+            ("/x", "/two"),
+            ("/3", "/is-3"),
+            ("/1", "/other"),
+            ("/gone", "/other"),
+            ("/2/7", "/is-7"),
+        ],
+    );
     let expected = [
         "/1 nowhere",
         "/2 two",
@@ -81,14 +70,13 @@ fn maps_change_under_the_rules_that_ask_them() {
         "/x two",
         "/3 number-3",
     ];
-    assert_eq!(held(&served), expected);
+    assert_eq!(served.held("map sites"), expected);
     // An entry is known by what stands before it, too.
-    let shown = served.ask("show map sites");
-    let entry = shown.split(' ').next().expect("an entry");
+    let entry = served.first_entry("map sites");
     assert_eq!(served.ask(&format!("set map sites #{entry} one")), "");
-    assert_eq!(backend(listen, "/1"), "/one");
+    assert_eq!(location(listen, "/1"), "/one");
     assert_eq!(served.ask("clear map sites"), "");
-    assert_eq!(backend(listen, "/2"), "/other");
+    assert_eq!(location(listen, "/2"), "/other");
 }
 
 /// More pairs than are kept apart from those that were there.
@@ -96,21 +84,19 @@ fn maps_change_under_the_rules_that_ask_them() {
 fn many_pairs_are_added_one_by_one() {
     let listen = port();
     let served = start(listen);
-    for first in (0..600).step_by(100) {
-        let commands: Vec<String> = (first..first + 100)
-            .map(|n| format!("add map sites /added-{n}- {}", ["one", "two"][n % 2]))
-            .collect();
-        served.ask(&commands.join(";"));
-    }
-    for (target, expected) in [
-        ("/1", "/one"),
-        ("/added-0-", "/one"),
-        ("/added-301-x", "/two"),
-        ("/added-599-", "/two"),
-        ("/added-600-", "/other"),
-    ] {
-        assert_eq!(backend(listen, target), expected, "{target}");
-    }
+    served.ask_often(600, |n| {
+        format!("add map sites /added-{n}- {}", ["one", "two"][n % 2])
+    });
+    assert_locations(
+        listen,
+        &[
+            ("/1", "/one"),
+            ("/added-0-", "/one"),
+            ("/added-301-x", "/two"),
+            ("/added-599-", "/two"),
+            ("/added-600-", "/other"),
+        ],
+    );
 }
 
 #[test]
@@ -120,8 +106,8 @@ fn maps_that_were_changed_stay_so_until_the_file_is_another() {
     served.ask("add map sites /x two");
     served.ask("set map sites /1 two");
     served.reload();
-    assert_eq!(backend(listen, "/x"), "/two");
-    assert_eq!(backend(listen, "/1"), "/two");
+    assert_eq!(location(listen, "/x"), "/two");
+    assert_eq!(location(listen, "/1"), "/two");
     // Another way to ask it makes no other map of it.
     let more = configuration(listen).replace(
         "    use_backend",
@@ -129,12 +115,12 @@ fn maps_that_were_changed_stay_so_until_the_file_is_another() {
     );
     served.configure(&more);
     served.reload();
-    assert_eq!(backend(listen, "/x"), "/two");
+    assert_eq!(location(listen, "/x"), "/two");
     served.stage.write("sites", "/1 one\n");
     served.reload();
-    assert_eq!(held(&served), ["/1 one"]);
-    assert_eq!(backend(listen, "/x"), "/other");
-    assert_eq!(backend(listen, "/1"), "/one");
+    assert_eq!(served.held("map sites"), ["/1 one"]);
+    assert_eq!(location(listen, "/x"), "/other");
+    assert_eq!(location(listen, "/1"), "/one");
 }
 
 /// HAProxy lets everybody; hapax those who may change other things, unless it is to be HAProxy.
@@ -142,18 +128,7 @@ fn maps_that_were_changed_stay_so_until_the_file_is_another() {
 fn only_administrators_change_maps() {
     let listen = port();
     let served = start(listen);
-    let socket = served.stage.path("users");
-    let more = format!("    stats socket {}\n", socket.display());
-    let text =
-        served
-            .stage
-            .read("file.cfg")
-            .replacen("\ndefaults", &format!("\n{more}defaults"), 1);
-    served.stage.write("file.cfg", &text);
-    served.reload();
-    until("it takes commands", || {
-        ask(&socket, "show map sites").contains("/1 one")
-    });
+    let socket = served.open_to_users(("show map sites", "/1 one"));
     for command in [
         "add map sites /x one",
         "set map sites /1 two",
@@ -161,5 +136,5 @@ fn only_administrators_change_maps() {
     ] {
         assert_eq!(ask(&socket, command), "Permission denied\n\n");
     }
-    assert_eq!(backend(listen, "/1"), "/one");
+    assert_eq!(location(listen, "/1"), "/one");
 }

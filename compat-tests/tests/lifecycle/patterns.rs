@@ -1,14 +1,9 @@
 //! Patterns of ACLs that change while requests are compared with them.
 
 use super::commands::{Served, serve};
+use super::lists::{assert_locations, location};
 use super::port;
-use super::stage::{ask, request, until};
-
-fn location(port: u16, target: &str) -> String {
-    let answer = request(port, &format!("GET {target} HTTP/1.0\r\n\r\n"));
-    let line = answer.lines().find_map(|l| l.strip_prefix("Location: "));
-    line.unwrap_or("none").to_owned()
-}
+use super::stage::ask;
 
 /// Rules enough to be found by an index, with patterns of their own, in a file, and in both.
 fn configuration(listen: u16) -> String {
@@ -38,30 +33,24 @@ fn start(listen: u16) -> Served {
     )
 }
 
-/// What `show acl` has of a list, without the numbers of the entries.
-fn held(served: &Served, list: &str) -> Vec<String> {
-    let text = served.ask(&format!("show acl {list}"));
-    let entries = text.lines().filter_map(|line| line.split_once(' '));
-    entries.map(|(_, pattern)| pattern.to_owned()).collect()
-}
-
 #[test]
 fn patterns_change_under_the_rules_that_use_them() {
     let listen = port();
     let served = start(listen);
-    for (target, expected) in [
-        ("/admin/x", "/barred"),
-        ("/SECRET", "/barred"),
-        ("/by-line", "/barred"),
-        ("/1", "/is-one"),
-        ("/7", "/is-7"),
-        ("/r3", "/is-re"),
-        ("/x", "/other"),
-    ] {
-        assert_eq!(location(listen, target), expected, "{target}");
-    }
-    assert_eq!(held(&served, "barred"), ["/admin", "/secret"]);
-    assert_eq!(held(&served, "#52"), ["21:"]);
+    assert_locations(
+        listen,
+        &[
+            ("/admin/x", "/barred"),
+            ("/SECRET", "/barred"),
+            ("/by-line", "/barred"),
+            ("/1", "/is-one"),
+            ("/7", "/is-7"),
+            ("/r3", "/is-re"),
+            ("/x", "/other"),
+        ],
+    );
+    assert_eq!(served.held("acl barred"), ["/admin", "/secret"]);
+    assert_eq!(served.held("acl #52"), ["21:"]);
 
     for command in [
         "add acl barred /x",
@@ -72,19 +61,20 @@ fn patterns_change_under_the_rules_that_use_them() {
     ] {
         assert_eq!(served.ask(command), "", "{command}");
     }
-    for (target, expected) in [
-        ("/admin/x", "/barred"),
-        ("/x/y", "/barred"),
-        ("/X", "/barred"),
-        ("/SECRET", "/other"),
-        ("/1", "/is-one"),
-        ("/uno", "/is-one"),
-        ("/7", "/is-7"),
-        ("/again", "/is-re"),
-        ("/ab", "/is-long"),
-    ] {
-        assert_eq!(location(listen, target), expected, "{target}");
-    }
+    assert_locations(
+        listen,
+        &[
+            ("/admin/x", "/barred"),
+            ("/x/y", "/barred"),
+            ("/X", "/barred"),
+            ("/SECRET", "/other"),
+            ("/1", "/is-one"),
+            ("/uno", "/is-one"),
+            ("/7", "/is-7"),
+            ("/again", "/is-re"),
+            ("/ab", "/is-long"),
+        ],
+    );
     assert_eq!(
         served.ask("get acl barred /x/y"),
         "type=beg, case=sensitive, match=yes, idx=tree, pattern=\"/x\"\n\
@@ -103,10 +93,9 @@ fn patterns_change_under_the_rules_that_use_them() {
         assert_eq!(served.ask(command), said, "{command}");
     }
     // An entry is known by what stands before it, too.
-    let shown = served.ask("show acl #51");
-    let entry = shown.split(' ').next().expect("an entry");
+    let entry = served.first_entry("acl #51");
     assert_eq!(served.ask(&format!("del acl #51 #{entry}")), "");
-    assert_eq!(held(&served, "#51"), ["^/again$"]);
+    assert_eq!(served.held("acl #51"), ["^/again$"]);
 }
 
 /// More patterns than are kept apart from those that were there.
@@ -114,12 +103,7 @@ fn patterns_change_under_the_rules_that_use_them() {
 fn many_patterns_are_added_one_by_one() {
     let listen = port();
     let served = start(listen);
-    for first in (0..600).step_by(100) {
-        let commands: Vec<String> = (first..first + 100)
-            .map(|n| format!("add acl barred /added-{n}-"))
-            .collect();
-        served.ask(&commands.join(";"));
-    }
+    served.ask_often(600, |n| format!("add acl barred /added-{n}-"));
     for target in ["/admin", "/added-0-", "/added-300-", "/added-599-/x"] {
         assert_eq!(location(listen, target), "/barred", "{target}");
     }
@@ -137,16 +121,17 @@ fn patterns_that_were_changed_stay_so_until_the_file_has_others() {
     served.ask("del acl barred /admin");
     served.ask("add acl #50 /uno");
     served.reload();
-    assert_eq!(held(&served, "barred"), ["/secret", "/x"]);
-    for (target, expected) in [
-        ("/x", "/barred"),
-        ("/admin", "/other"),
-        ("/uno", "/is-one"),
-        ("/1", "/is-one"),
-        ("/7", "/is-7"),
-    ] {
-        assert_eq!(location(listen, target), expected, "{target}");
-    }
+    assert_eq!(served.held("acl barred"), ["/secret", "/x"]);
+    assert_locations(
+        listen,
+        &[
+            ("/x", "/barred"),
+            ("/admin", "/other"),
+            ("/uno", "/is-one"),
+            ("/1", "/is-one"),
+            ("/7", "/is-7"),
+        ],
+    );
     // Another rule before them and another number make no other list of it.
     let text = configuration(listen).replace(
         "    acl one path -u 50",
@@ -155,22 +140,23 @@ fn patterns_that_were_changed_stay_so_until_the_file_has_others() {
     served.configure(&text);
     served.reload();
     assert_eq!(location(listen, "/uno"), "/is-one");
-    assert_eq!(held(&served, "#60"), ["/1", "/uno"]);
+    assert_eq!(served.held("acl #60"), ["/1", "/uno"]);
     // Another file does, and another line.
     served.stage.write("barred", "/admin\n/new\n");
     served.configure(&text.replace("-u 60 /1", "-u 60 /1 /one"));
     served.reload();
-    assert_eq!(held(&served, "barred"), ["/admin", "/new"]);
-    assert_eq!(held(&served, "#60"), ["/1", "/one"]);
-    for (target, expected) in [
-        ("/x", "/other"),
-        ("/admin", "/barred"),
-        ("/new", "/barred"),
-        ("/uno", "/other"),
-        ("/one", "/is-one"),
-    ] {
-        assert_eq!(location(listen, target), expected, "{target}");
-    }
+    assert_eq!(served.held("acl barred"), ["/admin", "/new"]);
+    assert_eq!(served.held("acl #60"), ["/1", "/one"]);
+    assert_locations(
+        listen,
+        &[
+            ("/x", "/other"),
+            ("/admin", "/barred"),
+            ("/new", "/barred"),
+            ("/uno", "/other"),
+            ("/one", "/is-one"),
+        ],
+    );
 }
 
 /// HAProxy lets everybody; hapax those who may change other things, unless it is to be HAProxy.
@@ -178,19 +164,7 @@ fn patterns_that_were_changed_stay_so_until_the_file_has_others() {
 fn only_administrators_change_patterns() {
     let listen = port();
     let served = start(listen);
-    let socket = served.stage.path("users");
-    let more = format!("    stats socket {}\n", socket.display());
-    served.configure(&configuration(listen));
-    let text =
-        served
-            .stage
-            .read("file.cfg")
-            .replacen("\ndefaults", &format!("\n{more}defaults"), 1);
-    served.stage.write("file.cfg", &text);
-    served.reload();
-    until("it takes commands", || {
-        ask(&socket, "show acl #50").contains("/1")
-    });
+    let socket = served.open_to_users(("show acl #50", "/1"));
     assert_eq!(ask(&socket, "add acl #50 /uno"), "Permission denied\n\n");
     assert_eq!(location(listen, "/uno"), "/other");
 }
