@@ -1,11 +1,13 @@
 //! A server that answers every request with the same bytes.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::fs::{MemfdFlags, memfd_create, sendfile};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
@@ -14,7 +16,41 @@ use tokio::task::spawn_local;
 pub struct Origin {
     listener: TcpListener,
     port: u16,
-    answer: Vec<u8>,
+    answer: Answer,
+}
+
+/// The bytes that every request is answered with.
+#[derive(Debug)]
+enum Answer {
+    Small(Vec<u8>),
+    /// So large that sending them from a file, which copies nothing, costs less.
+    Large(OwnedFd, usize),
+}
+
+impl Answer {
+    fn new(bytes: Vec<u8>) -> io::Result<Self> {
+        if bytes.len() < LARGE {
+            return Ok(Self::Small(bytes));
+        }
+        let file = memfd_create("answer", MemfdFlags::CLOEXEC)?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(&bytes)?;
+        Ok(Self::Large(file.into(), bytes.len()))
+    }
+
+    async fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+        let (file, len) = match self {
+            Self::Small(bytes) => return stream.write_all(bytes).await,
+            Self::Large(file, len) => (file, *len as u64),
+        };
+        let mut sent = 0;
+        while sent < len {
+            let more = (len - sent) as usize;
+            let call = || Ok(sendfile(&*stream, file, Some(&mut sent), more)?);
+            stream.async_io(Interest::WRITABLE, call).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Origin {
@@ -30,7 +66,7 @@ impl Origin {
         Ok(Self {
             listener,
             port,
-            answer: [head.as_bytes(), body].concat(),
+            answer: Answer::new([head.as_bytes(), body].concat())?,
         })
     }
 
@@ -42,7 +78,7 @@ impl Origin {
     /// Serves for as long as the local task set lives.
     pub async fn serve(self) -> io::Result<Infallible> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let answer: Rc<[u8]> = self.answer.into();
+        let answer = Rc::new(self.answer);
         loop {
             let (stream, _) = listener.accept().await?;
             spawn_local(answer_requests(stream, Rc::clone(&answer)));
@@ -51,14 +87,14 @@ impl Origin {
 }
 
 /// Answers until the other side ends the connection, or asks for its end in a request.
-async fn answer_requests(mut stream: TcpStream, answer: Rc<[u8]>) -> io::Result<()> {
+async fn answer_requests(mut stream: TcpStream, answer: Rc<Answer>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut received = Vec::with_capacity(READ_SIZE);
     loop {
         while let Some(end) = head_end(&received) {
             let last = asks_to_close(&received[..end]);
             received.drain(..end);
-            stream.write_all(&answer).await?;
+            answer.send(&mut stream).await?;
             if last {
                 return stream.shutdown().await;
             }
@@ -86,6 +122,7 @@ pub(super) fn asks_to_close(head: &[u8]) -> bool {
 
 const NAME: &[u8] = b"connection:";
 const READ_SIZE: usize = 4096;
+const LARGE: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
