@@ -273,10 +273,10 @@ impl Transaction {
             stopping: session.is_stopping(),
         };
         self.connection
-            .look(&mut self.request, bytes, self.policy, Look::Joint, facts);
+            .look(&mut self.request, bytes, &self.policy, Look::Joint, facts);
         self.intent = self
             .connection
-            .finish(&mut self.request, bytes, self.policy, facts);
+            .finish(&mut self.request, bytes, &self.policy, facts);
         self.guard_length(session)?;
         let (backend, bytes) = (session.backend(), self.up.buffer.bytes());
         let named = backend.send_name_header.as_ref();

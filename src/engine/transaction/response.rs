@@ -139,7 +139,7 @@ impl Transaction {
                 &mut self.response,
                 bytes,
                 intent,
-                self.policy,
+                &self.policy,
                 request,
                 version,
                 framing != Framing::UntilClose,

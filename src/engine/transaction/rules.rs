@@ -27,7 +27,7 @@ struct Connection<'a> {
 impl Between for Connection<'_> {
     fn look(&mut self, head: &mut Head, bytes: &[u8]) {
         self.connection
-            .look(head, bytes, self.policy, self.stage, self.facts);
+            .look(head, bytes, &self.policy, self.stage, self.facts);
     }
 }
 
@@ -93,7 +93,7 @@ impl Transaction {
         let bytes = self.up.buffer.bytes();
         if session.generation.proxy(id).stats.is_none() && !handles.rules.acts_on_requests() {
             self.connection
-                .look(&mut self.request, bytes, self.policy, look, facts);
+                .look(&mut self.request, bytes, &self.policy, look, facts);
             return Ok(None);
         }
         // The verdict is about the plan, and outlives the look at the session.
