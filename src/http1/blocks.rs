@@ -4,7 +4,7 @@
 //! what the processor can do, and registers to set up.
 
 /// How many bytes are looked at at once.
-const SIZE: usize = 16;
+pub(super) const SIZE: usize = 16;
 /// As many bytes.
 type Block = [u8; SIZE];
 

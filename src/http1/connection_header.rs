@@ -207,7 +207,7 @@ impl ResponseConnection {
 
 /// Notes the tokens of every `Connection` line and takes out those that are asked for. A line of
 /// which nothing is left goes.
-#[inline]
+#[inline(always)]
 fn strip(
     name: &[u8],
     head: &mut Head,
@@ -223,6 +223,7 @@ fn strip(
     }
 }
 
+#[inline(never)]
 fn strip_lines(
     name: &[u8],
     head: &mut Head,
@@ -286,7 +287,7 @@ fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_
 
 /// Makes the message say exactly what is wanted. `None` when its tokens were not looked at: then
 /// what stands there stays, unless something is to be said.
-#[inline]
+#[inline(always)]
 fn announce(
     name: &[u8],
     head: &mut Head,
@@ -301,6 +302,7 @@ fn announce(
     }
 }
 
+#[inline(never)]
 fn rewrite(name: &[u8], head: &mut Head, bytes: &[u8], close: bool, keep_alive: bool) {
     // Rules may have written the header since it was looked at.
     let there = strip(name, head, bytes, !close, !keep_alive);

@@ -95,23 +95,29 @@ impl Framing {
     }
 
     /// What Transfer-Encoding and Content-Length say, and whether a coding forbids to trust them.
+    #[inline]
     fn from_headers(
         head: &Head,
         bytes: &[u8],
         version: Version,
         dialect: Dialect,
     ) -> Result<(Option<Self>, bool), FramingError> {
-        if (version == Version::Http11 || dialect != Dialect::V1_4)
+        // Most requests have neither header.
+        if head.may_have(b"Transfer-Encoding")
+            && (version == Version::Http11 || dialect != Dialect::V1_4)
             && let Some(framing) = Self::from_codings(head, bytes)
         {
             return Ok(framing);
+        }
+        if !head.may_have(b"Content-Length") {
+            return Ok((None, false));
         }
         let length = content_length(head, bytes)?;
         Ok((length.map(Self::Length), false))
     }
 
     /// What Transfer-Encoding says, when it says `chunked`.
-    #[inline]
+    #[inline(never)]
     fn from_codings(head: &Head, bytes: &[u8]) -> Option<(Option<Self>, bool)> {
         let mut chunked = false;
         let mut at = None;
@@ -131,6 +137,7 @@ impl Framing {
 }
 
 /// What all lines of Content-Length say.
+#[inline(never)]
 fn content_length(head: &Head, bytes: &[u8]) -> Result<Option<u64>, FramingError> {
     let mut length = None;
     let mut at = None;

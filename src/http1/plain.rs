@@ -4,6 +4,7 @@
 //! wrong with it. A line that lies there whole, with single spaces, CR LF and nothing odd, is
 //! recognised here; the states say the same of it, and of all others only they speak.
 
+use super::blocks::SIZE;
 use super::class::{after_letters, after_visible, end_of_value};
 use super::scan::{HeaderLine, Kind, StartLine};
 
@@ -60,6 +61,9 @@ fn status_line(bytes: &[u8], start: usize) -> Option<(usize, usize, usize)> {
 /// end of the head. A function of its own: the states have no registers to spare for it.
 #[inline(never)]
 pub(super) fn plain_lines(bytes: &[u8], start: usize, lines: &mut Vec<HeaderLine>) -> usize {
+    if bytes.len() < SIZE {
+        return start;
+    }
     let mut at = start;
     while let Some((line, next)) = plain_line(bytes, at) {
         // A blank continues the line.
@@ -79,13 +83,15 @@ pub(super) fn plain_lines(bytes: &[u8], start: usize, lines: &mut Vec<HeaderLine
 #[inline(always)]
 fn plain_line(bytes: &[u8], start: usize) -> Option<(HeaderLine, u8)> {
     let colon = after_letters(bytes, start);
-    let [b':', b' ', value] = part(bytes, colon)? else {
+    let [before_value @ .., value] = part::<3>(bytes, colon)?;
+    if before_value != b": " {
         return None;
-    };
+    }
     let value_end = end_of_value(bytes, colon + 2);
-    let [b'\r', b'\n', next] = part(bytes, value_end)? else {
+    let [line_end @ .., next] = part::<3>(bytes, value_end)?;
+    if line_end != b"\r\n" {
         return None;
-    };
+    }
     let line = HeaderLine {
         start: start as u32,
         colon: colon as u32,
