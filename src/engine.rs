@@ -15,6 +15,7 @@ mod connect;
 pub mod control;
 mod deadline;
 mod doors;
+mod duties;
 mod exchange;
 mod flow;
 mod frontends;

@@ -186,8 +186,8 @@ impl Buffer {
     /// Room for more bytes so that at most `limit` are held; moves what is held to the front when
     /// that makes room. Empty when `limit` is reached.
     pub(crate) fn room(&mut self, pool: &Pool, limit: usize) -> &mut [u8] {
-        if self.is_empty()
-            && limit >= LARGE
+        if limit >= LARGE
+            && self.is_empty()
             && pool.large_used.get() < MOST_LARGE
             && self.block.as_ref().is_some_and(|block| block.len() < LARGE)
         {
@@ -212,13 +212,21 @@ impl Buffer {
 
     /// Gives the block back when nothing is held.
     pub(crate) fn release(&mut self, pool: &Pool) {
-        if self.block.is_some() && self.is_empty() {
+        if self.is_empty() {
             self.clear(pool);
         }
     }
 
     /// Drops what is held and gives the block back.
+    #[inline]
     pub(crate) fn clear(&mut self, pool: &Pool) {
+        // Mostly there is none any more.
+        if self.block.is_some() {
+            self.give_back(pool);
+        }
+    }
+
+    fn give_back(&mut self, pool: &Pool) {
         if let Some(block) = self.block.take() {
             pool.give(block);
         }

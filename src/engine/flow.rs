@@ -74,7 +74,9 @@ impl Flow {
     /// Forgets everything but allocations.
     pub(crate) fn reset(&mut self, worker: &Worker) {
         self.buffer.clear(&worker.pool);
-        self.give_pipe(worker);
+        if self.pipe.is_some() {
+            self.give_pipe(worker);
+        }
         self.restart();
     }
 
