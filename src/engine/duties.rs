@@ -5,6 +5,7 @@
 //! only where there is something to do does each of them look for itself.
 
 use crate::plan::{Balance, Global, Mode, Proxy};
+use crate::rule::HttpRules;
 
 /// What a proxy, or a frontend and the backend of a session together, have to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(crate) struct Duties {
     pub(crate) content: bool,
     /// Something is done with a request before the rules see it.
     pub(crate) reception: bool,
+    /// Rules judge requests, or the statistics page answers some.
+    pub(crate) rules: bool,
     /// More than whose turn it is decides about the server, or about the way to it.
     pub(crate) placement: bool,
     /// Something is looked for in responses, or done to them.
@@ -22,8 +25,9 @@ pub(crate) struct Duties {
 }
 
 impl Duties {
-    /// Those of a proxy, in either role. `rewrites` says whether it has rules over responses.
-    pub(crate) fn of(proxy: &Proxy, global: &Global, rewrites: bool) -> Self {
+    /// Those of a proxy with these rules, in either role. `passwords` says that ACLs of its ask for
+    /// passwords with slow hashes.
+    pub(crate) fn of(proxy: &Proxy, global: &Global, rules: &HttpRules, passwords: bool) -> Self {
         let Proxy {
             options,
             persistence,
@@ -48,6 +52,7 @@ impl Duties {
             reception: options.http_buffer_request
                 || options.http_use_proxy_header
                 || proxy.monitor_uri.is_some(),
+            rules: rules.acts_on_requests() || proxy.stats.is_some() || passwords,
             placement: cookies
                 || sticks
                 || hashes
@@ -59,7 +64,7 @@ impl Duties {
                 || servers.iter().any(|server| server.redir.is_some()),
             response: cookies
                 || sticks
-                || rewrites
+                || rules.acts_on_responses()
                 || options.checkcache
                 || !captures.response_headers.is_empty()
                 || proxy.logs_early(),
@@ -76,6 +81,7 @@ impl Duties {
         Self {
             content: self.content || other.content,
             reception: self.reception || other.reception,
+            rules: self.rules || other.rules,
             placement: self.placement || other.placement,
             response: self.response || other.response,
             splicing: self.splicing || other.splicing,

@@ -201,6 +201,7 @@ impl Generation {
                 } else {
                     (Arc::new(Backend::new(registry.counting())), Vec::new())
                 };
+                let userlists = userlists(proxy, &plan);
                 Handles {
                     frontend,
                     listeners,
@@ -218,8 +219,8 @@ impl Generation {
                         proxy.switching.iter().map(|rule| rule.condition.as_ref()),
                         &proxy.acls,
                     ),
-                    userlists: userlists(proxy, &plan),
-                    duties: Duties::of(proxy, &plan.global, rules.acts_on_responses()),
+                    duties: Duties::of(proxy, &plan.global, &rules, !userlists.is_empty()),
+                    userlists,
                     sees_http: sees_http(proxy, plan.dialect),
                     acls,
                     rules,

@@ -341,7 +341,10 @@ impl Transaction {
         {
             return Ok(next);
         }
-        if let Some(next) = self.request_rules(session, Look::Frontend).await? {
+        self.take_policy(session, session.frontend);
+        if !self.duties.rules {
+            self.look_at_connection(session, Look::Frontend);
+        } else if let Some(next) = self.request_rules(session, Look::Frontend).await? {
             return Ok(next);
         }
         self.switch(session);
@@ -356,7 +359,10 @@ impl Transaction {
             if self.duties.reception {
                 self.buffer_request(session, session.backend).await?;
             }
-            if let Some(next) = self.request_rules(session, Look::Joint).await? {
+            self.take_policy(session, session.backend);
+            if !self.duties.rules {
+                self.look_at_connection(session, Look::Joint);
+            } else if let Some(next) = self.request_rules(session, Look::Joint).await? {
                 return Ok(next);
             }
         }
