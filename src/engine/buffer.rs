@@ -65,16 +65,15 @@ impl Pool {
     /// A block with room for that much, as far as there are such blocks.
     fn take(&self, limit: usize) -> Block {
         self.used.set(self.used.get() + 1);
-        let large = limit > self.size && limit >= LARGE && self.large_used.get() < MOST_LARGE;
-        let (list, size) = if large {
-            (&self.large, LARGE)
-        } else {
-            (&self.free, self.size)
-        };
-        let kept = list.borrow_mut().pop();
+        if limit > self.size && limit >= LARGE && self.large_used.get() < MOST_LARGE {
+            return Block {
+                bytes: taken(&self.large, LARGE),
+                _large: Some(Counted::new(&self.large_used)),
+            };
+        }
         Block {
-            bytes: kept.unwrap_or_else(|| vec![0; size].into_boxed_slice()),
-            _large: large.then(|| Counted::new(&self.large_used)),
+            bytes: taken(&self.free, self.size),
+            _large: None,
         }
     }
 
@@ -93,6 +92,12 @@ impl Pool {
             list.push(block);
         }
     }
+}
+
+/// One of a list, or else a fresh one.
+fn taken(list: &RefCell<Vec<Box<[u8]>>>, size: usize) -> Box<[u8]> {
+    let kept = list.borrow_mut().pop();
+    kept.unwrap_or_else(|| vec![0; size].into_boxed_slice())
 }
 
 /// Room for bytes.

@@ -278,6 +278,7 @@ impl Counters {
     }
 
     /// Looks at the seconds that the cells remember.
+    #[cold]
     fn note_peak(&self, pace: Pace) {
         let mut best = 0;
         let states = || {
