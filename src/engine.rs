@@ -28,6 +28,7 @@ pub(crate) mod metrics;
 mod oversight;
 pub(crate) mod patterns;
 mod poller;
+mod pooled;
 mod relay;
 mod reload;
 pub(crate) mod roster;
