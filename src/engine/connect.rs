@@ -107,8 +107,8 @@ pub(crate) async fn connect(
             None => {
                 let slot = {
                     let wish = Wish {
-                        only: only.take(),
-                        preferred: preferred.take(),
+                        only: only.as_ref(),
+                        preferred: preferred.as_ref(),
                         failed: failed.as_deref(),
                     };
                     let obtained = obtain(session, transaction, wish).await;
@@ -120,6 +120,8 @@ pub(crate) async fn connect(
                     }
                     obtained?
                 };
+                // Whoever fails has been asked.
+                (only, preferred) = (None, None);
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
                 }

@@ -21,6 +21,7 @@ use super::deadline::{self, Deadline};
 use super::generation::{Generation, Handles};
 use super::idle::Idle;
 use super::live::{Entered, Place, Server, Slot};
+use super::pooled::Pooled;
 use super::relay;
 use super::roster::Card;
 use super::side::{Farewell, Side};
@@ -217,7 +218,7 @@ async fn http(session: &mut Session) {
         let mut transaction = session.worker.take_transaction();
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         // Boxed so that an idle connection does not keep room for a busy one.
-        let next = Box::pin(transaction::run(session, &mut transaction, first)).await;
+        let next = Pooled::new(transaction::run(session, &mut transaction, first)).await;
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         session.worker.give_transaction(transaction);
         if next == Next::Close {

@@ -12,7 +12,7 @@ use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
 use crate::engine::trace::Step;
-use crate::http1::connection_header::{RequestFacts, Stage as Look};
+use crate::http1::connection_header::Stage as Look;
 use crate::http1::framing;
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, FramingError, Intent, Method, Scan, Tolerance};
@@ -265,13 +265,7 @@ impl Transaction {
                 session.destination().filter(SocketAddr::is_ipv4),
             );
         }
-        let policy = session.generation.policy(session.frontend, session.backend);
-        self.policy = policy.as_proxy(self.as_proxy);
-        let facts = RequestFacts {
-            version: self.version,
-            length_known: self.length_known,
-            stopping: session.is_stopping(),
-        };
+        let facts = self.connection_facts(session);
         self.connection
             .look(&mut self.request, bytes, &self.policy, Look::Joint, facts);
         self.intent = self
