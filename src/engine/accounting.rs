@@ -115,13 +115,18 @@ impl Session {
     pub(crate) fn count_bytes(&mut self, server: Option<&Server>, sent: u64) {
         let received = std::mem::take(&mut self.client.taken);
         let front = &self.frontend_handles().frontend.counters;
-        let listener = self.counted_listener().map(|listener| &listener.counters);
-        let server = server.map(|server| &server.counters);
-        let owners = [Some(front), listener, Some(self.back()), server];
-        for owner in owners.into_iter().flatten() {
-            let tally = owner.of(self.worker.index);
+        let count = |counters: &Counters| {
+            let tally = counters.of(self.worker.index);
             tally.add(Counter::BytesIn, received);
             tally.add(Counter::BytesOut, sent);
+        };
+        count(front);
+        count(self.back());
+        if let Some(listener) = self.counted_listener() {
+            count(&listener.counters);
+        }
+        if let Some(server) = server {
+            count(&server.counters);
         }
         if received > 0 {
             self.count_tracked(Event::Received(received));

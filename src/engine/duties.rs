@@ -4,7 +4,7 @@
 //! is known when a plan comes into service: a transaction asks once for several steps in a row, and
 //! only where there is something to do does each of them look for itself.
 
-use crate::plan::{Balance, Global, Mode, Proxy};
+use crate::plan::{Balance, Global, LogFormat, Mode, Proxy};
 use crate::rule::HttpRules;
 
 /// What a proxy, or a frontend and the backend of a session together, have to do.
@@ -20,6 +20,8 @@ pub(crate) struct Duties {
     pub(crate) placement: bool,
     /// Something is looked for in responses, or done to them.
     pub(crate) response: bool,
+    /// Requests are logged.
+    pub(crate) log: bool,
     /// Bytes may go from socket to socket.
     pub(crate) splicing: bool,
 }
@@ -68,6 +70,7 @@ impl Duties {
                 || options.checkcache
                 || !captures.response_headers.is_empty()
                 || proxy.logs_early(),
+            log: proxy.log_format != LogFormat::Default && !proxy.log_targets.is_empty(),
             splicing: !global.nosplice
                 && (proxy.mode == Mode::Tcp
                     || options.splice_auto
@@ -84,6 +87,7 @@ impl Duties {
             rules: self.rules || other.rules,
             placement: self.placement || other.placement,
             response: self.response || other.response,
+            log: self.log || other.log,
             splicing: self.splicing || other.splicing,
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::deadline::{TOGETHER, after, earlier};
 use super::session::Session;
-use super::side::{Farewell, Side};
+use super::side::{Ends, Farewell, Side};
 use super::splice::Splicing;
 use super::transaction::Transaction;
 use crate::http1::Body;
@@ -89,24 +89,34 @@ impl Exchange {
         transaction: &mut Transaction,
     ) -> Poll<Outcome> {
         self.heard = transaction.down.read;
+        let (mut asks_up, mut asks_down) = (true, true);
         loop {
-            let mut moved = self.upward(cx, session, transaction);
-            match self.downward(cx, session, transaction) {
-                Ok(progress) => moved |= progress,
-                Err(outcome) => return Poll::Ready(outcome),
-            }
+            let before = self.tunnel.then(|| ends(session));
+            let up = asks_up && self.upward(cx, session, transaction);
+            let down = if asks_down {
+                match self.downward(cx, session, transaction) {
+                    Ok(moved) => moved,
+                    Err(outcome) => return Poll::Ready(outcome),
+                }
+            } else {
+                false
+            };
             if let Some(outcome) = self.outcome(session, transaction) {
                 let noted = self.noted.filter(|_| !self.tunnel);
                 let outcome = noted.map_or(outcome, |first| Outcome::Failed(first, None));
                 return Poll::Ready(outcome);
             }
-            if !moved {
+            // One direction of a tunnel has nothing to do with the other, unless a side has ended: what
+            // has not moved is left out once.
+            let apart = before.is_some_and(|before| before == ends(session));
+            (asks_up, asks_down) = (up || !asks_up || !apart, down || !asks_down || !apart);
+            if !up && !down {
                 if let Some(outcome) = self.poll_life(cx, session) {
                     return Poll::Ready(outcome);
                 }
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
-                    Poll::Ready(None) => {}
+                    Poll::Ready(None) => (asks_up, asks_down) = (true, true),
                     Poll::Pending => {
                         if session.proxy().options.contstats {
                             transaction.count_so_far(session);
@@ -571,6 +581,12 @@ impl Exchange {
 fn cuts_off(session: &Session) -> bool {
     let side = session.server.as_ref().map(|link| &link.side);
     side.is_some_and(|side| side.broken) && session.generation.plan.dialect == Dialect::V1_8
+}
+
+/// How far both sides have ended.
+fn ends(session: &Session) -> (Ends, Option<Ends>) {
+    let server = session.server.as_ref();
+    (session.client.ends(), server.map(|link| link.side.ends()))
 }
 
 /// When bytes go from socket to socket, from the client and from the server.

@@ -20,7 +20,7 @@ use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
 use super::generation::{Generation, Handles};
 use super::idle::Idle;
-use super::live::{Entered, Place, Server, Slot};
+use super::live::{Entered, Server, Slot, Whereabouts};
 use super::pooled::Pooled;
 use super::relay;
 use super::roster::Card;
@@ -76,7 +76,7 @@ pub(crate) struct Link {
     /// It has asked for a password: whose it was shown may be known of the connection.
     pub(crate) personal: bool,
     /// Where the server was when it was connected to.
-    pub(crate) at: Place,
+    pub(crate) at: Whereabouts,
     /// Ready when the server's sessions are to end.
     pub(crate) life: Option<Life>,
     /// Where the socket can be connected again; `None` when it has options of its own.

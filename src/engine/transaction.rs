@@ -511,8 +511,10 @@ impl Transaction {
                         self.down.read -= session.excess;
                     }
                     self.account(session, Termination::default());
-                    let moment = self.moment(session);
-                    self.log(session, Termination::default(), moment);
+                    if self.duties.log {
+                        let moment = self.moment(session);
+                        self.log(session, Termination::default(), moment);
+                    }
                     return Ok(self.finish(session));
                 }
             }

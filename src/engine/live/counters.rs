@@ -231,12 +231,17 @@ impl Counters {
     pub(crate) fn tick(&self, worker: usize, pace: Pace, second: u64) {
         let state = &self.of(worker).rates[pace as usize];
         let before = state.load(Ordering::Relaxed);
-        let (current, last) = at(before, second);
-        if current == 0 && before != 0 {
-            // A second has passed: what was counted in it by all is known now.
-            self.note_peak(pace);
-        }
-        let after = second << 40 | (current + 1).min(FIELD) << 20 | last;
+        let after = if before >> 40 == second && before >> 20 & FIELD < FIELD {
+            // One more in the second that is counted already.
+            before + (1 << 20)
+        } else {
+            let (current, last) = at(before, second);
+            if current == 0 && before != 0 {
+                // A second has passed: what was counted in it by all is known now.
+                self.note_peak(pace);
+            }
+            second << 40 | (current + 1).min(FIELD) << 20 | last
+        };
         state.store(after, Ordering::Relaxed);
         if pace == Pace::Sessions {
             self.last.store(second, Ordering::Relaxed);

@@ -17,7 +17,7 @@ use crate::http1::framing;
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, FramingError, Intent, Method, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{ErrorStatus, LogFormat, Tune};
+use crate::plan::{ErrorStatus, Tune};
 use crate::rewrite::forwarded_for;
 
 /// Longest part of a request line that a log line shows.
@@ -154,13 +154,12 @@ impl Transaction {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
-        let proxy = session.proxy();
-        if proxy.log_format != LogFormat::Default && !proxy.log_targets.is_empty() {
+        if self.duties.log {
             let line = self.request.received_start_line(bytes);
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
             capture_headers(
-                &proxy.captures.request_headers,
+                &session.proxy().captures.request_headers,
                 &self.request,
                 bytes,
                 &mut self.captured.request_headers,
