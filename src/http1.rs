@@ -9,6 +9,7 @@
 //! [`connection_header`] (what a connection mode does to one message).
 
 pub mod base64;
+pub(crate) mod blocks;
 mod class;
 pub mod connection_header;
 pub mod framing;

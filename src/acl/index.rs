@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::AclSet;
 use super::text::folded;
 use super::text_map::TextMap;
-use crate::plan::{Condition, Converter, Fetch};
+use crate::plan::{Condition, Sample};
 use crate::sample::converter::converted;
 use crate::sample::{Facts, Value, fetch};
 
@@ -23,7 +23,7 @@ pub use live::LiveIndex;
 /// The rules of one family, ready to be asked which of them applies first.
 #[derive(Debug)]
 pub struct RuleIndex {
-    classes: Vec<Class>,
+    subjects: Vec<Subject>,
     /// Rules that share a pattern, by what else they ask: those on many paths of one host.
     nested: Vec<Self>,
     /// Rules that are looked at whatever the request is, in order.
@@ -33,11 +33,16 @@ pub struct RuleIndex {
     decided: Vec<bool>,
 }
 
-/// One way of looking at a request, with the patterns that rules compare it with.
+/// What rules look at, which is fetched once, and the patterns that they compare it with.
 #[derive(Debug)]
-struct Class {
-    fetch: Fetch,
-    converters: Vec<Converter>,
+struct Subject {
+    sample: Sample,
+    /// One for each way of comparing.
+    patterns: Vec<Patterns>,
+}
+
+#[derive(Debug)]
+struct Patterns {
     ignore_case: bool,
     map: TextMap,
 }
@@ -101,8 +106,8 @@ impl RuleIndex {
     /// Adds them.
     fn collect(&self, facts: &Facts<'_>, worth: &mut Worth) {
         let mut at = worth.len();
-        for class in &self.classes {
-            class.collect(facts, worth);
+        for subject in &self.subjects {
+            subject.collect(facts, worth);
         }
         while !self.nested.is_empty() && at < worth.len() {
             if worth[at] & NESTED == 0 {
@@ -123,7 +128,7 @@ impl RuleIndex {
     }
 }
 
-impl Class {
+impl Subject {
     fn collect(&self, facts: &Facts<'_>, worth: &mut Worth) {
         let mut visit = |value: Value<'_>| {
             if let Value::Text(text) = value {
@@ -136,19 +141,25 @@ impl Class {
             // Every value counts: another one may lead to an earlier rule.
             false
         };
-        if self.converters.is_empty() {
-            fetch(&self.fetch, facts, &mut visit);
+        let Sample {
+            fetch: wanted,
+            converters,
+        } = &self.sample;
+        if converters.is_empty() {
+            fetch(wanted, facts, &mut visit);
         } else {
-            fetch(&self.fetch, facts, &mut |value| {
-                converted(&self.converters, value, facts, &mut visit)
+            fetch(wanted, facts, &mut |value| {
+                converted(converters, value, facts, &mut visit)
             });
         }
     }
 
     fn look_up(&self, text: &[u8], worth: &mut Worth) {
-        folded(text, self.ignore_case, |text| {
-            self.map.visit(text, |rules| worth.extend_from_slice(rules));
-        });
+        for Patterns { ignore_case, map } in &self.patterns {
+            folded(text, *ignore_case, |text| {
+                map.visit(text, |rules| worth.extend_from_slice(rules));
+            });
+        }
     }
 }
 

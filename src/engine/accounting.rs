@@ -3,10 +3,11 @@
 //! Each step counts in the frontend, its listener (with `option socket-stats`), the backend once
 //! there is one, and the server once one was chosen.
 
-use super::live::{Counter, Counters, Pace, Phase, Server, Sign, millis};
+use super::live::{Counter, Counters, Listener, Pace, Phase, Server, Sign, millis};
 use super::session::Session;
 use super::transaction::Transaction;
 use haproxy_cfg_grammar::Dialect;
+use tokio::time::Instant;
 
 use crate::http1::connection_header::Stage as Look;
 use crate::log::{Cause, Stage, Termination};
@@ -25,8 +26,7 @@ impl Session {
     }
 
     fn count_listener(&self, what: Counter, n: u64) {
-        if self.counts_listener() {
-            let listener = &self.frontend_handles().listeners[self.listener];
+        if let Some(listener) = self.counted_listener() {
             listener.counters.add(self.worker.index, what, n);
         }
     }
@@ -45,9 +45,11 @@ impl Session {
         }
     }
 
-    /// Whether the listener is counted apart.
-    fn counts_listener(&self) -> bool {
-        self.proxy().options.socket_stats && self.listener < self.frontend_handles().listeners.len()
+    /// The listener, when it is counted apart.
+    fn counted_listener(&self) -> Option<&Listener> {
+        let counts = self.proxy().options.socket_stats;
+        let listeners = counts.then(|| &self.frontend_handles().listeners);
+        listeners?.get(self.listener).map(|listener| &**listener)
     }
 
     /// A client has connected.
@@ -61,8 +63,9 @@ impl Session {
             counters.tick(worker, Pace::Connections, second);
             counters.tick(worker, Pace::Sessions, second);
         }
-        if self.counts_listener() && self.in_listener.is_none() {
-            let listener = &handles.listeners[self.listener];
+        if self.in_listener.is_none()
+            && let Some(listener) = self.counted_listener()
+        {
             self.in_listener = Some(listener.sessions.join());
         }
         self.count_front(Counter::Sessions, 1);
@@ -111,11 +114,19 @@ impl Session {
     /// Counts what has come and gone since the last time.
     pub(crate) fn count_bytes(&mut self, server: Option<&Server>, sent: u64) {
         let received = std::mem::take(&mut self.client.taken);
-        for (what, n) in [(Counter::BytesIn, received), (Counter::BytesOut, sent)] {
-            if n > 0 {
-                self.count_front(what, n);
-                self.count_back(server, what, n);
-            }
+        let front = &self.frontend_handles().frontend.counters;
+        let count = |counters: &Counters| {
+            let tally = counters.of(self.worker.index);
+            tally.add(Counter::BytesIn, received);
+            tally.add(Counter::BytesOut, sent);
+        };
+        count(front);
+        count(self.back());
+        if let Some(listener) = self.counted_listener() {
+            count(&listener.counters);
+        }
+        if let Some(server) = server {
+            count(&server.counters);
         }
         if received > 0 {
             self.count_tracked(Event::Received(received));
@@ -139,11 +150,8 @@ impl Session {
 
     /// A session comes to a server.
     pub(crate) fn count_visit(&self, server: &Server) {
-        let worker = self.worker.index;
-        server.counters.count(worker, Counter::Sessions);
-        server
-            .counters
-            .tick(worker, Pace::Sessions, self.worker.second());
+        let counters = &server.counters;
+        counters.count_session(self.worker.index, self.worker.second());
     }
 
     /// A connection to a server is begun.
@@ -245,6 +253,23 @@ impl Transaction {
 
     /// A transaction is over.
     pub(crate) fn account(&self, session: &mut Session, termination: Termination) {
+        self.count_so_far(session);
+        let status = Counter::of_status(self.status());
+        session.count_front_status(status);
+        if session.in_backend.is_some() {
+            let back = session.back().of(session.worker.index);
+            back.count(status);
+            back.count(Counter::Requests);
+        }
+        self.account_times(session);
+        if !termination.is_normal() || self.incident.is_some() {
+            self.account_trouble(session, termination);
+        }
+    }
+
+    /// What has gone wrong with a transaction that is over.
+    #[cold]
+    fn account_trouble(&self, session: &Session, termination: Termination) {
         let server = self.server.as_deref();
         let broken = session.server.as_ref().is_some_and(|link| link.side.broken);
         let begun = self.timing.answered.is_some();
@@ -267,17 +292,7 @@ impl Transaction {
         {
             session.observe(server, Sign::Invalid);
         }
-        self.count_so_far(session);
-        let status = Counter::of_status(self.status());
-        session.count_front_status(status);
-        if session.in_backend.is_some() {
-            session.back().count(session.worker.index, status);
-            session
-                .back()
-                .count(session.worker.index, Counter::Requests);
-        }
         session.count_abort(server, termination);
-        self.account_times(session);
         match (termination.cause, termination.stage) {
             (Cause::Proxy | Cause::ServerAbort | Cause::ServerTimeout, Stage::Headers)
                 if self.incident.is_none() =>
@@ -329,17 +344,22 @@ impl Transaction {
         let now = session.worker.now();
         let begin = self.timing.received.unwrap_or(session.started);
         let assigned = self.timing.assigned.unwrap_or(connected);
-        for (phase, from, to) in [
-            (Phase::Queue, begin, Some(assigned)),
-            (Phase::Connect, assigned, Some(connected)),
-            (Phase::Response, connected, self.timing.answered),
-            (Phase::Total, begin, Some(now)),
-        ] {
-            let Some(to) = to else { continue };
-            let took = to.saturating_duration_since(from);
-            let took = took.as_secs() * 1000 + u64::from(took.subsec_millis());
-            for counters in [session.back(), &server.counters] {
-                counters.measure(session.worker.index, phase, took);
+        let response = self
+            .timing
+            .answered
+            .map(|answered| took(connected, answered));
+        let times = [
+            (Phase::Queue, Some(took(begin, assigned))),
+            (Phase::Connect, Some(took(assigned, connected))),
+            (Phase::Response, response),
+            (Phase::Total, Some(took(begin, now))),
+        ];
+        for counters in [session.back(), &server.counters] {
+            let tally = counters.of(session.worker.index);
+            for (phase, millis) in times {
+                if let Some(millis) = millis {
+                    tally.measure(phase, millis);
+                }
             }
         }
     }
@@ -409,4 +429,13 @@ impl Session {
             self.count_back(None, Counter::DeniedRequests, 1);
         }
     }
+}
+
+/// Milliseconds from one step to another. Most follow each other in one go, at the same time.
+fn took(from: Instant, to: Instant) -> u64 {
+    if from == to {
+        return 0;
+    }
+    let took = to.saturating_duration_since(from);
+    took.as_secs() * 1000 + u64::from(took.subsec_millis())
 }

@@ -65,16 +65,15 @@ impl Pool {
     /// A block with room for that much, as far as there are such blocks.
     fn take(&self, limit: usize) -> Block {
         self.used.set(self.used.get() + 1);
-        let large = limit > self.size && limit >= LARGE && self.large_used.get() < MOST_LARGE;
-        let (list, size) = if large {
-            (&self.large, LARGE)
-        } else {
-            (&self.free, self.size)
-        };
-        let kept = list.borrow_mut().pop();
+        if limit > self.size && limit >= LARGE && self.large_used.get() < MOST_LARGE {
+            return Block {
+                bytes: taken(&self.large, LARGE),
+                _large: Some(Counted::new(&self.large_used)),
+            };
+        }
         Block {
-            bytes: kept.unwrap_or_else(|| vec![0; size].into_boxed_slice()),
-            _large: large.then(|| Counted::new(&self.large_used)),
+            bytes: taken(&self.free, self.size),
+            _large: None,
         }
     }
 
@@ -93,6 +92,12 @@ impl Pool {
             list.push(block);
         }
     }
+}
+
+/// One of a list, or else a fresh one.
+fn taken(list: &RefCell<Vec<Box<[u8]>>>, size: usize) -> Box<[u8]> {
+    let kept = list.borrow_mut().pop();
+    kept.unwrap_or_else(|| vec![0; size].into_boxed_slice())
 }
 
 /// Room for bytes.
@@ -186,8 +191,8 @@ impl Buffer {
     /// Room for more bytes so that at most `limit` are held; moves what is held to the front when
     /// that makes room. Empty when `limit` is reached.
     pub(crate) fn room(&mut self, pool: &Pool, limit: usize) -> &mut [u8] {
-        if self.is_empty()
-            && limit >= LARGE
+        if limit >= LARGE
+            && self.is_empty()
             && pool.large_used.get() < MOST_LARGE
             && self.block.as_ref().is_some_and(|block| block.len() < LARGE)
         {
@@ -212,13 +217,21 @@ impl Buffer {
 
     /// Gives the block back when nothing is held.
     pub(crate) fn release(&mut self, pool: &Pool) {
-        if self.block.is_some() && self.is_empty() {
+        if self.is_empty() {
             self.clear(pool);
         }
     }
 
     /// Drops what is held and gives the block back.
+    #[inline]
     pub(crate) fn clear(&mut self, pool: &Pool) {
+        // Mostly there is none any more.
+        if self.block.is_some() {
+            self.give_back(pool);
+        }
+    }
+
+    fn give_back(&mut self, pool: &Pool) {
         if let Some(block) = self.block.take() {
             pool.give(block);
         }

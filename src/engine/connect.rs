@@ -18,7 +18,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::deadline;
-use super::live::{Place, Server, Sign, Slot};
+use super::live::{Place, Server, Sign, Slot, Whereabouts};
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::log::{Cause, Stage, Termination};
@@ -27,7 +27,7 @@ use crate::plan::{Balance, ErrorStatus, Mode, ServerAddress, ServerPort, Way};
 use attempt::{Missed, attempt, resolve};
 use choice::{Wish, moved, obtain, preferred};
 use client::Wait;
-use kept::{borrow, go_along, reuse};
+use kept::{borrow, go_along, reuse, reuse_directly};
 
 /// Why there is no connection to a server.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +107,8 @@ pub(crate) async fn connect(
             None => {
                 let slot = {
                     let wish = Wish {
-                        only: only.take(),
-                        preferred: preferred.take(),
+                        only: only.as_ref(),
+                        preferred: preferred.as_ref(),
                         failed: failed.as_deref(),
                     };
                     let obtained = obtain(session, transaction, wish).await;
@@ -120,6 +120,8 @@ pub(crate) async fn connect(
                     }
                     obtained?
                 };
+                // Whoever fails has been asked.
+                (only, preferred) = (None, None);
                 if let Some(failed) = failed.take() {
                     moved(session, transaction, &failed, &slot.server);
                 }
@@ -133,10 +135,7 @@ pub(crate) async fn connect(
             session.count_visit(&slot.server);
             return Err(Failure::redirect());
         }
-        // The slot may be on a server that a reload has just added: it knows its address itself.
-        let place = slot.server.place();
-        let kept = reuse(session, Some(&slot.server), &place)
-            || borrow(session, transaction, &slot.server, &place);
+        let kept = reuse(session, &slot.server) || borrow(session, transaction, &slot.server);
         transaction.dress(session, &slot.server, !kept);
         if kept {
             go_along(session, transaction, Some(slot));
@@ -150,7 +149,9 @@ pub(crate) async fn connect(
         let server = Arc::clone(&slot.server);
         held = Some(slot);
         let began = session.worker.now();
-        let missed = match attempt(session, transaction, place, &mut held).await {
+        // It may be one that a reload has just added: it knows its address itself.
+        let at = server.whereabouts();
+        let missed = match attempt(session, transaction, at, &mut held).await {
             Ok(()) => {
                 transaction.timing.connected = Some(session.worker.now());
                 session.observe(&server, Sign::Connected);
@@ -237,15 +238,15 @@ async fn connect_directly(
         return Err(Failure::new(Cause::ServerAbort, Stage::Connect));
     };
     transaction.timing.assigned = Some(session.worker.now());
-    let place = literal(address);
-    if reuse(session, None, &place) {
+    let at = literal(address);
+    if reuse_directly(session, &at) {
         go_along(session, transaction, None);
         return Ok(());
     }
     session.close_server(true);
     loop {
         let began = session.worker.now();
-        let Err(missed) = attempt(session, transaction, place.clone(), &mut None).await else {
+        let Err(missed) = attempt(session, transaction, at.clone(), &mut None).await else {
             transaction.timing.connected = Some(session.worker.now());
             return Ok(());
         };
@@ -301,9 +302,9 @@ fn is_easily_replaced(session: &Session, transaction: &Transaction) -> bool {
 }
 
 /// An address as one of servers.
-fn literal(address: SocketAddr) -> Place {
-    Place::Internet(ServerAddress {
+fn literal(address: SocketAddr) -> Whereabouts {
+    Whereabouts::fixed(Place::Internet(ServerAddress {
         ip: Some(address.ip()),
         port: ServerPort::Fixed(address.port()),
-    })
+    }))
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::deadline::{TOGETHER, after, earlier};
 use super::session::Session;
-use super::side::{Farewell, Side};
+use super::side::{Ends, Farewell, Side};
 use super::splice::Splicing;
 use super::transaction::Transaction;
 use crate::http1::Body;
@@ -43,6 +43,8 @@ pub(crate) enum Response {
 /// The state of one exchange, over a transaction's flows.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
+    /// The dialect is 1.4.
+    pub(crate) v1_4: bool,
     /// Both directions are relayed to their ends.
     pub(crate) tunnel: bool,
     /// A server that closes ends both directions, even of a tunnel.
@@ -72,9 +74,11 @@ impl Exchange {
         session: &mut Session,
         transaction: &mut Transaction,
     ) -> Outcome {
-        let (up, down) = splicing(session);
-        transaction.up.splice(up);
-        transaction.down.splice(down);
+        if transaction.duties.splicing {
+            let (up, down) = splicing(session);
+            transaction.up.splice(up);
+            transaction.down.splice(down);
+        }
         poll_fn(|cx| self.poll(cx, session, transaction)).await
     }
 
@@ -85,24 +89,34 @@ impl Exchange {
         transaction: &mut Transaction,
     ) -> Poll<Outcome> {
         self.heard = transaction.down.read;
+        let (mut asks_up, mut asks_down) = (true, true);
         loop {
-            let mut moved = self.upward(cx, session, transaction);
-            match self.downward(cx, session, transaction) {
-                Ok(progress) => moved |= progress,
-                Err(outcome) => return Poll::Ready(outcome),
-            }
+            let before = self.tunnel.then(|| ends(session));
+            let up = asks_up && self.upward(cx, session, transaction);
+            let down = if asks_down {
+                match self.downward(cx, session, transaction) {
+                    Ok(moved) => moved,
+                    Err(outcome) => return Poll::Ready(outcome),
+                }
+            } else {
+                false
+            };
             if let Some(outcome) = self.outcome(session, transaction) {
                 let noted = self.noted.filter(|_| !self.tunnel);
                 let outcome = noted.map_or(outcome, |first| Outcome::Failed(first, None));
                 return Poll::Ready(outcome);
             }
-            if !moved {
+            // One direction of a tunnel has nothing to do with the other, unless a side has ended: what
+            // has not moved is left out once.
+            let apart = before.is_some_and(|before| before == ends(session));
+            (asks_up, asks_down) = (up || !asks_up || !apart, down || !asks_down || !apart);
+            if !up && !down {
                 if let Some(outcome) = self.poll_life(cx, session) {
                     return Poll::Ready(outcome);
                 }
                 match self.poll_expiry(cx, session, transaction) {
                     Poll::Ready(Some(outcome)) => return Poll::Ready(outcome),
-                    Poll::Ready(None) => {}
+                    Poll::Ready(None) => (asks_up, asks_down) = (true, true),
                     Poll::Pending => {
                         if session.proxy().options.contstats {
                             transaction.count_so_far(session);
@@ -130,7 +144,7 @@ impl Exchange {
     /// with its connection, and of any with `option abortonclose`, but not in a tunnel.
     fn lasts_while_client_does(&self, session: &Session, transaction: &Transaction) -> bool {
         self.response == Response::Begun
-            && session.generation.plan.dialect != Dialect::V1_4
+            && !self.v1_4
             && !transaction.is_tunnel()
             && (transaction.down.body == Body::UntilClose || session.backend().options.abortonclose)
     }
@@ -148,8 +162,7 @@ impl Exchange {
     ) -> bool {
         let mut moved = false;
         // That a reset follows the end of a client is known since 1.5.
-        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        let looks = self.watches_client && !(v1_4 && session.client.left);
+        let looks = self.watches_client && !(self.v1_4 && session.client.left);
         let watches_client = looks || self.lasts_while_client_does(session, transaction);
         let up = &mut transaction.up;
         let bufsize = session.generation.plan.global.tune.bufsize as usize;
@@ -208,7 +221,7 @@ impl Exchange {
         session: &mut Session,
         transaction: &mut Transaction,
     ) -> Result<bool, Outcome> {
-        let held = self.holds_response(session, transaction);
+        let held = self.holds_response(transaction);
         let Some(link) = &mut session.server else {
             return Ok(false);
         };
@@ -232,11 +245,10 @@ impl Exchange {
             // It does not wait for the rest of the request.
             server.read_closed = true;
             moved = true;
-            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
             if transaction.keeps_client() {
                 // From now on it is the client's silence that ends the session.
                 session.client.active = session.worker.now();
-            } else if !v1_4 {
+            } else if !self.v1_4 {
                 session.client.finish();
             }
         }
@@ -250,7 +262,7 @@ impl Exchange {
         if self.response == Response::Begun && !self.tunnel {
             self.tunnel = transaction.relays_response(session);
         }
-        let held = self.holds_response(session, transaction);
+        let held = self.holds_response(transaction);
         if self.response == Response::Awaited && cuts_off(session) {
             transaction.down.pass_on();
         }
@@ -270,11 +282,10 @@ impl Exchange {
             transaction.bad_response_body = true;
             transaction.capture_response_body(session);
             // Since 1.5 what has come together with the mistake does not leave.
-            let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-            if !v1_4 && transaction.down.sent == 0 {
+            if !self.v1_4 && transaction.down.sent == 0 {
                 transaction.down.abandon();
             } else {
-                transaction.down.schedule_before(mistake, begun, v1_4);
+                transaction.down.schedule_before(mistake, begun, self.v1_4);
             }
         }
         let last = self.response == Response::Begun && !self.tunnel && transaction.ends_both();
@@ -312,8 +323,8 @@ impl Exchange {
 
     /// Whether what follows the head of the response waits for the rest of the request: in 1.4 a
     /// body without a length belongs to the tunnel that begins then.
-    fn holds_response(&self, session: &Session, transaction: &Transaction) -> bool {
-        session.generation.plan.dialect == Dialect::V1_4
+    fn holds_response(&self, transaction: &Transaction) -> bool {
+        self.v1_4
             && self.response == Response::Begun
             && !self.tunnel
             && transaction.is_tunnel()
@@ -325,7 +336,7 @@ impl Exchange {
     /// the client closes, too: in 1.4, where that client is still read from, and where the end of
     /// the server has come by itself.
     fn outlasts_server(&self, session: &Session, transaction: &Transaction) -> bool {
-        session.generation.plan.dialect == Dialect::V1_4
+        self.v1_4
             && !self.tunnel
             && self.watches_client
             && self.noted.is_none()
@@ -348,11 +359,10 @@ impl Exchange {
     /// is held to have ended its side. In 1.4 that is so where the response ends with its connection
     /// and is no tunnel; later also where its length is known and the connections are not to be kept.
     fn expects_client(&self, session: &Session, transaction: &Transaction) -> bool {
-        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let ends = match transaction.down.body {
-            Body::UntilClose => !v1_4 || !transaction.is_tunnel(),
+            Body::UntilClose => !self.v1_4 || !transaction.is_tunnel(),
             Body::Chunked(_) => false,
-            _ => !v1_4 && !transaction.keeps_client(),
+            _ => !self.v1_4 && !transaction.keeps_client(),
         };
         ends && self.response == Response::Begun
             && self.noted.is_none()
@@ -389,7 +399,6 @@ impl Exchange {
             return (client.left || client.read_closed).then_some(Outcome::Complete);
         }
         let begun = self.response == Response::Begun;
-        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let waiting = if begun { Stage::Data } else { Stage::Headers };
         if transaction.bad_request_body {
             return failed(Cause::Proxy, waiting, None);
@@ -407,7 +416,7 @@ impl Exchange {
         if client.broken {
             let stage = match (begun, answered) {
                 (true, true) if !transaction.is_tunnel() => Stage::Last,
-                (false, _) if client.left || v1_4 || !self.watches_client => Stage::Headers,
+                (false, _) if client.left || self.v1_4 || !self.watches_client => Stage::Headers,
                 _ => Stage::Data,
             };
             return failed(Cause::ClientAbort, stage, None);
@@ -422,10 +431,10 @@ impl Exchange {
                 .options
                 .abortonclose;
             // 1.4 takes an answer that it has asked for.
-            if gives_up && client.left && !v1_4 && !transaction.is_tunnel() {
+            if gives_up && client.left && !self.v1_4 && !transaction.is_tunnel() {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
-            let looks = self.watches_client && (gives_up || !v1_4);
+            let looks = self.watches_client && (gives_up || !self.v1_4);
             if server.read_closed && looks && (client.left || client.socket.has_left()) {
                 return failed(Cause::ClientAbort, Stage::Headers, Some(ErrorStatus::S400));
             }
@@ -524,7 +533,7 @@ impl Exchange {
             Cause::ClientTimeout
         };
         let termination = Termination::new(cause, stage);
-        if !by_server && down.is_pending() && session.generation.plan.dialect == Dialect::V1_4 {
+        if !by_server && down.is_pending() && self.v1_4 {
             // So that the client does not take for all what it has got.
             session.client.socket.reset_on_close();
         }
@@ -542,18 +551,17 @@ impl Exchange {
                 return Poll::Ready(None);
             }
         }
-        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         if expects_client && !self.lingers && !by_server && !down.is_pending() {
             session.client.read_closed = true;
             session.client.expired = true;
-            if v1_4 {
+            if self.v1_4 {
                 link.side.finish();
             }
             self.noted = Some(termination);
             return Poll::Ready(None);
         }
         let owed = self.watches_client || !up.body.is_done();
-        if by_server && begun && v1_4 && owed && !self.lingers && !session.client.left {
+        if by_server && begun && self.v1_4 && owed && !self.lingers && !session.client.left {
             link.side.read_closed = true;
             link.side.expired = true;
             session.client.finish();
@@ -575,12 +583,15 @@ fn cuts_off(session: &Session) -> bool {
     side.is_some_and(|side| side.broken) && session.generation.plan.dialect == Dialect::V1_8
 }
 
+/// How far both sides have ended.
+fn ends(session: &Session) -> (Ends, Option<Ends>) {
+    let server = session.server.as_ref();
+    (session.client.ends(), server.map(|link| link.side.ends()))
+}
+
 /// When bytes go from socket to socket, from the client and from the server.
 fn splicing(session: &Session) -> (Splicing, Splicing) {
     let (frontend, backend) = (session.proxy(), session.backend());
-    if session.generation.plan.global.nosplice {
-        return (Splicing::Never, Splicing::Never);
-    }
     let (one, other) = (&frontend.options, &backend.options);
     // Nobody looks at the bytes of a TCP connection: where they stream, splicing is cheaper.
     let streams = frontend.mode == Mode::Tcp || one.splice_auto || other.splice_auto;

@@ -74,7 +74,9 @@ impl Flow {
     /// Forgets everything but allocations.
     pub(crate) fn reset(&mut self, worker: &Worker) {
         self.buffer.clear(&worker.pool);
-        self.give_pipe(worker);
+        if self.pipe.is_some() {
+            self.give_pipe(worker);
+        }
         self.restart();
     }
 
@@ -105,11 +107,16 @@ impl Flow {
     }
 
     /// Lets what belongs to the body leave. A line of a chunked body must fit into `limit` bytes.
+    #[inline]
     pub(crate) fn schedule(&mut self, limit: usize) -> Result<(), BadChunk> {
-        let waiting = &self.buffer.bytes()[self.scheduled..];
-        if waiting.is_empty() {
+        if self.excess() == 0 {
             return Ok(());
         }
+        self.schedule_waiting(limit)
+    }
+
+    fn schedule_waiting(&mut self, limit: usize) -> Result<(), BadChunk> {
+        let waiting = &self.buffer.bytes()[self.scheduled..];
         let taken = self.body.advance(waiting)?;
         if taken == 0 && waiting.len() >= limit && self.body.is_awaited() {
             return Err(BadChunk { sound: 0 });

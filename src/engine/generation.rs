@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use haproxy_cfg_grammar::Dialect;
 
+use super::duties::Duties;
 use super::listening::{self, ListenerKey};
 use super::live::{Backend, Frontend, Listener, Registry, Server, TableUse};
 use crate::acl::{AclSet, LiveIndex};
@@ -60,6 +61,8 @@ pub(crate) struct Handles {
     pub(crate) acls: AclSet,
     /// The user lists with slow hashes that its ACLs ask.
     pub(crate) userlists: Vec<UserlistId>,
+    /// What it has to do in transactions.
+    pub(crate) duties: Duties,
     /// It is in mode tcp, and a rule of its looks at the first bytes as HTTP.
     pub(crate) sees_http: bool,
     /// Its rules over requests and responses.
@@ -198,6 +201,7 @@ impl Generation {
                 } else {
                     (Arc::new(Backend::new(registry.counting())), Vec::new())
                 };
+                let userlists = userlists(proxy, &plan);
                 Handles {
                     frontend,
                     listeners,
@@ -215,7 +219,8 @@ impl Generation {
                         proxy.switching.iter().map(|rule| rule.condition.as_ref()),
                         &proxy.acls,
                     ),
-                    userlists: userlists(proxy, &plan),
+                    duties: Duties::of(proxy, &plan.global, &rules, !userlists.is_empty()),
+                    userlists,
                     sees_http: sees_http(proxy, plan.dialect),
                     acls,
                     rules,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::live::{Place, Server};
+use super::live::{Server, Whereabouts};
 use super::session::Link;
 use super::worker::Worker;
 
@@ -42,7 +42,7 @@ pub(crate) struct Wanted<'a> {
     /// Where to.
     pub(crate) server: &'a Arc<Server>,
     /// Where that is now.
-    pub(crate) at: &'a Place,
+    pub(crate) at: &'a Whereabouts,
     /// Only one that has served more than one request.
     pub(crate) proven: bool,
     /// The one that this session has used last is better than others.

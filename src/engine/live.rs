@@ -21,7 +21,7 @@ pub(crate) use gate::{Entered, Gate, RateLimit};
 pub(crate) use health::Sign;
 pub(crate) use patterns::{Changed, Entry, ListKey, PatternLists, keys as list_keys};
 pub(crate) use queue::{Ticket, Turn};
-pub(crate) use server::{Due, Particulars, Place, Server};
+pub(crate) use server::{Due, Particulars, Place, Server, Whereabouts};
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

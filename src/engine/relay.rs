@@ -1,6 +1,8 @@
 //! `mode tcp`: content is inspected as far as rules want it, a server connected to, and all else is an
 //! exchange that is a tunnel from its start.
 
+use haproxy_cfg_grammar::Dialect;
+
 use super::connect;
 use super::exchange::{Exchange, Outcome, Response};
 use super::session::{Line, Session, Written};
@@ -52,21 +54,27 @@ fn log_relay(
     })
 }
 
+/// The end of a connection that a rule over its content rejects.
+fn reject(session: &mut Session) -> Termination {
+    session.close_client();
+    session.count_denied(true);
+    Termination::new(Cause::Proxy, Stage::Request)
+}
+
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
-    if !transaction.inspect(session).await {
-        session.close_client();
-        session.count_denied(true);
-        return Termination::new(Cause::Proxy, Stage::Request);
+    transaction.duties = session.frontend_handles().duties;
+    if transaction.duties.content && !transaction.inspect(session).await {
+        return reject(session);
     }
     transaction.switch_tcp(session);
     if session.backend().disabled {
         session.close_client();
         return NOWHERE;
     }
-    if !transaction.inspect_for_backend(session).await {
-        session.close_client();
-        session.count_denied(true);
-        return Termination::new(Cause::Proxy, Stage::Request);
+    let duties = transaction.duties.and(session.backend_handles().duties);
+    transaction.duties = duties;
+    if duties.content && !transaction.inspect_for_backend(session).await {
+        return reject(session);
     }
     if transaction.has_no_client(session).await {
         session.close_client();
@@ -76,24 +84,31 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
             Termination::default()
         };
     }
-    transaction.settle_first_bytes(session);
-    transaction.server_rules(session, false);
-    transaction.persist_rdp_cookie(session);
-    transaction.stick(session, false);
-    transaction.hash = transaction.hash_connection(session);
+    if duties.content {
+        transaction.settle_first_bytes(session);
+    }
+    if duties.placement {
+        transaction.server_rules(session, false);
+        transaction.persist_rdp_cookie(session);
+        transaction.stick(session, false);
+        transaction.hash = transaction.hash_connection(session);
+    }
     transaction.up.tunnel();
     transaction.down.tunnel();
     if let Err(failure) = connect::connect(session, transaction).await {
         session.close_client();
         return failure.termination;
     }
-    transaction.remember_server(session, false);
+    if duties.response {
+        transaction.remember_server(session, false);
+    }
     if session.proxy().logs_early() {
         // The line of a session that has got to a server is there already when it ends.
         let begun = Termination::default();
         transaction.logged = log_relay(session, transaction, begun, Written::Early);
     }
     let exchange = Exchange {
+        v1_4: session.generation.plan.dialect == Dialect::V1_4,
         tunnel: true,
         response: Response::Begun,
         ..Exchange::default()

@@ -20,7 +20,8 @@ use super::buffer::Buffer;
 use super::deadline::{self, Deadline};
 use super::generation::{Generation, Handles};
 use super::idle::Idle;
-use super::live::{Entered, Place, Server, Slot};
+use super::live::{Entered, Server, Slot, Whereabouts};
+use super::pooled::Pooled;
 use super::relay;
 use super::roster::Card;
 use super::side::{Farewell, Side};
@@ -75,7 +76,7 @@ pub(crate) struct Link {
     /// It has asked for a password: whose it was shown may be known of the connection.
     pub(crate) personal: bool,
     /// Where the server was when it was connected to.
-    pub(crate) at: Place,
+    pub(crate) at: Whereabouts,
     /// Ready when the server's sessions are to end.
     pub(crate) life: Option<Life>,
     /// Where the socket can be connected again; `None` when it has options of its own.
@@ -217,7 +218,7 @@ async fn http(session: &mut Session) {
         let mut transaction = session.worker.take_transaction();
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         // Boxed so that an idle connection does not keep room for a busy one.
-        let next = Box::pin(transaction::run(session, &mut transaction, first)).await;
+        let next = Pooled::new(transaction::run(session, &mut transaction, first)).await;
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         session.worker.give_transaction(transaction);
         if next == Next::Close {

@@ -38,6 +38,9 @@ impl Farewell {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unspliceable;
 
+/// How far a side has ended: one way, the other, by force, unnoticed.
+pub(crate) type Ends = [bool; 4];
+
 /// One side of a session: a socket and what is known about it.
 #[derive(Debug)]
 pub(crate) struct Side {
@@ -78,6 +81,11 @@ impl Side {
             expired: false,
             taken: 0,
         }
+    }
+
+    /// How far it has ended.
+    pub(crate) fn ends(&self) -> Ends {
+        [self.read_closed, self.write_closed, self.broken, self.left]
     }
 
     /// Receives into a buffer up to `limit` bytes held. `Ready(0)` is the end of the stream, which

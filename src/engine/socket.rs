@@ -89,6 +89,7 @@ impl Socket {
         }
     }
 
+    #[cold]
     fn register(&mut self, direction: Direction) -> io::Result<Watch> {
         let watch = poller::watch_stream(&self.fd, direction)?;
         self.watch = Some(watch);

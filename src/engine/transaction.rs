@@ -30,6 +30,7 @@ use haproxy_cfg_grammar::Dialect;
 use self::record::Timing;
 use super::accounting::Incident;
 use super::connect;
+use super::duties::Duties;
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
@@ -57,6 +58,8 @@ pub(crate) struct Transaction {
     pub(crate) up: Flow,
     /// Server to client.
     pub(crate) down: Flow,
+    /// What frontend and backend have to do.
+    pub(crate) duties: Duties,
     /// When what happened.
     pub(crate) timing: Timing,
     /// Connection attempts after the first.
@@ -152,6 +155,7 @@ impl Default for Transaction {
         Self {
             up: Flow::default(),
             down: Flow::default(),
+            duties: Duties::default(),
             timing: Timing::default(),
             retries: 0,
             redispatched: false,
@@ -295,6 +299,7 @@ impl Transaction {
         self.response.reset(Kind::Response);
         self.connection = RequestConnection::default();
         self.intent = Intent::default();
+        self.as_proxy = false;
         self.switched = false;
         self.request_allowed = false;
         self.source_address = None;
@@ -321,53 +326,52 @@ impl Transaction {
     }
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
-        if !self.inspect(session).await {
-            return Err(self.reject());
+        self.duties = session.frontend_handles().duties;
+        if self.duties.content {
+            if !self.inspect(session).await {
+                return Err(self.reject());
+            }
+            self.settle_first_bytes(session);
         }
-        self.settle_first_bytes(session);
         self.down.read = std::mem::take(&mut session.excess);
         self.receive_request(session, first).await?;
         self.first = first;
-        self.buffer_request(session, session.frontend).await?;
-        self.as_proxy = self.is_for_proxy(session);
-        if self.is_monitor_request(session) {
-            let status = if self.monitor_fails(session) {
-                ErrorStatus::S503
-            } else {
-                ErrorStatus::S200
-            };
-            self.reply_error(session, status).await;
-            let counters = &session.frontend_handles().frontend.counters;
-            counters.count(session.worker.index, Counter::Intercepted);
-            self.account(session, Termination::default());
-            return Ok(Next::Close);
+        if self.duties.reception
+            && let Some(next) = self.attend(session).await?
+        {
+            return Ok(next);
         }
-        if let Some(next) = self.request_rules(session, Look::Frontend).await? {
+        self.take_policy(session, session.frontend);
+        if !self.duties.rules {
+            self.look_at_connection(session, Look::Frontend);
+        } else if let Some(next) = self.request_rules(session, Look::Frontend).await? {
             return Ok(next);
         }
         self.switch(session);
         if session.backend().disabled {
             return Err(self.nowhere());
         }
-        if !self.inspect_for_backend(session).await {
-            return Err(self.reject());
-        }
         if session.backend != session.frontend {
-            self.buffer_request(session, session.backend).await?;
-        }
-        if session.backend != session.frontend
-            && let Some(next) = self.request_rules(session, Look::Joint).await?
-        {
-            return Ok(next);
+            self.duties = self.duties.and(session.backend_handles().duties);
+            if self.duties.content && !self.inspect_for_backend(session).await {
+                return Err(self.reject());
+            }
+            if self.duties.reception {
+                self.buffer_request(session, session.backend).await?;
+            }
+            self.take_policy(session, session.backend);
+            if !self.duties.rules {
+                self.look_at_connection(session, Look::Joint);
+            } else if let Some(next) = self.request_rules(session, Look::Joint).await? {
+                return Ok(next);
+            }
         }
         if !session.backend().role.is_backend() {
             return Err(self.nowhere());
         }
-        self.persist_rules(session);
-        self.server_rules(session, true);
-        self.request_cookies(session);
-        self.stick(session, true);
-        self.await_body_to_balance(session).await?;
+        if self.duties.placement {
+            self.place(session).await?;
+        }
         if session.client.read_closed && !self.serves_who_left(session) {
             let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
             let stage = if session.client.broken && !v1_4 {
@@ -378,14 +382,43 @@ impl Transaction {
             let left = Termination::new(Cause::ClientAbort, stage);
             return Err(End::new(left, None));
         }
-        self.hash_request(session);
-        self.aim(session);
         self.prepare_request(session)?;
         match connect::connect(session, self).await {
             Ok(()) => self.exchange(session).await,
             Err(failure) if failure.redirect => self.redirect_to_server(session).await,
             Err(failure) => Err(End::new(failure.termination, failure.status)),
         }
+    }
+
+    /// Does what comes before the rules of the frontend. `Some` when the request is answered here.
+    async fn attend(&mut self, session: &mut Session) -> Result<Option<Next>, End> {
+        self.buffer_request(session, session.frontend).await?;
+        self.as_proxy = self.is_for_proxy(session);
+        if !self.is_monitor_request(session) {
+            return Ok(None);
+        }
+        let status = if self.monitor_fails(session) {
+            ErrorStatus::S503
+        } else {
+            ErrorStatus::S200
+        };
+        self.reply_error(session, status).await;
+        let counters = &session.frontend_handles().frontend.counters;
+        counters.count(session.worker.index, Counter::Intercepted);
+        self.account(session, Termination::default());
+        Ok(Some(Next::Close))
+    }
+
+    /// Finds out what decides about the server of a request beside whose turn it is.
+    async fn place(&mut self, session: &mut Session) -> Result<(), End> {
+        self.persist_rules(session);
+        self.server_rules(session, true);
+        self.request_cookies(session);
+        self.stick(session, true);
+        self.await_body_to_balance(session).await?;
+        self.hash_request(session);
+        self.aim(session);
+        Ok(())
     }
 
     /// The end of a connection that a rule over its content rejects.
@@ -424,6 +457,7 @@ impl Transaction {
         let mut response = Response::Awaited;
         loop {
             let exchange = Exchange {
+                v1_4,
                 tunnel,
                 // Since 1.5 the request was seen to its end when a tunnel begins.
                 no_half_close: !v1_4,
@@ -477,8 +511,10 @@ impl Transaction {
                         self.down.read -= session.excess;
                     }
                     self.account(session, Termination::default());
-                    let moment = self.moment(session);
-                    self.log(session, Termination::default(), moment);
+                    if self.duties.log {
+                        let moment = self.moment(session);
+                        self.log(session, Termination::default(), moment);
+                    }
                     return Ok(self.finish(session));
                 }
             }

@@ -162,7 +162,7 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
 }
 
 /// Transactions that are kept for the next request.
-const KEPT_TRANSACTIONS: usize = 64;
+const KEPT_TRANSACTIONS: usize = 256;
 
 impl Worker {
     fn new(index: usize, shared: Arc<Shared>) -> Self {

@@ -392,7 +392,7 @@ impl<'a> Walk<'a> {
         let before = self.lines();
         let facts = self.request_facts();
         self.connection
-            .finish(&mut self.head, &self.bytes, self.policy, facts);
+            .finish(&mut self.head, &self.bytes, &self.policy, facts);
         let effects = self.changes(&before);
         if !effects.is_empty() {
             self.note(self.backend, "the connection mode".to_owned(), effects);
@@ -406,7 +406,7 @@ impl<'a> Walk<'a> {
             Policy::of(modes(self.frontend), modes(id), self.plan.dialect).as_proxy(self.as_proxy);
         let facts = self.request_facts();
         self.connection
-            .look(&mut self.head, &self.bytes, self.policy, stage, facts);
+            .look(&mut self.head, &self.bytes, &self.policy, stage, facts);
     }
 
     fn request_facts(&self) -> RequestFacts {

@@ -1,6 +1,6 @@
 //! Which bytes may stand where in a head, and where a run of them ends.
 
-use memchr::memchr2;
+use super::blocks::find;
 
 /// May be part of a token. RFC 9110, section 5.6.2.
 pub(super) const TOKEN: u8 = 1;
@@ -73,102 +73,24 @@ pub(super) fn after_class(bytes: &[u8], from: usize, class: u8) -> usize {
 }
 
 /// Where the next CR or LF is; the end of the bytes when there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn end_of_value(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    // Most values are short, so that getting ready for a vectored search would be most of it.
-    while at < from + SHORT
-        && let Some(word) = bytes.get(at..at + 8)
-    {
-        let word = word.try_into().map_or(0, u64::from_le_bytes);
-        match first_below_14(word) {
-            None => at += 8,
-            Some(n) if matches!(bytes[at + n], b'\r' | b'\n') => return at + n,
-            Some(n) => {
-                at += n + 1;
-                break;
-            }
-        }
-    }
-    memchr2(b'\r', b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n)
+    find(bytes, from, |byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// Where the next byte is that is neither a letter nor `-`; the end of the bytes when there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn after_letters(bytes: &[u8], from: usize) -> usize {
-    let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'-';
-    run(bytes, from, other_than_letters, is_letter)
+    find(bytes, from, |byte| {
+        !(byte.is_ascii_alphabetic() || byte == b'-')
+    })
 }
 
 /// Where the next byte is that is not of a URI, which are those of a status code; the end of the
 /// bytes when there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn after_visible(bytes: &[u8], from: usize) -> usize {
-    let is_visible = |byte: u8| CLASS[byte as usize] & URI != 0;
-    run(bytes, from, other_than_visible, is_visible)
-}
-
-/// Where a run of bytes ends, looked at eight at a time as long as there are as many.
-#[inline]
-fn run(
-    bytes: &[u8],
-    from: usize,
-    others: impl Fn(u64) -> u64,
-    belongs: impl Fn(u8) -> bool,
-) -> usize {
-    let mut at = from;
-    while let Some(word) = bytes.get(at..at + 8) {
-        let others = others(word.try_into().map_or(0, u64::from_le_bytes));
-        if others != 0 {
-            return at + first(others);
-        }
-        at += 8;
-    }
-    let mut rest = bytes.get(at..).unwrap_or_default().iter();
-    rest.position(|byte| !belongs(*byte))
-        .map_or(bytes.len(), |n| at + n)
-}
-
-/// What is looked at eight bytes at a time before the search over vectors.
-const SHORT: usize = 48;
-
-/// The first byte of a little-endian word that is less than 14: CR, LF, a tab or another control
-/// character.
-#[inline]
-fn first_below_14(word: u64) -> Option<usize> {
-    let below = below(word, 14);
-    (below != 0).then(|| first(below))
-}
-
-/// 1 in each of eight bytes.
-const EACH: u64 = u64::from_ne_bytes([1; 8]);
-/// The highest bit of each, which is where the functions below mark a byte.
-const HIGH: u64 = EACH * 0x80;
-
-/// The first byte that is marked.
-fn first(marks: u64) -> usize {
-    marks.trailing_zeros() as usize / 8
-}
-
-/// Marks bytes that are less than a number below 128. Those behind the first may be wrong: a borrow
-/// comes only from a byte that is less.
-fn below(word: u64, limit: u64) -> u64 {
-    word.wrapping_sub(EACH * limit) & !word & HIGH
-}
-
-/// Marks bytes that are no letters and no `-`.
-fn other_than_letters(word: u64) -> u64 {
-    let low = word & !HIGH;
-    let lower = low | (EACH * 0x20);
-    let from_a = lower + EACH * (0x80 - u64::from(b'a'));
-    let beyond_z = lower + EACH * (0x7f - u64::from(b'z'));
-    let no_dash = (low ^ (EACH * u64::from(b'-'))) + !HIGH;
-    ((!from_a | beyond_z) & no_dash | word) & HIGH
-}
-
-/// Marks bytes that are controls, blanks or above 126. Those behind the first may be wrong.
-fn other_than_visible(word: u64) -> u64 {
-    below(word, 33) | ((((word & !HIGH) + EACH) | word) & HIGH)
+    find(bytes, from, |byte| !byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -188,7 +110,7 @@ mod tests {
         }
 
         #[test]
-        fn runs_of_words_end_where_those_of_bytes_do(
+        fn runs_end_where_others_begin(
             bytes in proptest::collection::vec(0u8..=255, 0..4), run in "[A-Za-z-]{0,30}",
             visible in "[!-~]{0,30}", end: u8, tail in 0usize..9,
         ) {

@@ -57,11 +57,12 @@ pub enum Stage {
 impl RequestConnection {
     /// Looks at the request: notes what its `Connection` header says, and takes out what is not
     /// for the server.
+    #[inline(always)]
     pub fn look(
         &mut self,
         head: &mut Head,
         bytes: &[u8],
-        policy: Policy,
+        policy: &Policy,
         stage: Stage,
         facts: RequestFacts,
     ) {
@@ -73,7 +74,7 @@ impl RequestConnection {
         // What the first look has turned into a close stays one, even where the backend would
         // have tunnelled.
         let mut intent = self.intent.unwrap_or(policy.frontend);
-        if policy.strength(wanted) > policy.strength(intent) {
+        if wanted != intent && policy.strength(wanted) > policy.strength(intent) {
             intent = wanted;
         }
         if self.tokens.is_none()
@@ -106,7 +107,7 @@ impl RequestConnection {
         &self,
         head: &mut Head,
         bytes: &[u8],
-        policy: Policy,
+        policy: &Policy,
         facts: RequestFacts,
     ) -> Intent {
         let intent = self.intent();
@@ -149,7 +150,7 @@ impl ResponseConnection {
         head: &mut Head,
         bytes: &[u8],
         intent: Intent,
-        policy: Policy,
+        policy: &Policy,
         request: Version,
         response: Version,
         length_known: bool,
@@ -206,7 +207,24 @@ impl ResponseConnection {
 
 /// Notes the tokens of every `Connection` line and takes out those that are asked for. A line of
 /// which nothing is left goes.
+#[inline(always)]
 fn strip(
+    name: &[u8],
+    head: &mut Head,
+    bytes: &[u8],
+    drop_close: bool,
+    drop_keep_alive: bool,
+) -> Tokens {
+    // Most messages have no such line.
+    if head.may_have(name) {
+        strip_lines(name, head, bytes, drop_close, drop_keep_alive)
+    } else {
+        Tokens::default()
+    }
+}
+
+#[inline(never)]
+fn strip_lines(
     name: &[u8],
     head: &mut Head,
     bytes: &[u8],
@@ -269,6 +287,7 @@ fn remove_tokens(head: &mut Head, bytes: &[u8], index: usize, close: bool, keep_
 
 /// Makes the message say exactly what is wanted. `None` when its tokens were not looked at: then
 /// what stands there stays, unless something is to be said.
+#[inline(always)]
 fn announce(
     name: &[u8],
     head: &mut Head,
@@ -278,9 +297,13 @@ fn announce(
     keep_alive: bool,
 ) {
     let seen = tokens.unwrap_or_default();
-    if close == seen.close_kept && keep_alive == seen.keep_alive_kept {
-        return;
+    if close != seen.close_kept || keep_alive != seen.keep_alive_kept {
+        rewrite(name, head, bytes, close, keep_alive);
     }
+}
+
+#[inline(never)]
+fn rewrite(name: &[u8], head: &mut Head, bytes: &[u8], close: bool, keep_alive: bool) {
     // Rules may have written the header since it was looked at.
     let there = strip(name, head, bytes, !close, !keep_alive);
     if close && !there.close_kept {
@@ -338,9 +361,9 @@ mod tests {
             stopping: false,
         };
         let mut connection = RequestConnection::default();
-        connection.look(&mut head, &bytes, policy, Stage::Frontend, facts);
-        connection.look(&mut head, &bytes, policy, Stage::Joint, facts);
-        let intent = connection.finish(&mut head, &bytes, policy, facts);
+        connection.look(&mut head, &bytes, &policy, Stage::Frontend, facts);
+        connection.look(&mut head, &bytes, &policy, Stage::Joint, facts);
+        let intent = connection.finish(&mut head, &bytes, &policy, facts);
         let mut out = Vec::new();
         head.write_to(&bytes, &mut out);
         let start = "GET / HTTP/1.1\r\n".len();
@@ -567,7 +590,7 @@ mod tests {
             head.scan(&mut bytes, Tolerance::default());
             let version = head.response_version(&bytes);
             let connection = ResponseConnection::look(
-                &mut head, &bytes, intent, policy, request, version, known,
+                &mut head, &bytes, intent, &policy, request, version, known,
             );
             let found = connection.finish(&mut head, &bytes);
             let mut out = Vec::new();

@@ -95,51 +95,77 @@ impl Framing {
     }
 
     /// What Transfer-Encoding and Content-Length say, and whether a coding forbids to trust them.
+    #[inline]
     fn from_headers(
         head: &Head,
         bytes: &[u8],
         version: Version,
         dialect: Dialect,
     ) -> Result<(Option<Self>, bool), FramingError> {
+        // Most requests have neither header.
+        if head.may_have(b"Transfer-Encoding")
+            && (version == Version::Http11 || dialect != Dialect::V1_4)
+            && let Some(framing) = Self::from_codings(head, bytes)
+        {
+            return Ok(framing);
+        }
+        if !head.may_have(b"Content-Length") {
+            return Ok((None, false));
+        }
+        let length = content_length(head, bytes)?;
+        Ok((length.map(Self::Length), false))
+    }
+
+    /// What Transfer-Encoding says, when it says `chunked`.
+    #[inline(never)]
+    fn from_codings(head: &Head, bytes: &[u8]) -> Option<(Option<Self>, bool)> {
         let mut chunked = false;
-        let mut until_close = false;
-        if version == Version::Http11 || dialect != Dialect::V1_4 {
-            let mut at = None;
-            while let Some(index) = head.find(bytes, b"Transfer-Encoding", at) {
-                for coding in elements(head.value(bytes, index)) {
-                    if coding.eq_ignore_ascii_case(b"chunked") {
-                        chunked = true;
-                    } else if chunked {
-                        // chunked must come last: nobody can tell where this ends.
-                        chunked = false;
-                        until_close = true;
-                    }
-                }
-                at = Some(index);
-            }
-        }
-        if until_close {
-            return Ok((None, true));
-        }
-        if chunked {
-            return Ok((Some(Self::Chunked), false));
-        }
-        let mut length = None;
         let mut at = None;
-        while let Some(index) = head.find(bytes, b"Content-Length", at) {
-            for value in elements(head.value(bytes, index)) {
-                let value = parse_length(value).ok_or(FramingError::ContentLength)?;
-                if length.is_some_and(|known| known != value) {
-                    return Err(FramingError::ContentLength);
+        while let Some(index) = head.find(bytes, b"Transfer-Encoding", at) {
+            for coding in elements(head.value(bytes, index)) {
+                if coding.eq_ignore_ascii_case(b"chunked") {
+                    chunked = true;
+                } else if chunked {
+                    // chunked must come last: nobody can tell where this ends.
+                    return Some((None, true));
                 }
-                length = Some(value);
-            }
-            if length.is_none() {
-                return Err(FramingError::ContentLength);
             }
             at = Some(index);
         }
-        Ok((length.map(Self::Length), false))
+        chunked.then_some((Some(Self::Chunked), false))
+    }
+}
+
+/// What all lines of Content-Length say.
+#[inline(never)]
+fn content_length(head: &Head, bytes: &[u8]) -> Result<Option<u64>, FramingError> {
+    let mut length = None;
+    let mut at = None;
+    while let Some(index) = head.find(bytes, b"Content-Length", at) {
+        let value = head.value(bytes, index);
+        // It is one number, but for those who mean harm.
+        match parse_length(value) {
+            Some(value) => agree(&mut length, value)?,
+            None => {
+                for value in elements(value) {
+                    let value = parse_length(value).ok_or(FramingError::ContentLength)?;
+                    agree(&mut length, value)?;
+                }
+            }
+        }
+        if length.is_none() {
+            return Err(FramingError::ContentLength);
+        }
+        at = Some(index);
+    }
+    Ok(length)
+}
+
+/// Notes a length, which must be the one that is known.
+fn agree(known: &mut Option<u64>, length: u64) -> Result<(), FramingError> {
+    match known.replace(length) {
+        Some(other) if other != length => Err(FramingError::ContentLength),
+        _ => Ok(()),
     }
 }
 

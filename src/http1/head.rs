@@ -77,13 +77,14 @@ impl Head {
     pub fn scan(&mut self, bytes: &mut [u8], tolerance: Tolerance) -> Scan {
         let known = self.lines.len();
         let scan = self.scanner.scan(bytes, tolerance, &mut self.lines);
+        let mut names = self.names;
         for line in &self.lines[known..] {
-            let name = line.start as usize..line.colon as usize;
-            self.names.add(&bytes[name]);
+            names.add(&bytes[line.start as usize..line.colon as usize]);
         }
         if self.scanner.tolerated.is_some() {
-            self.names = Names::ANY;
+            names = Names::ANY;
         }
+        self.names = names;
         if let Scan::Complete(len) = scan {
             self.len = len;
         }
@@ -246,10 +247,15 @@ impl Head {
         self.names.may_have(name)
     }
 
-    /// The first line after `from` (all lines for `None`) with that name, whatever its case.
+    /// The first line with that name, whatever its case; the one after `from`, which is of that name
+    /// itself.
     #[inline]
     pub fn find(&self, bytes: &[u8], name: &[u8], from: Option<usize>) -> Option<usize> {
-        if !self.may_have(name) {
+        let may_be_there = match from {
+            None => self.names.may_have(name),
+            Some(_) => self.names.may_repeat(name),
+        };
+        if !may_be_there {
             return None;
         }
         self.search(bytes, name, from)

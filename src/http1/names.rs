@@ -6,16 +6,26 @@
 /// A set of header names that may say yes to a name that was never added, and never no to one
 /// that was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Names(u64);
+pub(super) struct Names {
+    /// Those that were added.
+    known: u64,
+    /// Those that were added more than once.
+    repeated: u64,
+}
 
 impl Names {
-    /// Every name may be there.
-    pub(super) const ANY: Self = Self(u64::MAX);
+    /// Every name may be there, and more than once.
+    pub(super) const ANY: Self = Self {
+        known: u64::MAX,
+        repeated: u64::MAX,
+    };
 
     /// Adds a name that is a token.
     #[inline]
     pub(super) fn add(&mut self, name: &[u8]) {
-        self.0 |= bit(name);
+        let bit = bit(name);
+        self.repeated |= self.known & bit;
+        self.known |= bit;
     }
 
     /// Adds a name that a rule has written. With blanks around it, it may be taken for the name
@@ -32,18 +42,21 @@ impl Names {
     /// Whether a name may have been added, whatever its case.
     #[inline]
     pub(super) fn may_have(self, name: &[u8]) -> bool {
-        self.0 & bit(name) != 0
+        self.known & bit(name) != 0
+    }
+
+    /// Whether a name may have been added more than once, whatever its case.
+    #[inline]
+    pub(super) fn may_repeat(self, name: &[u8]) -> bool {
+        self.repeated & bit(name) != 0
     }
 }
 
 /// Names of one length begin alike more often than they end alike.
 #[inline]
 fn bit(name: &[u8]) -> u64 {
-    let last = name
-        .last()
-        .copied()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    // A letter becomes a small one; what becomes of other bytes does not matter.
+    let last = name.last().copied().unwrap_or_default() | 0x20;
     // These factors keep apart what is common from what a proxy asks for.
     1 << ((name.len() as u32 * 11 + u32::from(last) * 3) & 63)
 }
@@ -62,6 +75,9 @@ mod tests {
         assert!(!names.may_have(b"Connection"));
         assert!(!names.may_have(b"Transfer-Encoding"));
         assert!(!names.may_have(b"Content-Length"));
+        assert!(!names.may_repeat(b"Host"));
+        names.add(b"Host");
+        assert!(names.may_repeat(b"host") && !names.may_repeat(b"User-Agent"));
     }
 
     #[test]

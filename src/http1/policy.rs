@@ -96,7 +96,7 @@ impl Policy {
         Self { as_proxy, ..self }
     }
 
-    pub(super) fn header(self) -> &'static [u8] {
+    pub(super) fn header(&self) -> &'static [u8] {
         if self.as_proxy {
             b"Proxy-Connection"
         } else {
@@ -104,7 +104,7 @@ impl Policy {
         }
     }
 
-    pub(super) fn strength(self, intent: Intent) -> u8 {
+    pub(super) fn strength(&self, intent: Intent) -> u8 {
         match intent {
             Intent::KeepAlive => u8::from(self.v1_4),
             Intent::Tunnel => u8::from(!self.v1_4),

@@ -9,7 +9,7 @@
 //! RFC 9112, sections 2 to 5.
 
 use super::class::{CODE, TOKEN, URI, VERSION, after_class, end_of_value, is_token, is_version};
-use super::plain::{plain_line, plain_start_line};
+use super::plain::{plain_lines, plain_start_line};
 
 /// Which start line is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,34 @@ impl Scanner {
         tolerance: Tolerance,
         lines: &mut Vec<HeaderLine>,
     ) -> Scan {
+        if self.state == State::Before
+            && let Some(len) = self.scan_plain(bytes, lines)
+        {
+            return Scan::Complete(len);
+        }
+        self.scan_any(bytes, tolerance, lines)
+    }
+
+    /// Scans on as long as everything is plain, and answers where the head ends when all of it is.
+    fn scan_plain(&mut self, bytes: &[u8], lines: &mut Vec<HeaderLine>) -> Option<usize> {
+        self.start_line = plain_start_line(self.kind, bytes, self.pos)?;
+        self.state = State::HeaderStart;
+        self.pos = plain_lines(bytes, self.start_line.end as usize, lines);
+        if !bytes[self.pos..].starts_with(b"\r\n") {
+            return None;
+        }
+        self.pos += 2;
+        self.state = State::Done;
+        Some(self.pos)
+    }
+
+    /// Scans on, whatever it is.
+    fn scan_any(
+        &mut self,
+        bytes: &mut [u8],
+        tolerance: Tolerance,
+        lines: &mut Vec<HeaderLine>,
+    ) -> Scan {
         let len = bytes.len();
         let mut i = self.pos;
         macro_rules! pause {
@@ -168,12 +196,6 @@ impl Scanner {
                         self.state = State::BeforeLf;
                     }
                     _ => {
-                        if let Some(line) = plain_start_line(self.kind, bytes, i) {
-                            i = line.end as usize;
-                            self.start_line = line;
-                            self.state = State::HeaderStart;
-                            continue;
-                        }
                         let ok = match self.kind {
                             Kind::Request => is_token(byte),
                             Kind::Response => is_version(byte) || (tolerance.rtsp && byte == b'R'),
@@ -332,16 +354,14 @@ impl Scanner {
                         self.state = State::LastLf;
                     }
                     b'\n' => self.state = State::LastLf,
-                    _ => match plain_line(bytes, i) {
-                        Some(line) => {
-                            i = line.end as usize;
-                            lines.push(line);
-                        }
-                        None => {
+                    _ => {
+                        let plain = plain_lines(bytes, i, lines);
+                        if plain == i {
                             self.current.start = i as u32;
                             self.state = State::Name;
                         }
-                    },
+                        i = plain;
+                    }
                 },
                 State::Name => {
                     i = after_class(bytes, i, TOKEN);
@@ -514,19 +534,25 @@ mod tests {
     type Found = (Scan, StartLine, Vec<HeaderLine>, Option<usize>, Vec<u8>);
 
     fn at_once(kind: Kind, text: &str, tolerance: Tolerance) -> Found {
-        let mut bytes = text.as_bytes().to_vec();
-        let mut scanner = Scanner::new(kind);
-        let mut lines = Vec::new();
-        let scan = scanner.scan(&mut bytes, tolerance, &mut lines);
-        (scan, scanner.start_line, lines, scanner.tolerated, bytes)
+        in_pieces(kind, text, tolerance, [text.len()])
     }
 
     fn stepwise(kind: Kind, text: &str, tolerance: Tolerance) -> Found {
+        in_pieces(kind, text, tolerance, 0..=text.len())
+    }
+
+    /// Scans what has come so far, at each of these lengths.
+    fn in_pieces(
+        kind: Kind,
+        text: &str,
+        tolerance: Tolerance,
+        lengths: impl IntoIterator<Item = usize>,
+    ) -> Found {
         let mut bytes = text.as_bytes().to_vec();
         let mut scanner = Scanner::new(kind);
         let mut lines = Vec::new();
         let mut scan = Scan::Partial;
-        for len in 0..=bytes.len() {
+        for len in lengths {
             scan = scanner.scan(&mut bytes[..len], tolerance, &mut lines);
             if scan != Scan::Partial {
                 break;
@@ -584,6 +610,26 @@ mod tests {
                 let text = line + "A: b\r\n\r\n";
                 proptest::prop_assert_eq!(at_once(kind, &text, tolerance), stepwise(kind, &text, tolerance));
             }
+        }
+
+        /// So is all that looks like a head for a while, however it comes.
+        #[test]
+        fn pieces_are_what_the_states_say(
+            request: bool, accept_invalid: bool,
+            start in "((GET /index.html|HTTP/1.1 200|[A-Z]{0,9} [!-~]{0,40}) (HTTP/1.[01]|OK)\r?\n)?",
+            lines in "([A-Za-z-]{1,20}: ?[ -~\u{e9}]{0,40}\r?\n){0,5}",
+            rest in "([A-Za-z: -]|[\t\r\n/.01\u{1}\u{e9}]){0,40}",
+            cuts in proptest::collection::vec(0usize..250, 0..4),
+        ) {
+            let kind = if request { Kind::Request } else { Kind::Response };
+            let tolerance = Tolerance { accept_invalid, ..Tolerance::default() };
+            let text = start + &lines + &rest + "\r\n\r\n";
+            let mut cuts = cuts;
+            cuts.retain(|cut| *cut < text.len());
+            cuts.push(text.len());
+            cuts.sort_unstable();
+            let pieces = in_pieces(kind, &text, tolerance, cuts);
+            proptest::prop_assert_eq!(pieces, stepwise(kind, &text, tolerance));
         }
 
         #[test]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::blocks::find;
+
 /// Where the path begins: after scheme and authority of an absolute URI, at the start of a
 /// relative one. `None` when there is no path (`*`, an authority alone).
 pub fn path_start(uri: &[u8]) -> Option<usize> {
@@ -24,8 +26,7 @@ pub fn path_start(uri: &[u8]) -> Option<usize> {
 /// The path without its query.
 pub fn path(uri: &[u8]) -> Option<Range<usize>> {
     let start = path_start(uri)?;
-    let end = memchr::memchr(b'?', &uri[start..]).map_or(uri.len(), |n| start + n);
-    Some(start..end)
+    Some(start..find(uri, start, |byte| byte == b'?'))
 }
 
 #[cfg(test)]

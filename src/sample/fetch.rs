@@ -243,6 +243,7 @@ fn of_response(
     true
 }
 
+#[inline(always)]
 fn of_request(
     fetch: &Fetch,
     request: Message<'_>,

@@ -3,6 +3,7 @@
 use haproxy_cfg_grammar::Dialect;
 
 use super::Message;
+use crate::http1::blocks::find;
 
 /// The values of a header, over all lines of that name, commas apart and blanks trimmed. Commas
 /// between double quotes separate nothing. An empty line has one empty value.
@@ -38,10 +39,9 @@ pub fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Where a value ends: at a comma that is not quoted, or at the end.
 fn value_end(text: &[u8]) -> usize {
     // Most values have neither.
-    match memchr::memchr2(b',', b'"', text) {
-        None => return text.len(),
-        Some(at) if text[at] == b',' => return at,
-        Some(_) => {}
+    let at = find(text, 0, |byte| matches!(byte, b',' | b'"'));
+    if text.get(at) != Some(&b'"') {
+        return at;
     }
     let mut quoted = false;
     let mut bytes = text.iter().enumerate();

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Class, NESTED, RuleIndex};
+use super::{NESTED, Patterns, RuleIndex, Subject};
 use crate::acl::text_map::TextMap;
 use crate::plan::{Acl, Condition, Conjunction, Fetch, Pattern, Polarity, Term};
 
@@ -181,7 +181,7 @@ impl Builder<'_> {
                 maps[class].entry(key).or_default().push(*rule);
             }
         }
-        let mut built = Vec::new();
+        let mut built: Vec<Subject> = Vec::new();
         let mut nested = Vec::new();
         for ((acl, name), mut keys) in classes.acls.iter().zip(&classes.names).zip(maps) {
             if keys.is_empty() {
@@ -195,16 +195,21 @@ impl Builder<'_> {
                     nested.push(index);
                 }
             }
-            built.push(Class {
-                fetch: acl.sample.fetch.clone(),
-                converters: acl.sample.converters.clone(),
+            let patterns = Patterns {
                 // The automaton folds by itself what the others are asked in small letters.
                 ignore_case: acl.ignore_case,
                 map: TextMap::new(acl.matching, keys)?,
-            });
+            };
+            match built.iter_mut().find(|one| one.sample == acl.sample) {
+                Some(subject) => subject.patterns.push(patterns),
+                None => built.push(Subject {
+                    sample: acl.sample.clone(),
+                    patterns: vec![patterns],
+                }),
+            }
         }
         Some(RuleIndex {
-            classes: built,
+            subjects: built,
             nested,
             always,
             decided: Vec::new(),

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::http1::{Head, Kind, Tolerance};
-use crate::plan::{Acl, AclId, Conjunction, MatchMethod, Pattern, Polarity, ProxyId, Sample, Term};
+use crate::plan::{
+    Acl, AclId, Conjunction, Fetch, MatchMethod, Pattern, Polarity, ProxyId, Sample, Term,
+};
 use crate::sample::{Content, Message, Nowhere};
 
 fn host() -> Fetch {

@@ -14,7 +14,7 @@ use rustix::net::{self, SocketFlags, SocketType};
 use super::Failure;
 use super::client::{self, Wait};
 use crate::engine::deadline::after;
-use crate::engine::live::{Place, Slot};
+use crate::engine::live::{Place, Slot, Whereabouts};
 use crate::engine::session::{Life, Link, Session};
 use crate::engine::side::{Farewell, Side};
 use crate::engine::socket::Socket;
@@ -41,10 +41,10 @@ pub(super) enum Missed {
 pub(super) async fn attempt(
     session: &mut Session,
     transaction: &mut Transaction,
-    place: Place,
+    at: Whereabouts,
     slot: &mut Option<Slot>,
 ) -> Result<(), Missed> {
-    let target = target(session, &place).ok_or(Missed::NotBegun)?;
+    let target = target(session, &at.place).ok_or(Missed::NotBegun)?;
     let server = slot.as_ref().map(|slot| Arc::clone(&slot.server));
     let alive = session.backend().options.srvtcpka;
     let settings = server.as_ref().map(|server| server.settings());
@@ -92,7 +92,7 @@ pub(super) async fn attempt(
     session.card.server.replace(server.clone());
     session.server = Some(Box::new(Link {
         side,
-        at: place,
+        at,
         life: server.as_ref().and_then(|s| s.life()).map(Life),
         server,
         backend: session.backend,

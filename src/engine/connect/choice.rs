@@ -15,9 +15,9 @@ use crate::log::{Cause, Stage};
 /// What speaks for one server or against another.
 pub(super) struct Wish<'a> {
     /// This one, or none.
-    pub(super) only: Option<Arc<Server>>,
+    pub(super) only: Option<&'a Arc<Server>>,
     /// This one, when it has room.
-    pub(super) preferred: Option<Arc<Server>>,
+    pub(super) preferred: Option<&'a Arc<Server>>,
     /// One that just failed.
     pub(super) failed: Option<&'a Server>,
 }
@@ -52,8 +52,8 @@ pub(super) async fn obtain(
     let mut waited = false;
     loop {
         let choice = session.backend_handles().backend.choose(Ask {
-            only: only.as_deref(),
-            preferred: preferred.as_deref(),
+            only: only.map(|server| &**server),
+            preferred: preferred.map(|server| &**server),
             faithful: transaction.is_forced(),
             avoid: left.as_deref().or(full.as_deref()).or(failed),
             hash: transaction.hash,
@@ -85,7 +85,7 @@ pub(super) async fn obtain(
                     slot
                 }
                 Turn::Elsewhere => {
-                    left = only.take();
+                    left = only.take().cloned();
                     continue;
                 }
             },
@@ -93,9 +93,7 @@ pub(super) async fn obtain(
         // What comes out of a queue was not balanced.
         let balanced = only.is_none()
             && !waited
-            && !preferred
-                .as_ref()
-                .is_some_and(|server| Arc::ptr_eq(server, &slot.server));
+            && !preferred.is_some_and(|server| Arc::ptr_eq(server, &slot.server));
         if balanced {
             session.count_choice(&slot.server);
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use haproxy_cfg_grammar::Dialect;
 
 use crate::engine::idle::Wanted;
-use crate::engine::live::{Place, Server, Slot};
-use crate::engine::session::Session;
+use crate::engine::live::{Server, Slot, Whereabouts};
+use crate::engine::session::{Link, Session};
 use crate::engine::transaction::Transaction;
 use crate::plan::HttpReuse;
 
@@ -17,7 +17,6 @@ pub(super) fn borrow(
     session: &mut Session,
     transaction: &Transaction,
     server: &Arc<Server>,
-    at: &Place,
 ) -> bool {
     let first = transaction.is_first();
     let proven = match session.backend().http_reuse {
@@ -32,7 +31,7 @@ pub(super) fn borrow(
     let v1_8 = session.generation.plan.dialect == Dialect::V1_8;
     let wanted = Wanted {
         server,
-        at,
+        at: &server.whereabouts(),
         proven,
         owner: v1_8.then_some(session.card.id),
     };
@@ -47,12 +46,24 @@ pub(super) fn borrow(
     true
 }
 
-/// Whether the kept connection can carry the next request.
-pub(super) fn reuse(session: &mut Session, server: Option<&Arc<Server>>, at: &Place) -> bool {
+/// Whether the kept connection can carry the next request to that server.
+pub(super) fn reuse(session: &Session, server: &Arc<Server>) -> bool {
+    is_kept(session, |link| {
+        let own = link.server.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, server)) && server.is_still_at(&link.at)
+    })
+}
+
+/// The same where there is no server, but an address.
+pub(super) fn reuse_directly(session: &Session, at: &Whereabouts) -> bool {
+    is_kept(session, |link| link.server.is_none() && link.at == *at)
+}
+
+/// Whether there is a connection that leads where it should, and can be used again.
+fn is_kept(session: &Session, leads: impl Fn(&Link) -> bool) -> bool {
     session.server.as_ref().is_some_and(|link| {
-        link.server.as_ref().map(Arc::as_ptr) == server.map(Arc::as_ptr)
+        leads(link)
             && link.backend == session.backend
-            && link.at == *at
             && !link.side.read_closed
             && link.side.socket.is_quiet()
     })

@@ -119,7 +119,7 @@ impl Phase {
 /// What one worker has counted. Aligned so that two workers share no cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Cell {
+pub(crate) struct Tally {
     counts: [AtomicU64; Counter::COUNT],
     /// A second (24 bits), its events (20 bits), those of the second before (20 bits).
     rates: [AtomicU64; Pace::COUNT],
@@ -128,10 +128,44 @@ struct Cell {
     times: [AtomicU64; Phase::COUNT],
 }
 
+impl Tally {
+    /// Adds.
+    #[inline]
+    pub(crate) fn add(&self, what: Counter, n: u64) {
+        let count = &self.counts[what as usize];
+        count.store(count.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub(crate) fn count(&self, what: Counter) {
+        self.add(what, 1);
+    }
+
+    /// Notes how long something took.
+    pub(crate) fn measure(&self, phase: Phase, millis: u64) {
+        let state = &self.times[phase as usize];
+        let before = state.load(Ordering::Relaxed);
+        // What takes no time, as it does most of the time.
+        if millis == 0 && before == MEASURED << 48 {
+            return;
+        }
+        let (count, sum) = (before >> 48, before & SUM);
+        let (count, sum) = if count < MEASURED {
+            (count + 1, sum)
+        } else {
+            // The newest takes the place of a mean one.
+            (count, sum - sum.div_ceil(MEASURED))
+        };
+        let after = count << 48 | sum.saturating_add(millis).min(SUM);
+        state.store(after, Ordering::Relaxed);
+    }
+}
+
 /// The counters of one frontend, listener, backend or server.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    cells: Box<[Cell]>,
+    cells: Box<[Tally]>,
     /// What the sums were when they were last cleared.
     cleared: [AtomicU64; Counter::COUNT],
     peaks: [AtomicU32; Pace::COUNT],
@@ -155,16 +189,17 @@ impl Counters {
     /// Counters for that many writers: the workers, and one for everybody else.
     pub(crate) fn new(writers: usize) -> Self {
         Self {
-            cells: (0..writers.max(1)).map(|_| Cell::default()).collect(),
+            cells: (0..writers.max(1)).map(|_| Tally::default()).collect(),
             cleared: Default::default(),
             peaks: Default::default(),
             last: AtomicU64::new(0),
         }
     }
 
-    /// A worker that is not known counts in the last cell, where two may meet and lose one.
+    /// Where a worker counts, for whoever has several things to count. A worker that is not known
+    /// counts in the last cell, where two may meet and lose one.
     #[inline]
-    fn cell(&self, worker: usize) -> &Cell {
+    pub(crate) fn of(&self, worker: usize) -> &Tally {
         match self.cells.get(worker) {
             Some(cell) => cell,
             None => &self.cells[self.cells.len() - 1],
@@ -173,8 +208,7 @@ impl Counters {
 
     /// Adds.
     pub(crate) fn add(&self, worker: usize, what: Counter, n: u64) {
-        let count = &self.cell(worker).counts[what as usize];
-        count.store(count.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        self.of(worker).add(what, n);
     }
 
     /// Adds one.
@@ -195,18 +229,29 @@ impl Counters {
 
     /// Counts one event of a rate in a second, as [`second`] counts them.
     pub(crate) fn tick(&self, worker: usize, pace: Pace, second: u64) {
-        let state = &self.cell(worker).rates[pace as usize];
+        let state = &self.of(worker).rates[pace as usize];
         let before = state.load(Ordering::Relaxed);
-        let (current, last) = at(before, second);
-        if current == 0 && before != 0 {
-            // A second has passed: what was counted in it by all is known now.
-            self.note_peak(pace);
-        }
-        let after = second << 40 | (current + 1).min(FIELD) << 20 | last;
+        let after = if before >> 40 == second && before >> 20 & FIELD < FIELD {
+            // One more in the second that is counted already.
+            before + (1 << 20)
+        } else {
+            let (current, last) = at(before, second);
+            if current == 0 && before != 0 {
+                // A second has passed: what was counted in it by all is known now.
+                self.note_peak(pace);
+            }
+            second << 40 | (current + 1).min(FIELD) << 20 | last
+        };
         state.store(after, Ordering::Relaxed);
         if pace == Pace::Sessions {
             self.last.store(second, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a session that comes in a second.
+    pub(crate) fn count_session(&self, worker: usize, second: u64) {
+        self.of(worker).count(Counter::Sessions);
+        self.tick(worker, Pace::Sessions, second);
     }
 
     /// Notes that there was a session, without counting it.
@@ -238,6 +283,7 @@ impl Counters {
     }
 
     /// Looks at the seconds that the cells remember.
+    #[cold]
     fn note_peak(&self, pace: Pace) {
         let mut best = 0;
         let states = || {
@@ -254,25 +300,6 @@ impl Counters {
         }
         let best = u32::try_from(best).unwrap_or(u32::MAX);
         self.peaks[pace as usize].fetch_max(best, Ordering::Relaxed);
-    }
-
-    /// Notes how long something took.
-    pub(crate) fn measure(&self, worker: usize, phase: Phase, millis: u64) {
-        let state = &self.cell(worker).times[phase as usize];
-        let before = state.load(Ordering::Relaxed);
-        // What takes no time, as it does most of the time.
-        if millis == 0 && before == MEASURED << 48 {
-            return;
-        }
-        let (count, sum) = (before >> 48, before & SUM);
-        let (count, sum) = if count < MEASURED {
-            (count + 1, sum)
-        } else {
-            // The newest takes the place of a mean one.
-            (count, sum - sum.div_ceil(MEASURED))
-        };
-        let after = count << 48 | sum.saturating_add(millis).min(SUM);
-        state.store(after, Ordering::Relaxed);
     }
 
     /// How long it took of late, in milliseconds, rounded up; 0 when there is no measurement.
@@ -391,16 +418,16 @@ mod tests {
         let counters = Counters::new(2);
         assert_eq!(counters.mean(Phase::Total), 0);
         for (worker, millis) in [(0, 10), (1, 20), (1, 21)] {
-            counters.measure(worker, Phase::Total, millis);
+            counters.of(worker).measure(Phase::Total, millis);
         }
         assert_eq!(counters.mean(Phase::Total), 17);
         assert_eq!(counters.mean(Phase::Queue), 0);
         for _ in 0..5000 {
-            counters.measure(0, Phase::Queue, 900);
-            counters.measure(0, Phase::Connect, u64::MAX);
+            counters.of(0).measure(Phase::Queue, 900);
+            counters.of(0).measure(Phase::Connect, u64::MAX);
         }
         for _ in 0..5000 {
-            counters.measure(0, Phase::Queue, 100);
+            counters.of(0).measure(Phase::Queue, 100);
         }
         assert!((100..=101).contains(&counters.mean(Phase::Queue)));
         counters.clear(true);

@@ -5,7 +5,7 @@ mod place;
 mod shown;
 
 pub(crate) use due::Due;
-pub(crate) use place::Place;
+pub(crate) use place::{Place, Whereabouts};
 pub(crate) use shown::Particulars;
 
 use std::pin::Pin;
@@ -39,6 +39,8 @@ pub(crate) struct Server {
     pub(crate) maxconn: Adjustable,
     /// What an administrator has changed of where it is.
     moved: Mutex<Moved>,
+    /// How often it has moved.
+    moves: AtomicU32,
     checks_paused: AtomicBool,
     agent_paused: AtomicBool,
     /// Most sessions at once.
@@ -166,6 +168,7 @@ impl Server {
             sessions: AtomicU32::new(0),
             maxconn: Adjustable::default(),
             moved: Mutex::default(),
+            moves: AtomicU32::new(0),
             checks_paused: AtomicBool::new(false),
             agent_paused: AtomicBool::new(false),
             peak: Peak::default(),
@@ -283,7 +286,11 @@ impl Server {
             record.health = check::Health::new(rise, fall);
         }
         drop(record);
-        if place(&old) != place(&settings) || old.check != settings.check {
+        let moves = place(&old) != place(&settings);
+        if moves {
+            self.note_move();
+        }
+        if moves || old.check != settings.check {
             self.next_check.hurry(Instant::now());
         }
         self.refresh();

@@ -12,12 +12,12 @@ use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
 use crate::engine::session::Session;
 use crate::engine::trace::Step;
-use crate::http1::connection_header::{RequestFacts, Stage as Look};
+use crate::http1::connection_header::Stage as Look;
 use crate::http1::framing;
 use crate::http1::head::Version;
 use crate::http1::{Body, Framing, FramingError, Intent, Method, Scan, Tolerance};
 use crate::log::{Cause, Stage, Termination};
-use crate::plan::{ErrorStatus, LogFormat, Tune};
+use crate::plan::{ErrorStatus, Tune};
 use crate::rewrite::forwarded_for;
 
 /// Longest part of a request line that a log line shows.
@@ -154,13 +154,12 @@ impl Transaction {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
-        let proxy = session.proxy();
-        if proxy.log_format != LogFormat::Default && !proxy.log_targets.is_empty() {
+        if self.duties.log {
             let line = self.request.received_start_line(bytes);
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);
             capture_headers(
-                &proxy.captures.request_headers,
+                &session.proxy().captures.request_headers,
                 &self.request,
                 bytes,
                 &mut self.captured.request_headers,
@@ -265,18 +264,12 @@ impl Transaction {
                 session.destination().filter(SocketAddr::is_ipv4),
             );
         }
-        let policy = session.generation.policy(session.frontend, session.backend);
-        self.policy = policy.as_proxy(self.as_proxy);
-        let facts = RequestFacts {
-            version: self.version,
-            length_known: self.length_known,
-            stopping: session.is_stopping(),
-        };
+        let facts = self.connection_facts(session);
         self.connection
-            .look(&mut self.request, bytes, self.policy, Look::Joint, facts);
+            .look(&mut self.request, bytes, &self.policy, Look::Joint, facts);
         self.intent = self
             .connection
-            .finish(&mut self.request, bytes, self.policy, facts);
+            .finish(&mut self.request, bytes, &self.policy, facts);
         self.guard_length(session)?;
         let (backend, bytes) = (session.backend(), self.up.buffer.bytes());
         let named = backend.send_name_header.as_ref();

@@ -103,12 +103,14 @@ impl Transaction {
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
-        capture_headers(
-            &session.proxy().captures.response_headers,
-            &self.response,
-            bytes,
-            &mut self.captured.response_headers,
-        );
+        if self.duties.response {
+            capture_headers(
+                &session.proxy().captures.response_headers,
+                &self.response,
+                bytes,
+                &mut self.captured.response_headers,
+            );
+        }
         let framing =
             Framing::of_response(&self.response, bytes, version, dialect, self.method, status)
                 .map_err(|_| {
@@ -139,25 +141,13 @@ impl Transaction {
                 &mut self.response,
                 bytes,
                 intent,
-                self.policy,
+                &self.policy,
                 request,
                 version,
                 framing != Framing::UntilClose,
             )
         });
-        self.remember_server(session, true);
-        match self.response_rules(session) {
-            ResponseVerdict::Pass => {}
-            ResponseVerdict::Deny | ResponseVerdict::Invalid => {
-                self.refuse_response();
-                return Err(());
-            }
-        }
-        let bytes = self.down.buffer.bytes();
-        let status = self.response.status(bytes);
-        self.status = i32::from(status);
-        let interim = status < 200 && (status != 101 || v1_4);
-        if !interim && !self.response_cookies(session, status) {
+        if self.duties.response && !self.treat_response(session) {
             self.refuse_response();
             return Err(());
         }
@@ -178,7 +168,7 @@ impl Transaction {
             self.down.scheduled = len - leading;
         }
         // `option logasap` counts the head without the empty line that ends it.
-        if session.proxy().logs_early() {
+        if self.duties.response && session.proxy().logs_early() {
             let head = if self.response.is_edited() {
                 self.down.head.len()
             } else {
@@ -192,6 +182,21 @@ impl Transaction {
             self.down.tunnel();
         }
         Ok(true)
+    }
+
+    /// Does what frontend and backend want done with a response. `false` when it must not be passed
+    /// on.
+    fn treat_response(&mut self, session: &Session) -> bool {
+        self.remember_server(session, true);
+        if self.response_rules(session) != ResponseVerdict::Pass {
+            return false;
+        }
+        // Rules may have given it another one.
+        let status = self.response.status(self.down.buffer.bytes());
+        self.status = i32::from(status);
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
+        let interim = status < 200 && (status != 101 || v1_4);
+        interim || self.response_cookies(session, status)
     }
 
     /// Keeps an invalid head, and answers what comes of it.

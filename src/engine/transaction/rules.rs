@@ -27,7 +27,7 @@ struct Connection<'a> {
 impl Between for Connection<'_> {
     fn look(&mut self, head: &mut Head, bytes: &[u8]) {
         self.connection
-            .look(head, bytes, self.policy, self.stage, self.facts);
+            .look(head, bytes, &self.policy, self.stage, self.facts);
     }
 }
 
@@ -68,6 +68,29 @@ impl Transaction {
         conditions.any(|condition| acls.applies(Some(condition), &facts))
     }
 
+    /// From now on the mode options of the frontend and of that proxy hold.
+    pub(super) fn take_policy(&mut self, session: &Session, id: ProxyId) {
+        let policy = session.generation.policy(session.frontend, id);
+        self.policy = policy.as_proxy(self.as_proxy);
+    }
+
+    /// What beside its head decides about the connection of a request.
+    pub(super) fn connection_facts(&self, session: &Session) -> RequestFacts {
+        RequestFacts {
+            version: self.version,
+            length_known: self.length_known,
+            stopping: session.is_stopping(),
+        }
+    }
+
+    /// Looks at the `Connection` header where no rule does anything before or after.
+    pub(super) fn look_at_connection(&mut self, session: &Session, look: Look) {
+        let facts = self.connection_facts(session);
+        let bytes = self.up.buffer.bytes();
+        self.connection
+            .look(&mut self.request, bytes, &self.policy, look, facts);
+    }
+
     /// Runs the rules over the request: those of the frontend before the switch, those of the
     /// backend after it. `Some` when the request is answered here.
     pub(super) async fn request_rules(
@@ -82,18 +105,11 @@ impl Transaction {
         if !session.generation.handles(id).userlists.is_empty() {
             Box::pin(self.compare_password(session, id)).await;
         }
-        let policy = session.generation.policy(session.frontend, id);
-        self.policy = policy.as_proxy(self.as_proxy);
-        let facts = RequestFacts {
-            version: self.version,
-            length_known: self.length_known,
-            stopping: session.is_stopping(),
-        };
+        let facts = self.connection_facts(session);
         let handles = session.generation.handles(id);
         let bytes = self.up.buffer.bytes();
         if session.generation.proxy(id).stats.is_none() && !handles.rules.acts_on_requests() {
-            self.connection
-                .look(&mut self.request, bytes, self.policy, look, facts);
+            self.look_at_connection(session, look);
             return Ok(None);
         }
         // The verdict is about the plan, and outlives the look at the session.

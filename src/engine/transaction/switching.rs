@@ -1,7 +1,6 @@
 //! Which backend a request goes to.
 
 use super::Transaction;
-use crate::engine::live::{Counter, Pace};
 use crate::engine::session::Session;
 use crate::plan::{ProxyId, SwitchingTarget};
 use crate::sample::format;
@@ -64,8 +63,6 @@ pub(super) fn enter(session: &mut Session, backend: ProxyId) {
     }
     let second = session.worker.second();
     let live = &session.backend_handles().backend;
-    live.counters
-        .tick(session.worker.index, Pace::Sessions, second);
-    live.counters.count(session.worker.index, Counter::Sessions);
+    live.counters.count_session(session.worker.index, second);
     session.in_backend = Some(live.sessions.join());
 }

@@ -1,6 +1,7 @@
 //! Where a server is: what the file says, unless an administrator has moved it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Server;
 use crate::plan::{self, ServerAddress, ServerPort, UnixAddress};
@@ -12,6 +13,22 @@ pub(crate) enum Place {
     Internet(ServerAddress),
     /// A Unix socket.
     Unix(Arc<UnixAddress>),
+}
+
+/// Where a server was when somebody looked, and how often it had moved by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Whereabouts {
+    /// Where it was.
+    pub(crate) place: Place,
+    /// How often it had moved; it may have moved once more since that was looked at.
+    moves: u32,
+}
+
+impl Whereabouts {
+    /// Those of something that never moves.
+    pub(crate) fn fixed(place: Place) -> Self {
+        Self { place, moves: 0 }
+    }
 }
 
 /// Where an administrator has moved a server: what the file said, and what holds instead for as
@@ -50,6 +67,26 @@ impl Server {
         place(&self.settings.load())
     }
 
+    /// Where it is, for a connection that may be used again for as long as it stays there.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        // In this order: should it move meanwhile, the connection is not used again.
+        let moves = self.moves.load(Ordering::Acquire);
+        Whereabouts {
+            place: self.place(),
+            moves,
+        }
+    }
+
+    /// Whether it is still where it was then.
+    pub(crate) fn is_still_at(&self, at: &Whereabouts) -> bool {
+        self.moves.load(Ordering::Acquire) == at.moves
+    }
+
+    /// Notes that it has moved, once it can be seen where to.
+    pub(super) fn note_move(&self) {
+        self.moves.fetch_add(1, Ordering::Release);
+    }
+
     /// Its address in the network.
     pub(crate) fn address(&self) -> ServerAddress {
         self.settings.load().address
@@ -79,6 +116,7 @@ impl Server {
             check.port = after;
         }
         self.settings.store(Arc::new(settings));
+        self.note_move();
     }
 
     /// Has it checked on another port, until the file names another one itself.

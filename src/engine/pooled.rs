@@ -1,0 +1,110 @@
+//! Boxes for the futures of requests, whose memory is used again.
+//!
+//! A session keeps no room for a request while it rests, so that what serves one is boxed. With many
+//! requests under way at once the allocator spends as much on such a box as a request spends on its
+//! rules: here the memory goes from one request of a thread to the next.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+/// What one box has room for. The compiler refuses a future that is larger.
+#[repr(align(16))]
+struct Room {
+    _bytes: [u8; 768],
+}
+
+type Memory = Box<MaybeUninit<Room>>;
+
+thread_local! {
+    static FREE: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Pieces of memory that a thread keeps for later.
+const KEPT: usize = 256;
+
+/// A future in memory that another has used before.
+#[derive(Debug)]
+pub(crate) struct Pooled<F>(NonNull<F>);
+
+impl<F> Pooled<F> {
+    /// Boxes a future.
+    pub(crate) fn new(future: F) -> Self {
+        const {
+            assert!(size_of::<F>() <= size_of::<Room>() && align_of::<F>() <= align_of::<Room>());
+        }
+        let kept = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten();
+        let memory = kept.unwrap_or_else(|| Box::new(MaybeUninit::uninit()));
+        let place = NonNull::from(Box::leak(memory)).cast::<F>();
+        // SAFETY: nobody else has that memory, and the future fits in.
+        #[allow(
+            unsafe_code,
+            reason = "memory that is used again has another type then"
+        )]
+        unsafe {
+            place.write(future);
+        }
+        Self(place)
+    }
+}
+
+impl<F: Future> Future for Pooled<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the future was written there and stays until it is dropped there.
+        #[allow(unsafe_code, reason = "the same")]
+        let future = unsafe { Pin::new_unchecked(self.0.as_mut()) };
+        future.poll(cx)
+    }
+}
+
+impl<F> Drop for Pooled<F> {
+    fn drop(&mut self) {
+        // SAFETY: the future is there, and nobody uses it or its memory any more, which has come from
+        // a box of that type.
+        #[allow(unsafe_code, reason = "the same")]
+        let memory = unsafe {
+            self.0.drop_in_place();
+            Memory::from_raw(self.0.cast().as_ptr())
+        };
+        // A thread that ends keeps nothing.
+        let _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            if free.len() < KEPT {
+                free.push(memory);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn futures_run_and_are_dropped_and_their_memory_is_used_again() {
+        let witness = Rc::new(());
+        let mut places = Vec::new();
+        for number in 0..3 {
+            let held = Rc::clone(&witness);
+            let mut boxed = Pooled::new(async move {
+                tokio::task::yield_now().await;
+                Rc::strong_count(&held) + number
+            });
+            places.push(boxed.0.as_ptr() as usize);
+            let mut cx = Context::from_waker(Waker::noop());
+            assert_eq!(Pin::new(&mut boxed).poll(&mut cx), Poll::Pending);
+            if number > 0 {
+                assert_eq!(Pin::new(&mut boxed).poll(&mut cx), Poll::Ready(2 + number));
+            }
+        }
+        assert_eq!(Rc::strong_count(&witness), 1);
+        assert!(places.iter().all(|place| *place == places[0]));
+    }
+}
