@@ -10,10 +10,11 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-/// What one box has room for. The compiler refuses a future that is larger.
+/// What one box has room for, with some to spare: compilers lay futures out differently, and one that is
+/// larger is refused.
 #[repr(align(16))]
 struct Room {
-    _bytes: [u8; 768],
+    _bytes: [u8; 1024],
 }
 
 type Memory = Box<MaybeUninit<Room>>;

@@ -6,7 +6,8 @@ use crate::contender::Contender;
 use crate::measure::Sample;
 use crate::scenario::{Mode, Scenario};
 
-/// One scenario as a table in Markdown; ratios are to the first contender.
+/// One scenario as a table in Markdown. Ratios are to the first contender in the same round: a machine
+/// that changes its speed changes both.
 pub(crate) fn scenario(
     scenario: &Scenario,
     contenders: &[&Contender],
@@ -21,7 +22,7 @@ pub(crate) fn scenario(
     };
     out.push_str(titles);
     let cost = |samples: &[Sample]| median(samples, |s| s.cpu_us_per_request);
-    let first = samples.first().map_or(0.0, |samples| cost(samples));
+    let first = samples.first().map_or(&[][..], Vec::as_slice);
     for (contender, samples) in contenders.iter().zip(samples) {
         let failures: usize = samples.iter().map(|sample| sample.failures).sum();
         let memory = median(samples, |s| s.memory_kib);
@@ -42,10 +43,10 @@ pub(crate) fn scenario(
         };
         let rate = median(samples, |s| s.requests_per_second);
         out.push_str(&format!(
-            "| {} | {rate:.0} | {:.1} | {:.2} | {:.0} % | {calls} | {:.0} | {:.0} | {:.0} | {memory:.0} | {failures} |\n",
+            "| {} | {rate:.0} | {:.1} | {} | {:.0} % | {calls} | {:.0} | {:.0} | {:.0} | {memory:.0} | {failures} |\n",
             contender.name,
             cost(samples),
-            cost(samples) / first,
+            ratio(samples, first),
             spread(samples),
             median(samples, |s| micros(s.p50)),
             median(samples, |s| micros(s.p99)),
@@ -53,6 +54,20 @@ pub(crate) fn scenario(
         ));
     }
     out
+}
+
+/// The median of the ratios within a round, the lowest and the highest.
+fn ratio(samples: &[Sample], first: &[Sample]) -> String {
+    let mut ratios: Vec<f64> = samples
+        .iter()
+        .zip(first)
+        .map(|(one, other)| one.cpu_us_per_request / other.cpu_us_per_request)
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    match (ratios.get(ratios.len() / 2), ratios.first(), ratios.last()) {
+        (Some(middle), Some(low), Some(high)) => format!("{middle:.2} ({low:.2} to {high:.2})"),
+        _ => "-".to_owned(),
+    }
 }
 
 /// How far the dearest and the cheapest round lie apart, in percent of the median.
