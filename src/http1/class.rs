@@ -78,11 +78,12 @@ pub(super) fn end_of_value(bytes: &[u8], from: usize) -> usize {
     find(bytes, from, |byte| matches!(byte, b'\r' | b'\n'))
 }
 
-/// Where the next byte is that is neither a letter nor `-`; the end of the bytes when there is none.
+/// Where the next byte is that is neither a letter nor a digit nor `-`, of which nearly all names are
+/// made; the end of the bytes when there is none.
 #[inline(always)]
-pub(super) fn after_letters(bytes: &[u8], from: usize) -> usize {
+pub(super) fn after_name(bytes: &[u8], from: usize) -> usize {
     find(bytes, from, |byte| {
-        !(byte.is_ascii_alphabetic() || byte == b'-')
+        !(byte.is_ascii_alphanumeric() || byte == b'-')
     })
 }
 
@@ -111,7 +112,7 @@ mod tests {
 
         #[test]
         fn runs_end_where_others_begin(
-            bytes in proptest::collection::vec(0u8..=255, 0..4), run in "[A-Za-z-]{0,30}",
+            bytes in proptest::collection::vec(0u8..=255, 0..4), run in "[A-Za-z0-9-]{0,30}",
             visible in "[!-~]{0,30}", end: u8, tail in 0usize..9,
         ) {
             for run in [run, visible] {
@@ -124,8 +125,8 @@ mod tests {
                         let n = all[from..].iter().position(|byte| !belongs(*byte));
                         n.map_or(all.len(), |n| from + n)
                     };
-                    let letters = behind(|byte| byte.is_ascii_alphabetic() || byte == b'-');
-                    proptest::prop_assert_eq!(after_letters(&all, from), letters);
+                    let name = behind(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                    proptest::prop_assert_eq!(after_name(&all, from), name);
                     let visible = behind(|byte| byte > 32 && byte < 127);
                     proptest::prop_assert_eq!(after_visible(&all, from), visible);
                 }

@@ -5,7 +5,7 @@
 //! recognised here; the states say the same of it, and of all others only they speak.
 
 use super::blocks::SIZE;
-use super::class::{after_letters, after_visible, end_of_value};
+use super::class::{after_name, after_visible, end_of_value};
 use super::scan::{HeaderLine, Kind, StartLine};
 
 /// A start line with a version of 1.0 or 1.1, and something in each place.
@@ -26,7 +26,7 @@ pub(super) fn plain_start_line(kind: Kind, bytes: &[u8], start: usize) -> Option
 /// Where method, URI and version of a request end.
 #[inline]
 fn request_line(bytes: &[u8], start: usize) -> Option<(usize, usize, usize)> {
-    let first_end = after_letters(bytes, start);
+    let first_end = after_name(bytes, start);
     let second_end = after_visible(bytes, first_end + 1);
     let [b' ', version @ .., b'\r', b'\n'] = part::<11>(bytes, second_end)? else {
         return None;
@@ -82,7 +82,7 @@ pub(super) fn plain_lines(bytes: &[u8], start: usize, lines: &mut Vec<HeaderLine
 /// A header line with a value behind one space, and the byte behind it.
 #[inline(always)]
 fn plain_line(bytes: &[u8], start: usize) -> Option<(HeaderLine, u8)> {
-    let colon = after_letters(bytes, start);
+    let colon = after_name(bytes, start);
     let [before_value @ .., value] = part::<3>(bytes, colon)?;
     if before_value != b": " {
         return None;

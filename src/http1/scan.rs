@@ -617,7 +617,7 @@ mod tests {
         fn pieces_are_what_the_states_say(
             request: bool, accept_invalid: bool,
             start in "((GET /index.html|HTTP/1.1 200|[A-Z]{0,9} [!-~]{0,40}) (HTTP/1.[01]|OK)\r?\n)?",
-            lines in "([A-Za-z-]{1,20}: ?[ -~\u{e9}]{0,40}\r?\n){0,5}",
+            lines in "([A-Za-z0-9_-]{1,20}: ?[ -~\u{e9}]{0,40}\r?\n){0,5}",
             rest in "([A-Za-z: -]|[\t\r\n/.01\u{1}\u{e9}]){0,40}",
             cuts in proptest::collection::vec(0usize..250, 0..4),
         ) {
