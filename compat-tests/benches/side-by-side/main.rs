@@ -8,6 +8,7 @@
 //! the ratio between two columns, and how far the rounds lie apart.
 //!
 //! - `scenario`: what is measured; `contender`: who is measured; `relay`: the least that can be had;
+//! - `crowd`: clients and an origin for the cheapest of requests;
 //! - `measure`: one run; `table`: all of them.
 #![allow(
     clippy::print_stdout,
@@ -16,6 +17,7 @@
 )]
 
 mod contender;
+mod crowd;
 mod measure;
 mod relay;
 mod scenario;

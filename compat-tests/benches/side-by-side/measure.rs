@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use compat_tests::load::{Asking, Clients, Origin};
+use compat_tests::load::{Asking, Clients, Origin, Tally};
 use compat_tests::ports::free_port;
 use compat_tests::process::{Proxy, ProxyCommand};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -14,6 +14,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
 use crate::contender::Contender;
+use crate::crowd::{Crowd, Talk};
 use crate::scenario::{Mode, Ports, Scenario};
 
 /// How runs are made.
@@ -64,7 +65,11 @@ impl Bench {
     ) -> Result<Sample, Box<dyn Error>> {
         let origin = Origin::bind(&vec![b'x'; scenario.body])?;
         let (port, origin_port) = (free_port()?, origin.port());
-        spawn_local(origin.serve());
+        let crowd = self.pace.is_none() && scenario.suits_crowd();
+        let mut origin = Some(origin);
+        if !crowd {
+            spawn_local(origin.take().ok_or("no origin")?.serve());
+        }
         let folder = tempfile::tempdir()?;
         // Bound and never read: the system drops what does not fit.
         let syslog = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
@@ -93,25 +98,36 @@ impl Bench {
         let sample = if scenario.mode == Mode::Idle {
             self.idle(scenario, &proxy, port).await
         } else {
-            self.load(scenario, &proxy, port).await
+            let load = match origin {
+                Some(origin) => {
+                    let (origin, answer) = origin.into_parts()?;
+                    Load::Crowd(Crowd::start(
+                        origin,
+                        Talk {
+                            port,
+                            clients: scenario.clients,
+                            request: scenario.request(),
+                            answer,
+                        },
+                    )?)
+                }
+                None => Load::Clients(Clients::start(
+                    scenario.clients,
+                    &Asking {
+                        port,
+                        request: scenario.request(),
+                        pace: self.pace,
+                        latencies: true,
+                    },
+                )),
+            };
+            self.load(load, &proxy).await
         };
         proxy.stop().await?;
         sample
     }
 
-    async fn load(
-        &self,
-        scenario: &Scenario,
-        proxy: &Proxy,
-        port: u16,
-    ) -> Result<Sample, Box<dyn Error>> {
-        let asking = Asking {
-            port,
-            request: scenario.request(),
-            pace: self.pace,
-            latencies: true,
-        };
-        let clients = Clients::start(scenario.clients, &asking);
+    async fn load(&self, clients: Load, proxy: &Proxy) -> Result<Sample, Box<dyn Error>> {
         sleep(WARM_UP).await;
         clients.take();
 
@@ -131,7 +147,7 @@ impl Bench {
             }
             _ => None,
         };
-        clients.stop().await;
+        clients.stop().await?;
         let answered = tally.answered.max(1) as f64;
         Ok(Sample {
             requests_per_second: tally.answered as f64 / seconds,
@@ -171,6 +187,33 @@ impl Bench {
             failures: tally.failures.len(),
             ..Sample::default()
         })
+    }
+}
+
+/// Who asks.
+enum Load {
+    /// Tasks that can do all that clients do.
+    Clients(Clients),
+    /// The cheapest there is.
+    Crowd(Crowd),
+}
+
+impl Load {
+    fn take(&self) -> Tally {
+        match self {
+            Self::Clients(clients) => clients.take(),
+            Self::Crowd(crowd) => crowd.take(),
+        }
+    }
+
+    async fn stop(self) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Clients(clients) => {
+                clients.stop().await;
+                Ok(())
+            }
+            Self::Crowd(crowd) => crowd.stop(),
+        }
     }
 }
 

@@ -152,6 +152,12 @@ impl Scenario {
             && self.body <= SMALL.body
     }
 
+    /// Whether connections are kept and messages small, so that whoever asks and answers could cost more
+    /// than the proxy.
+    pub(crate) fn suits_crowd(&self) -> bool {
+        matches!(self.mode, Mode::KeepAlive | Mode::Reuse | Mode::Tcp) && self.body <= SMALL.body
+    }
+
     /// The bytes of a request.
     pub(crate) fn request(&self) -> Vec<u8> {
         let mut text = String::from("GET /index.html HTTP/1.1\r\nHost: www.example.test\r\n");

@@ -75,6 +75,15 @@ impl Origin {
         self.port
     }
 
+    /// The listening socket and the bytes of a response, for whoever serves in another way.
+    pub fn into_parts(self) -> io::Result<(TcpListener, Vec<u8>)> {
+        let answer = match self.answer {
+            Answer::Small(bytes) => bytes,
+            Answer::Large(..) => return Err(io::ErrorKind::FileTooLarge.into()),
+        };
+        Ok((self.listener, answer))
+    }
+
     /// Serves for as long as the local task set lives.
     pub async fn serve(self) -> io::Result<Infallible> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;

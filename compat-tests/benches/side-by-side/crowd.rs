@@ -1,0 +1,242 @@
+//! Clients and an origin server that cost as little as the system allows.
+//!
+//! With small messages on kept connections, two sends and two receives are nearly all there is to a request,
+//! for whoever asks and answers as well as for the proxy. A load generator that costs more than the
+//! proxy is what is measured then. So this one is a single loop on one thread: it receives from all
+//! connections that have something, and then sends to all of them.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use compat_tests::load::Tally;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+/// The loop, at work on a thread of its own.
+pub(crate) struct Crowd {
+    stopped: Arc<AtomicBool>,
+    tally: Arc<Mutex<Tally>>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// What is asked and answered.
+pub(crate) struct Talk {
+    /// Where the proxy listens.
+    pub(crate) port: u16,
+    pub(crate) clients: usize,
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
+}
+
+/// One end of a connection.
+struct End {
+    stream: TcpStream,
+    is_client: bool,
+    /// Bytes of the message that is on its way.
+    received: usize,
+    asked_at: Instant,
+}
+
+impl Crowd {
+    /// Starts the clients, and answers whoever connects to the listening socket.
+    ///
+    /// # Errors
+    /// When the thread cannot be created.
+    pub(crate) fn start(origin: TcpListener, talk: Talk) -> io::Result<Self> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let tally = Arc::<Mutex<Tally>>::default();
+        let (stop, told) = (Arc::clone(&stopped), Arc::clone(&tally));
+        let thread = std::thread::Builder::new()
+            .name("crowd".to_owned())
+            .spawn(move || Loop::new(origin, talk)?.run(&stop, &told))?;
+        Ok(Self {
+            stopped,
+            tally,
+            thread,
+        })
+    }
+
+    /// What the clients have seen since they were asked last.
+    pub(crate) fn take(&self) -> Tally {
+        std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the loop.
+    ///
+    /// # Errors
+    /// What has ended it before.
+    pub(crate) fn stop(self) -> Result<(), Box<dyn Error>> {
+        self.stopped.store(true, Ordering::Relaxed);
+        Ok(self.thread.join().map_err(|_| "the crowd has panicked")??)
+    }
+}
+
+struct Loop {
+    talk: Talk,
+    origin: TcpListener,
+    epoll: OwnedFd,
+    ends: Vec<Option<End>>,
+    /// Who is to be sent something.
+    due: Vec<usize>,
+    /// The size of a response, once one was seen.
+    response: Option<usize>,
+}
+
+impl Loop {
+    fn new(origin: TcpListener, talk: Talk) -> io::Result<Self> {
+        origin.set_nonblocking(true)?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &origin, EventData::new_u64(ORIGIN), EventFlags::IN)?;
+        let mut crowd = Self {
+            talk,
+            origin,
+            epoll,
+            ends: Vec::new(),
+            due: Vec::new(),
+            response: None,
+        };
+        for _ in 0..crowd.talk.clients {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, crowd.talk.port))?;
+            let place = crowd.add(stream, true)?;
+            crowd.due.push(place);
+        }
+        Ok(crowd)
+    }
+
+    fn add(&mut self, stream: TcpStream, is_client: bool) -> io::Result<usize> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let place = self.ends.len();
+        let data = EventData::new_u64(place as u64);
+        epoll::add(&self.epoll, &stream, data, EventFlags::IN | EventFlags::ET)?;
+        self.ends.push(Some(End {
+            stream,
+            is_client,
+            received: 0,
+            asked_at: Instant::now(),
+        }));
+        Ok(place)
+    }
+
+    fn run(&mut self, stop: &AtomicBool, told: &Mutex<Tally>) -> io::Result<()> {
+        let mut events: Vec<Event> = Vec::with_capacity(ROUND);
+        let patience = Timespec {
+            tv_sec: 0,
+            tv_nsec: 50_000_000,
+        };
+        let mut room = [0; ROOM];
+        while !stop.load(Ordering::Relaxed) {
+            self.send_due()?;
+            events.clear();
+            let space = rustix::buffer::spare_capacity(&mut events);
+            match epoll::wait(&self.epoll, space, Some(&patience)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let now = Instant::now();
+            let mut tally = told.lock().unwrap_or_else(PoisonError::into_inner);
+            for event in &events {
+                match event.data.u64() {
+                    ORIGIN => self.accept()?,
+                    place => self.receive(place as usize, &mut room, now, &mut tally),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        loop {
+            match self.origin.accept() {
+                Ok((stream, _)) => drop(self.add(stream, false)?),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Receives from one end; a whole message makes an answer, or the next request, due.
+    fn receive(&mut self, place: usize, room: &mut [u8; ROOM], now: Instant, tally: &mut Tally) {
+        let Some(end) = self.ends.get_mut(place).and_then(Option::as_mut) else {
+            return;
+        };
+        let begins = end.received == 0;
+        let size = match recv(&end.stream, &mut room[..], RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            Ok((_, size)) if size > 0 => size,
+            _ => {
+                if end.is_client {
+                    tally.failures.push("closed".to_owned());
+                }
+                self.ends[place] = None;
+                return;
+            }
+        };
+        end.received += size;
+        let bytes = &room[..size];
+        if !end.is_client {
+            // A request has no body, and the next one waits for the answer.
+            if bytes.ends_with(b"\r\n\r\n") {
+                end.received = 0;
+                self.due.push(place);
+            }
+            return;
+        }
+        if begins && !bytes.starts_with(b"HTTP/1.1 200 ") {
+            tally
+                .failures
+                .push(String::from_utf8_lossy(&bytes[..size.min(20)]).into_owned());
+        }
+        // All responses are alike: only the first head is read.
+        let expected = match self.response {
+            Some(expected) => expected,
+            None => *self.response.insert(whole(bytes, &self.talk.answer)),
+        };
+        if end.received >= expected {
+            end.received = 0;
+            tally.answered += 1;
+            tally.latencies.push(now - end.asked_at);
+            self.due.push(place);
+        }
+    }
+
+    fn send_due(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        for place in self.due.drain(..) {
+            let Some(end) = &mut self.ends[place] else {
+                continue;
+            };
+            end.asked_at = now;
+            let message = if end.is_client {
+                &self.talk.request
+            } else {
+                &self.talk.answer
+            };
+            // A connection that is broken says so when it is received from.
+            if matches!(send(&end.stream, message, SendFlags::NOSIGNAL), Ok(sent) if sent < message.len())
+            {
+                return Err(io::Error::other("a message does not fit into a socket"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The size of a response of which the head is seen: the proxy may have edited that.
+fn whole(bytes: &[u8], answer: &[u8]) -> usize {
+    let head = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = head(answer).map_or(0, |end| answer.len() - end);
+    head(bytes).map_or(bytes.len(), |end| end + body)
+}
+
+const ORIGIN: u64 = u64::MAX;
+const ROUND: usize = 256;
+const ROOM: usize = 4096;
