@@ -9,12 +9,13 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use compat_tests::load::Tally;
+use parking_lot::Mutex;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
@@ -66,7 +67,7 @@ impl Crowd {
 
     /// What the clients have seen since they were asked last.
     pub(crate) fn take(&self) -> Tally {
-        std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.tally.lock())
     }
 
     /// Ends the loop.
@@ -142,7 +143,7 @@ impl Loop {
                 Err(error) => return Err(error.into()),
             }
             let now = Instant::now();
-            let mut tally = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tally = told.lock();
             for event in &events {
                 match event.data.u64() {
                     ORIGIN => self.accept()?,
