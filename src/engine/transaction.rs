@@ -6,6 +6,7 @@
 mod body;
 mod cookies;
 mod dress;
+mod end;
 mod inspect;
 mod password;
 mod placement;
@@ -21,6 +22,7 @@ mod switching;
 mod tarpit;
 mod world;
 
+pub(crate) use end::{End, NOWHERE};
 pub(crate) use password::ShownPasswords;
 
 use std::sync::Arc;
@@ -238,46 +240,6 @@ pub(crate) async fn run(session: &mut Session, transaction: &mut Transaction, fi
     next
 }
 
-/// There is no backend, or a disabled one.
-pub(super) const NOWHERE: Termination = Termination::new(Cause::ServerAbort, Stage::Connect);
-
-/// Why a transaction ends before its response is complete.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
-    termination: Termination,
-    /// What the client gets.
-    status: Option<ErrorStatus>,
-    /// Whether there is a log line.
-    logged: bool,
-    /// Whether it counts: a client that leaves between requests has done nothing.
-    counted: bool,
-}
-
-impl End {
-    fn new(termination: Termination, status: Option<ErrorStatus>) -> Self {
-        Self {
-            termination,
-            status,
-            logged: true,
-            counted: true,
-        }
-    }
-
-    /// Answers, logs and closes.
-    async fn conclude(self, session: &mut Session, transaction: &mut Transaction) -> Next {
-        if let Some(status) = self.status {
-            transaction.reply_error(session, status).await;
-        }
-        if self.counted {
-            transaction.account(session, self.termination);
-        }
-        if self.logged {
-            transaction.log(session, self.termination, Written::End);
-        }
-        Next::Close
-    }
-}
-
 impl Transaction {
     /// Makes ready for another request, keeping allocations.
     pub(crate) fn reset(&mut self, worker: &Worker) {
@@ -421,12 +383,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// The end of a connection that a rule over its content rejects.
-    fn reject(&mut self) -> End {
-        self.incident = Some(Incident::ContentRejected);
-        End::new(Termination::new(Cause::Proxy, Stage::Request), None)
-    }
-
     /// Whether there is more to the request than its head.
     pub(crate) fn has_body(&self) -> bool {
         self.body != Body::Done
@@ -443,12 +399,6 @@ impl Transaction {
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         let kept = !v1_4 && self.intent.keeps_client();
         kept || self.method == Method::Post || session.backend().options.abortonclose
-    }
-
-    /// There is nowhere to go; the log does not say when the request was complete.
-    fn nowhere(&mut self) -> End {
-        self.timing.received = None;
-        End::new(NOWHERE, Some(ErrorStatus::S503))
     }
 
     async fn exchange(&mut self, session: &mut Session) -> Result<Next, End> {
