@@ -3,29 +3,29 @@
 //! With small messages on kept connections, two sends and two receives are nearly all there is to a request,
 //! for whoever asks and answers as well as for the proxy. A load generator that costs more than the
 //! proxy is what is measured then. So this one is a single loop on one thread: it receives from all
-//! connections that have something, and then sends to all of them.
+//! connections that have something, and then sends to all of them. Between two measurements it rests, so
+//! that several proxies can be asked in turns while all of them run.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use compat_tests::load::Tally;
-use parking_lot::Mutex;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-/// The loop, at work on a thread of its own.
+/// The loop, on a thread of its own, at work when it is told to.
 pub(crate) struct Crowd {
-    stopped: Arc<AtomicBool>,
-    tally: Arc<Mutex<Tally>>,
-    thread: JoinHandle<io::Result<()>>,
+    orders: Sender<Duration>,
+    tallies: Receiver<io::Result<Tally>>,
+    thread: JoinHandle<()>,
 }
 
 /// What is asked and answered.
@@ -35,6 +35,8 @@ pub(crate) struct Talk {
     pub(crate) clients: usize,
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
+    /// The time between two requests of all clients together; `None` is as soon as they are answered.
+    pub(crate) pace: Option<Duration>,
 }
 
 /// One end of a connection.
@@ -43,40 +45,57 @@ struct End {
     is_client: bool,
     /// Bytes of the message that is on its way.
     received: usize,
+    /// When the request left, or with a pace when it was due.
     asked_at: Instant,
 }
 
 impl Crowd {
-    /// Starts the clients, and answers whoever connects to the listening socket.
+    /// Connects the clients, and answers whoever connects to the listening socket.
     ///
     /// # Errors
     /// When the thread cannot be created.
     pub(crate) fn start(origin: TcpListener, talk: Talk) -> io::Result<Self> {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let tally = Arc::<Mutex<Tally>>::default();
-        let (stop, told) = (Arc::clone(&stopped), Arc::clone(&tally));
+        let (orders, told) = channel();
+        let (tell, tallies) = channel();
         let thread = std::thread::Builder::new()
             .name("crowd".to_owned())
-            .spawn(move || Loop::new(origin, talk)?.run(&stop, &told))?;
+            .spawn(move || {
+                let mut crowd = Loop::new(origin, talk);
+                for time in told {
+                    let tally = match &mut crowd {
+                        Ok(crowd) => crowd.run(time),
+                        Err(error) => Err(error.kind().into()),
+                    };
+                    if tell.send(tally).is_err() {
+                        return;
+                    }
+                }
+            })?;
         Ok(Self {
-            stopped,
-            tally,
+            orders,
+            tallies,
             thread,
         })
     }
 
-    /// What the clients have seen since they were asked last.
-    pub(crate) fn take(&self) -> Tally {
-        std::mem::take(&mut self.tally.lock())
-    }
-
-    /// Ends the loop.
+    /// Has the clients ask for so long, and waits for the last answer.
     ///
     /// # Errors
-    /// What has ended it before.
+    /// When connections fail, or answers are missing.
+    pub(crate) fn ask(&self, time: Duration) -> Result<Tally, Box<dyn Error>> {
+        self.orders.send(time)?;
+        Ok(self.tallies.recv()??)
+    }
+
+    /// Closes the connections.
+    ///
+    /// # Errors
+    /// When the thread has panicked.
     pub(crate) fn stop(self) -> Result<(), Box<dyn Error>> {
-        self.stopped.store(true, Ordering::Relaxed);
-        Ok(self.thread.join().map_err(|_| "the crowd has panicked")??)
+        drop(self.orders);
+        self.thread
+            .join()
+            .map_err(|_| "the crowd has panicked".into())
     }
 }
 
@@ -87,6 +106,8 @@ struct Loop {
     ends: Vec<Option<End>>,
     /// Who is to be sent something.
     due: Vec<usize>,
+    /// Clients that have asked nothing.
+    idle: VecDeque<usize>,
     /// The size of a response, once one was seen.
     response: Option<usize>,
 }
@@ -102,12 +123,13 @@ impl Loop {
             epoll,
             ends: Vec::new(),
             due: Vec::new(),
+            idle: VecDeque::new(),
             response: None,
         };
         for _ in 0..crowd.talk.clients {
             let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, crowd.talk.port))?;
             let place = crowd.add(stream, true)?;
-            crowd.due.push(place);
+            crowd.idle.push_back(place);
         }
         Ok(crowd)
     }
@@ -127,23 +149,46 @@ impl Loop {
         Ok(place)
     }
 
-    fn run(&mut self, stop: &AtomicBool, told: &Mutex<Tally>) -> io::Result<()> {
+    fn run(&mut self, time: Duration) -> io::Result<Tally> {
+        let mut tally = Tally::default();
         let mut events: Vec<Event> = Vec::with_capacity(ROUND);
-        let patience = Timespec {
-            tv_sec: 0,
-            tv_nsec: 50_000_000,
-        };
         let mut room = [0; ROOM];
-        while !stop.load(Ordering::Relaxed) {
+        let begin = Instant::now();
+        let (end, mut next) = (begin + time, begin);
+        loop {
+            let now = Instant::now();
+            let asks = now < end;
+            while asks
+                && (self.talk.pace.is_none() || next <= now)
+                && let Some(place) = self.idle.pop_front()
+            {
+                if let Some(client) = &mut self.ends[place] {
+                    client.asked_at = self.talk.pace.map_or(now, |_| next);
+                }
+                next += self.talk.pace.unwrap_or_default();
+                self.due.push(place);
+            }
             self.send_due()?;
+            let all = self.ends.iter().flatten().filter(|end| end.is_client);
+            if !asks && self.idle.len() >= all.count() {
+                return Ok(tally);
+            }
+            if now > end + PATIENCE {
+                return Err(io::Error::other("answers are missing"));
+            }
+            // Who is not busy and has to ask soon does not wait for longer than that.
+            let wait = match self.talk.pace {
+                Some(_) if asks && !self.idle.is_empty() => next.saturating_duration_since(now),
+                _ => REST,
+            };
             events.clear();
             let space = rustix::buffer::spare_capacity(&mut events);
-            match epoll::wait(&self.epoll, space, Some(&patience)) {
+            let wait = Timespec::try_from(wait).unwrap_or_default();
+            match epoll::wait(&self.epoll, space, Some(&wait)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             let now = Instant::now();
-            let mut tally = told.lock();
             for event in &events {
                 match event.data.u64() {
                     ORIGIN => self.accept()?,
@@ -151,7 +196,6 @@ impl Loop {
                 }
             }
         }
-        Ok(())
     }
 
     fn accept(&mut self) -> io::Result<()> {
@@ -206,17 +250,15 @@ impl Loop {
             end.received = 0;
             tally.answered += 1;
             tally.latencies.push(now - end.asked_at);
-            self.due.push(place);
+            self.idle.push_back(place);
         }
     }
 
     fn send_due(&mut self) -> io::Result<()> {
-        let now = Instant::now();
         for place in self.due.drain(..) {
-            let Some(end) = &mut self.ends[place] else {
+            let Some(end) = &self.ends[place] else {
                 continue;
             };
-            end.asked_at = now;
             let message = if end.is_client {
                 &self.talk.request
             } else {
@@ -240,5 +282,9 @@ fn whole(bytes: &[u8], answer: &[u8]) -> Option<usize> {
 }
 
 const ORIGIN: u64 = u64::MAX;
+/// How long nothing may happen.
+const REST: Duration = Duration::from_millis(50);
+/// How long the last answers may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 const ROUND: usize = 256;
 const ROOM: usize = 4096;

@@ -3,7 +3,8 @@
 //! `cargo bench -p compat-tests --bench side-by-side -- --add h26=/usr/sbin/haproxy`
 //!
 //! The proxies take turns, a few rounds of each, so that a busy moment of the machine hits them
-//! alike. Each runs with one thread on one core; clients and origin servers live in this process
+//! alike; with small messages on kept connections all of them run at the same time and are asked in
+//! turns. Each runs with one thread on one core; clients and origin servers live in this process
 //! on another. CPU time is what the system has accounted to the proxy's process; what matters is
 //! the ratio between two columns, and how far the rounds lie apart.
 //!
@@ -91,14 +92,19 @@ fn run() -> Result<(), Box<dyn Error>> {
             .iter()
             .filter(|c| !c.is_relay || scenario.suits_relay())
             .collect();
-        let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); contenders.len()];
-        for round in 0..rounds {
-            // Who goes first changes, too.
-            for turn in 0..contenders.len() {
-                let index = (round + turn) % contenders.len();
-                samples[index].push(bench.run(scenario, contenders[index])?);
+        let samples = if scenario.suits_crowd() {
+            bench.compare(scenario, &contenders, rounds)?
+        } else {
+            let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); contenders.len()];
+            for round in 0..rounds {
+                // Who goes first changes, too.
+                for turn in 0..contenders.len() {
+                    let index = (round + turn) % contenders.len();
+                    samples[index].push(bench.run(scenario, contenders[index])?);
+                }
             }
-        }
+            samples
+        };
         print!("{}", table::scenario(scenario, &contenders, &samples));
     }
     Ok(())

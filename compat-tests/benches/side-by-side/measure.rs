@@ -9,7 +9,7 @@ use compat_tests::load::{Asking, Clients, Origin, Tally};
 use compat_tests::ports::free_port;
 use compat_tests::process::{Proxy, ProxyCommand};
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
@@ -64,70 +64,91 @@ impl Bench {
         contender: &Contender,
     ) -> Result<Sample, Box<dyn Error>> {
         let origin = Origin::bind(&vec![b'x'; scenario.body])?;
-        let (port, origin_port) = (free_port()?, origin.port());
-        let crowd = self.pace.is_none() && scenario.suits_crowd();
-        let mut origin = Some(origin);
-        if !crowd {
-            spawn_local(origin.take().ok_or("no origin")?.serve());
-        }
-        let folder = tempfile::tempdir()?;
-        // Bound and never read: the system drops what does not fit.
-        let syslog = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
-        let ports = Ports {
-            proxy: port,
-            origin: origin_port,
-            syslog: syslog.local_addr()?.port(),
-        };
-        let text = scenario.configuration(contender.kind, ports);
-        std::fs::write(folder.path().join(FILE), text)?;
-        // The process becomes the proxy, so its id is the proxy's.
-        let core = self.proxy_core.to_string();
-        let binary = contender.binary.display().to_string();
-        let command = ProxyCommand {
-            binary: "taskset".into(),
-            args: ["-c", &core, &binary]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(contender.arguments(port, origin_port))
-                .collect(),
-        };
-        let mut proxy = Proxy::start(&command, Path::new(FILE), folder.path())?;
-        if !proxy.ready([port].into_iter()).await? {
-            return Err(format!("{} does not start: {}", contender.name, proxy.output()?).into());
-        }
+        let stage = Stage::set(self, scenario, contender, origin.port()).await?;
+        spawn_local(origin.serve());
+        let (proxy, port) = (&stage.proxy, stage.port);
         let sample = if scenario.mode == Mode::Idle {
-            self.idle(scenario, &proxy, port).await
+            self.idle(scenario, proxy, port).await
         } else {
-            let load = match origin {
-                Some(origin) => {
-                    let (origin, answer) = origin.into_parts()?;
-                    Load::Crowd(Crowd::start(
-                        origin,
-                        Talk {
-                            port,
-                            clients: scenario.clients,
-                            request: scenario.request(),
-                            answer,
-                        },
-                    )?)
-                }
-                None => Load::Clients(Clients::start(
-                    scenario.clients,
-                    &Asking {
-                        port,
-                        request: scenario.request(),
-                        pace: self.pace,
-                        latencies: true,
-                    },
-                )),
-            };
-            self.load(load, &proxy).await
+            let clients = Clients::start(
+                scenario.clients,
+                &Asking {
+                    port,
+                    request: scenario.request(),
+                    pace: self.pace,
+                    latencies: true,
+                },
+            );
+            self.load(clients, proxy).await
         };
-        proxy.stop().await?;
+        stage.proxy.stop().await?;
         sample
     }
 
-    async fn load(&self, clients: Load, proxy: &Proxy) -> Result<Sample, Box<dyn Error>> {
+    /// Starts all proxies, and loads them in turns, all rounds long: what is said of a round is less a
+    /// matter of what the machine did at that time the shorter it is.
+    pub(crate) fn compare(
+        &self,
+        scenario: &Scenario,
+        contenders: &[&Contender],
+        rounds: usize,
+    ) -> Result<Vec<Vec<Sample>>, Box<dyn Error>> {
+        pin(self.load_core)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let mut stages = Vec::new();
+            for contender in contenders {
+                let origin = Origin::bind(&vec![b'x'; scenario.body])?;
+                let stage = Stage::set(self, scenario, contender, origin.port()).await?;
+                let (origin, answer) = origin.into_parts()?;
+                let talk = Talk {
+                    port: stage.port,
+                    clients: scenario.clients,
+                    request: scenario.request(),
+                    answer,
+                    pace: self.pace,
+                };
+                let crowd = Crowd::start(origin, talk)?;
+                crowd.ask(WARM_UP)?;
+                stages.push((stage, crowd));
+            }
+            let mut samples = vec![Vec::new(); stages.len()];
+            for round in 0..rounds {
+                // Who goes first changes, too.
+                for turn in 0..stages.len() {
+                    let index = (round + turn) % stages.len();
+                    let (stage, crowd) = &stages[index];
+                    samples[index].push(self.ask(crowd, &stage.proxy)?);
+                }
+            }
+            for ((stage, crowd), samples) in stages.into_iter().zip(&mut samples) {
+                let counter = self
+                    .count_calls
+                    .then(|| CallCounter::start(stage.proxy.pid()));
+                if let (Some(counter), Some(sample)) = (counter.flatten(), samples.first_mut()) {
+                    let tally = crowd.ask(COUNT_CALLS)?;
+                    sample.calls_per_request = counter.stop()?.map(|calls| calls / count(&tally));
+                }
+                crowd.stop()?;
+                stage.proxy.stop().await?;
+            }
+            Ok(samples)
+        })
+    }
+
+    /// One turn of one proxy.
+    fn ask(&self, crowd: &Crowd, proxy: &Proxy) -> Result<Sample, Box<dyn Error>> {
+        let (began, cpu) = (Instant::now(), cpu_us(proxy.pid())?);
+        let tally = crowd.ask(self.duration)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let cpu = cpu_us(proxy.pid())? - cpu;
+        let memory_kib = memory_kib(proxy.pid())?;
+        Ok(Sample::of(&tally, cpu, seconds, memory_kib))
+    }
+
+    async fn load(&self, clients: Clients, proxy: &Proxy) -> Result<Sample, Box<dyn Error>> {
         sleep(WARM_UP).await;
         clients.take();
 
@@ -136,29 +157,16 @@ impl Bench {
         let cpu = cpu_us(proxy.pid())? - cpu;
         let tally = clients.take();
         let seconds = began.elapsed().as_secs_f64();
-        let memory_kib = memory_kib(proxy.pid())?;
+        let mut sample = Sample::of(&tally, cpu, seconds, memory_kib(proxy.pid())?);
 
-        let calls_per_request = match CallCounter::start(proxy.pid()) {
-            Some(counter) if self.count_calls => {
-                sleep(COUNT_CALLS).await;
-                counter
-                    .stop()?
-                    .map(|calls| calls / clients.take().answered.max(1) as f64)
-            }
-            _ => None,
-        };
-        clients.stop().await?;
-        let answered = tally.answered.max(1) as f64;
-        Ok(Sample {
-            requests_per_second: tally.answered as f64 / seconds,
-            cpu_us_per_request: cpu / answered,
-            p50: tally.percentile(0.50),
-            p99: tally.percentile(0.99),
-            calls_per_request,
-            memory_kib,
-            kib_per_connection: None,
-            failures: tally.failures.len(),
-        })
+        let counter = self.count_calls.then(|| CallCounter::start(proxy.pid()));
+        if let Some(counter) = counter.flatten() {
+            sleep(COUNT_CALLS).await;
+            let calls = counter.stop()?;
+            sample.calls_per_request = calls.map(|calls| calls / count(&clients.take()));
+        }
+        clients.stop().await;
+        Ok(sample)
     }
 
     /// Every client asks once and keeps its connection.
@@ -190,30 +198,73 @@ impl Bench {
     }
 }
 
-/// Who asks.
-enum Load {
-    /// Tasks that can do all that clients do.
-    Clients(Clients),
-    /// The cheapest there is.
-    Crowd(Crowd),
-}
-
-impl Load {
-    fn take(&self) -> Tally {
-        match self {
-            Self::Clients(clients) => clients.take(),
-            Self::Crowd(crowd) => crowd.take(),
+impl Sample {
+    fn of(tally: &Tally, cpu_us: f64, seconds: f64, memory_kib: f64) -> Self {
+        Self {
+            requests_per_second: tally.answered as f64 / seconds,
+            cpu_us_per_request: cpu_us / count(tally),
+            p50: tally.percentile(0.50),
+            p99: tally.percentile(0.99),
+            calls_per_request: None,
+            memory_kib,
+            kib_per_connection: None,
+            failures: tally.failures.len(),
         }
     }
+}
 
-    async fn stop(self) -> Result<(), Box<dyn Error>> {
-        match self {
-            Self::Clients(clients) => {
-                clients.stop().await;
-                Ok(())
-            }
-            Self::Crowd(crowd) => crowd.stop(),
+/// Answers, to divide by.
+fn count(tally: &Tally) -> f64 {
+    tally.answered.max(1) as f64
+}
+
+/// A proxy that runs, and what it needs.
+struct Stage {
+    proxy: Proxy,
+    port: u16,
+    _folder: tempfile::TempDir,
+    /// Bound and never read: the system drops what does not fit.
+    _syslog: std::net::UdpSocket,
+}
+
+impl Stage {
+    async fn set(
+        bench: &Bench,
+        scenario: &Scenario,
+        contender: &Contender,
+        origin: u16,
+    ) -> Result<Self, Box<dyn Error>> {
+        let port = free_port()?;
+        let folder = tempfile::tempdir()?;
+        let syslog = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+        let ports = Ports {
+            proxy: port,
+            origin,
+            syslog: syslog.local_addr()?.port(),
+        };
+        let text = scenario.configuration(contender.kind, ports);
+        std::fs::write(folder.path().join(FILE), text)?;
+        // The process becomes the proxy, so its id is the proxy's.
+        let core = bench.proxy_core.to_string();
+        let binary = contender.binary.display().to_string();
+        let command = ProxyCommand {
+            binary: "taskset".into(),
+            args: ["-c", &core, &binary]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(contender.arguments(port, origin))
+                .collect(),
+        };
+        let mut proxy = Proxy::start(&command, Path::new(FILE), folder.path())?;
+        if !proxy.ready([port].into_iter()).await? {
+            return Err(format!("{} does not start: {}", contender.name, proxy.output()?).into());
         }
+        Ok(Self {
+            proxy,
+            port,
+            _folder: folder,
+            _syslog: syslog,
+        })
     }
 }
 
@@ -247,19 +298,11 @@ impl CallCounter {
     }
 }
 
-/// User and system time of a process, in microseconds.
+/// User and system time of a process, in microseconds, as exact as the system's clock of it.
 fn cpu_us(pid: u32) -> Result<f64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may hold anything; what follows it is numbers.
-    let numbers = stat.rsplit_once(')').ok_or("an odd stat file")?.1;
-    let ticks: f64 = numbers
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|number| number.parse::<f64>().ok())
-        .sum();
-    let per_second = sysconf(SysconfVar::CLK_TCK)?.ok_or("no clock tick")?;
-    Ok(ticks * 1e6 / per_second as f64)
+    let clock = nix::time::clock_getcpuclockid(Pid::from_raw(pid.cast_signed()))?;
+    let time = Duration::from(nix::time::clock_gettime(clock)?);
+    Ok(time.as_secs_f64() * 1e6)
 }
 
 /// The anonymous memory of a process: what it has allocated, without its program.

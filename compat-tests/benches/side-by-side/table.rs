@@ -34,11 +34,13 @@ pub(crate) fn scenario(
             ));
             continue;
         }
-        let calls = match samples.iter().filter_map(|s| s.calls_per_request).count() {
+        let counted = samples.iter().filter(|s| s.calls_per_request.is_some());
+        let counted: Vec<Sample> = counted.cloned().collect();
+        let calls = match counted.len() {
             0 => "-".to_owned(),
             _ => format!(
                 "{:.1}",
-                median(samples, |s| s.calls_per_request.unwrap_or_default())
+                median(&counted, |s| s.calls_per_request.unwrap_or_default())
             ),
         };
         let rate = median(samples, |s| s.requests_per_second);
