@@ -14,10 +14,12 @@ use tokio::time::Instant;
 
 use super::admission::{self, Held};
 use super::listening::ListenerKey;
-use super::poller::{self, Direction, Watch};
+use super::poller::{Direction, Watch};
 use super::roster::Card;
+use super::runner;
 use super::session::{self, Accepted};
 use super::socket::Socket;
+use super::timers;
 use super::worker::Worker;
 
 /// How long accepting rests when the process has no descriptors left.
@@ -35,19 +37,19 @@ struct Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         // The control thread and other processes may hold the same socket.
-        poller::unwatch(&*self.fd, self.watch);
+        self.watch.unwatch(&*self.fd);
     }
 }
 
 impl Listening {
     async fn readable(&self) -> io::Result<()> {
-        poll_fn(|cx| poller::poll_ready(cx, &*self.fd, self.watch, Direction::Read)).await
+        poll_fn(|cx| self.watch.poll_ready(cx, &*self.fd, Direction::Read)).await
     }
 }
 
 /// Accepts until dropped.
 pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) {
-    let listening = match poller::watch(&*fd, Direction::Read) {
+    let listening = match Watch::new(&*fd, Direction::Read) {
         Ok(watch) => Listening { fd, watch },
         Err(error) => {
             tracing::error!(%error, ?key, "cannot watch a listening socket");
@@ -108,18 +110,18 @@ pub(crate) async fn run(worker: Rc<Worker>, key: ListenerKey, fd: Arc<OwnedFd>) 
                 batch += 1;
                 if batch == BATCH {
                     batch = 0;
-                    tokio::task::yield_now().await;
+                    runner::yield_now().await;
                 }
             }
             Err(Errno::AGAIN) => {
                 batch = 0;
-                poller::blocked(listening.watch, Direction::Read);
+                listening.watch.blocked(Direction::Read);
             }
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
                 worker.spare_descriptors();
-                tokio::time::sleep(EXHAUSTED).await;
+                timers::sleep(EXHAUSTED).await;
             }
         }
     }

@@ -12,6 +12,7 @@ use haproxy_cfg_grammar::Dialect;
 use super::generation::Generation;
 use super::listening::ListenerKey;
 use super::live::{Entered, Frontend, Registry};
+use super::timers;
 use super::worker::Worker;
 use crate::plan::{Proxy, ProxyId};
 
@@ -93,7 +94,7 @@ pub(crate) async fn enter(worker: &Worker, key: &ListenerKey) -> Option<Places> 
         // One after the other, in the order of their coming.
         let _turn = frontend.turnstile.lock().await;
         while let Err(wait) = pass(registry, proxy, &frontend, generation.plan.dialect) {
-            tokio::time::sleep(wait).await;
+            timers::sleep(wait).await;
         }
     }
     let process = registry.process.enter(registry.maxconn.get()).await;

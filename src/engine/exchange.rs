@@ -374,6 +374,28 @@ impl Exchange {
     fn outcome(&self, session: &Session, transaction: &Transaction) -> Option<Outcome> {
         let client = &session.client;
         let server = &session.server.as_ref()?.side;
+        if self.is_calm(client, server, transaction) {
+            let over = self.response == Response::Begun
+                && transaction.down.body.is_done()
+                && !transaction.down.is_pending()
+                && transaction.up.body.is_done()
+                && !transaction.up.is_pending();
+            return over.then_some(Outcome::Complete);
+        }
+        self.unusual_outcome(session, transaction)
+    }
+
+    /// Whether nothing has ended or gone wrong, so that only the messages themselves end the exchange.
+    fn is_calm(&self, client: &Side, server: &Side, transaction: &Transaction) -> bool {
+        let ended = client.read_closed | client.left | server.read_closed;
+        let odd = transaction.bad_request_body | transaction.bad_response_body;
+        !(ended | odd | self.tunnel | self.lingers) && self.noted.is_none()
+    }
+
+    /// The same where something has ended or gone wrong.
+    fn unusual_outcome(&self, session: &Session, transaction: &Transaction) -> Option<Outcome> {
+        let client = &session.client;
+        let server = &session.server.as_ref()?.side;
         let failed =
             |cause, stage, status| Some(Outcome::Failed(Termination::new(cause, stage), status));
         let (up, down) = (&transaction.up, &transaction.down);

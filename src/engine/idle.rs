@@ -14,7 +14,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::live::{Server, Whereabouts};
+use super::runner;
 use super::session::Link;
+use super::timers;
 use super::worker::Worker;
 
 /// Idle connections of one worker.
@@ -72,7 +74,7 @@ impl Idle {
         let kept = Kept { link, owner, until };
         idle.kept.borrow_mut().entry(key).or_default().push(kept);
         if !idle.tended.replace(true) {
-            tokio::task::spawn_local(tend(Rc::downgrade(worker)));
+            runner::spawn(tend(Rc::downgrade(worker)));
         }
     }
 
@@ -155,7 +157,7 @@ fn key(server: &Arc<Server>) -> usize {
 /// Looks after the connections for as long as there are any.
 async fn tend(worker: std::rc::Weak<Worker>) {
     loop {
-        tokio::time::sleep(ROUND).await;
+        timers::sleep(ROUND).await;
         let Some(worker) = worker.upgrade() else {
             return;
         };

@@ -1,14 +1,15 @@
-//! The poller of a worker: an epoll instance of its own, inside the runtime's.
+//! The poller of a thread: an epoll instance of its own.
 //!
 //! The runtime's registrations are made for sockets that live long. A proxy's often do not: they
 //! are registered when they must wait, forgotten by the kernel when they are closed, and their
-//! readiness is looked at by one task of the same thread. So sockets are watched here, with a
-//! few bytes each and no call at their end, and the runtime watches this one descriptor.
+//! readiness is looked at by their own thread alone. So sockets are watched here, with a few bytes each
+//! and no call at their end.
 //!
-//! [`drive`] is the task that turns events into wake-ups. It also has *rounds*: a task that
-//! expects an answer soon asks with [`later`] to be woken after all others have run and the
-//! events were looked at once more. On a busy thread the answer is there by then, and neither a
-//! failed receive nor a registration was needed.
+//! A worker waits here: [`run`] runs its tasks, and has them woken. On other threads tasks are those of
+//! the runtime, which watches this one descriptor, and [`drive`] turns events into wake-ups. There are
+//! *rounds*: a task that expects an answer soon asks with [`later`] to be woken after all others have
+//! run and the events were looked at once more. On a busy thread the answer is there by then, and
+//! neither a failed receive nor a registration was needed.
 //!
 //! A *crowded* round does the work of its many tasks in one go: it sends what they have posted
 //! ([`departures`]), asks for events, and receives for those that wait to ([`arrivals`]). What a
@@ -29,23 +30,20 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use slab::Slab;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
+use super::{runner, timers};
 use arrivals::Arrivals;
 use departures::Departures;
 use entry::{ENDED, Entry, READ, WRITE, bit, bits, flags};
 
 pub(super) use arrivals::AHEAD;
-pub(super) use entry::Direction;
-pub(super) use stream::{
-    abandon, arrived, end, fail, has_arrived, poll_arrival, poll_post, poll_posted, take_failure,
-    watch_stream,
-};
-
+pub(super) use entry::{Direction, Stream};
 /// Events taken in one round. Those left over come with the next.
 const ROUND: usize = 256;
 
@@ -63,9 +61,11 @@ const BUSY: usize = 4;
 #[derive(Debug)]
 struct Poller {
     epoll: OwnedFd,
-    entries: RefCell<Slab<Entry>>,
+    entries: RefCell<Slab<Rc<Entry>>>,
     arrivals: RefCell<Arrivals>,
     departures: RefCell<Departures>,
+    /// Entries whose tasks are woken last in a round.
+    answers: RefCell<Vec<usize>>,
     /// Who is to be woken after the next look at events.
     later: RefCell<Vec<Waker>>,
     busy: Cell<bool>,
@@ -79,9 +79,9 @@ thread_local! {
     static POLLER: OnceCell<Poller> = const { OnceCell::new() };
 }
 
-/// A place in the poller of this thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Watch(u32);
+/// A watched descriptor.
+#[derive(Debug)]
+pub(super) struct Watch(Rc<Entry>);
 
 /// Makes the poller of this thread.
 ///
@@ -95,6 +95,7 @@ pub(super) fn install() -> io::Result<()> {
             entries: RefCell::default(),
             arrivals: RefCell::new(Arrivals::new()),
             departures: RefCell::default(),
+            answers: RefCell::default(),
             later: RefCell::default(),
             busy: Cell::new(false),
             crowded: Cell::new(false),
@@ -113,60 +114,17 @@ fn with<T>(f: impl FnOnce(&Poller) -> io::Result<T>) -> io::Result<T> {
         .unwrap_or_else(|_| Err(io::ErrorKind::Unsupported.into()))
 }
 
-/// Starts to watch a descriptor. What is ready already is reported like what comes.
-///
-/// # Errors
-/// What `epoll_ctl` says.
-pub(super) fn watch(fd: impl AsFd, direction: Direction) -> io::Result<Watch> {
-    add(fd, direction, None)
-}
-
-fn add(fd: impl AsFd, direction: Direction, stream: Option<Rc<OwnedFd>>) -> io::Result<Watch> {
+fn add(fd: impl AsFd, direction: Direction, stream: Option<&Stream>) -> io::Result<Watch> {
     with(|poller| {
         let mut entries = poller.entries.borrow_mut();
         let place = entries.vacant_entry();
         let watched = bit(direction) | READ;
         let data = EventData::new_u64(place.key() as u64);
         epoll::add(&poller.epoll, fd, data, flags(watched))?;
-        let watch = Watch(place.key() as u32);
-        place.insert(Entry::new(watched, stream));
-        Ok(watch)
+        let entry = Rc::new(Entry::new(place.key() as u32, watched, stream));
+        place.insert(Rc::clone(&entry));
+        Ok(Watch(entry))
     })
-}
-
-/// Forgets a descriptor that is about to be closed, which takes it from the kernel's list. Answers
-/// whether something has arrived that nobody has taken.
-pub(super) fn forget(watch: Watch) -> bool {
-    let gone = with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = poller.settled(&mut entries, watch) else {
-            return Ok((false, None, None));
-        };
-        let unread = poller.arrivals.borrow_mut().drop_of(watch.0, entry);
-        if !unread && let (Some(held), Some(fd)) = (&mut entry.held, &entry.fd) {
-            held.leave(fd);
-            return Ok((false, entry.waker.take(), None));
-        }
-        Ok((unread, None, entries.try_remove(watch.0 as usize)))
-    });
-    // What is dropped here may be a task, with sockets of its own.
-    gone.is_ok_and(|(unread, _, _)| unread)
-}
-
-/// Takes a descriptor that others may hold too from the kernel's list.
-pub(super) fn unwatch(fd: impl AsFd, watch: Watch) {
-    let _ = with(|poller| Ok(epoll::delete(&poller.epoll, fd)?));
-    forget(watch);
-}
-
-/// Ready when a call in that direction is worth a try. The task is woken when that changes.
-pub(super) fn poll_ready(
-    cx: &mut Context<'_>,
-    fd: impl AsFd,
-    watch: Watch,
-    direction: Direction,
-) -> Poll<io::Result<()>> {
-    wait(cx, fd, watch, direction, Arrival::Untouched)
 }
 
 /// What becomes of bytes that arrive while a task waits.
@@ -180,119 +138,119 @@ enum Arrival {
     Ahead,
 }
 
-fn wait(
-    cx: &mut Context<'_>,
-    fd: impl AsFd,
-    watch: Watch,
-    direction: Direction,
-    arrival: Arrival,
-) -> Poll<io::Result<()>> {
-    let found = with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(watch.0 as usize) else {
-            return Err(io::ErrorKind::NotConnected.into());
-        };
+impl Watch {
+    /// Starts to watch a descriptor. What is ready already is reported like what comes.
+    ///
+    /// # Errors
+    /// What `epoll_ctl` says.
+    pub(super) fn new(fd: impl AsFd, direction: Direction) -> io::Result<Self> {
+        add(fd, direction, None)
+    }
+
+    /// Forgets a descriptor that is about to be closed, which takes it from the kernel's list. Answers
+    /// whether something has arrived that nobody has taken.
+    pub(super) fn forget(&self) -> bool {
+        self.settle();
+        let entry = &*self.0;
+        let gone = with(|poller| {
+            let unread = entry.has_arrived() && poller.arrivals.borrow_mut().drop_of(entry);
+            if !unread && let (Some(held), Some(fd)) = (&mut *entry.held.borrow_mut(), &entry.fd) {
+                held.leave(fd);
+                return Ok((false, None));
+            }
+            let gone = poller
+                .entries
+                .borrow_mut()
+                .try_remove(entry.number as usize);
+            Ok((unread, gone))
+        });
+        entry.release();
+        gone.is_ok_and(|(unread, _)| unread)
+    }
+
+    /// Takes a descriptor that others may hold too from the kernel's list.
+    pub(super) fn unwatch(&self, fd: impl AsFd) {
+        let _ = with(|poller| Ok(epoll::delete(&poller.epoll, fd)?));
+        self.forget();
+    }
+
+    /// Ready when a call in that direction is worth a try. The task is woken when that changes.
+    pub(super) fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+        fd: impl AsFd,
+        direction: Direction,
+    ) -> Poll<io::Result<()>> {
+        self.wait(cx, fd, direction, Arrival::Untouched)
+    }
+
+    fn wait(
+        &self,
+        cx: &mut Context<'_>,
+        fd: impl AsFd,
+        direction: Direction,
+        arrival: Arrival,
+    ) -> Poll<io::Result<()>> {
+        let entry = &*self.0;
         let bit = bit(direction);
-        if entry.ready & bit != 0 || arrival != Arrival::Untouched && entry.has_arrived() {
-            return Ok(true);
+        if entry.is_ready(bit) || arrival != Arrival::Untouched && entry.has_arrived() {
+            return Poll::Ready(Ok(()));
         }
         if bit == READ {
-            entry.receives = arrival == Arrival::Ahead;
+            entry.receives.set(arrival == Arrival::Ahead);
         }
-        entry.wake(cx, bit);
-        if entry.watched & bit == 0 {
-            entry.watched |= bit;
-            let data = EventData::new_u64(u64::from(watch.0));
-            epoll::modify(&poller.epoll, fd, data, flags(entry.watched))?;
+        entry.wake_for(cx, bit);
+        if entry.watched.get() & bit == 0
+            && let Err(error) = with(|poller| Ok(entry.watch_more(&poller.epoll, fd, bit)?))
+        {
+            return Poll::Ready(Err(error));
         }
-        Ok(false)
-    });
-    match found {
-        Ok(true) => Poll::Ready(Ok(())),
-        Ok(false) => Poll::Pending,
-        Err(error) => Poll::Ready(Err(error)),
+        Poll::Pending
     }
-}
 
-/// Has the task woken by the next thing that is reported of receiving, whatever is known already.
-pub(super) fn await_news(cx: &Context<'_>, watch: Watch) {
-    let _ = with(|poller| {
-        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
-            entry.wake(cx, READ);
+    /// Has the task woken by the next thing that is reported of receiving, whatever is known already.
+    pub(super) fn await_news(&self, cx: &Context<'_>) {
+        self.0.wake_for(cx, READ);
+    }
+
+    /// Whether the peer is known to have sent its last byte.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.is_ready(ENDED)
+    }
+
+    /// Says that a call would have blocked.
+    pub(super) fn blocked(&self, direction: Direction) {
+        self.0.deny(bit(direction));
+    }
+
+    /// Says that a receive took all there was: unless the stream has ended, the next would block.
+    pub(super) fn drained(&self) {
+        if !self.0.is_ready(ENDED) {
+            self.0.deny(READ);
         }
-        Ok(())
-    });
-}
+    }
 
-/// Whether the peer is known to have sent its last byte.
-pub(super) fn has_ended(watch: Watch) -> bool {
-    with(|poller| {
-        let entries = poller.entries.borrow();
-        let entry = entries.get(watch.0 as usize);
-        Ok(entry.is_some_and(|entry| entry.ready & ENDED != 0))
-    })
-    .unwrap_or(false)
-}
-
-/// Says that a call would have blocked.
-pub(super) fn blocked(watch: Watch, direction: Direction) {
-    clear(watch, |_| bit(direction));
-}
-
-/// Says that a receive took all there was: unless the stream has ended, the next would block.
-pub(super) fn drained(watch: Watch) {
-    clear(watch, |ready| if ready & ENDED == 0 { READ } else { 0 });
-}
-
-fn clear(watch: Watch, bits: impl FnOnce(u8) -> u8) {
-    let _ = with(|poller| {
-        if let Some(entry) = poller.entries.borrow_mut().get_mut(watch.0 as usize) {
-            entry.ready &= !bits(entry.ready);
+    /// Forgets what was reported: the descriptor is about to get another connection.
+    pub(super) fn renew(&self) {
+        let entry = &*self.0;
+        if entry.has_arrived() {
+            let _ = with(|poller| Ok(poller.arrivals.borrow_mut().drop_of(entry)));
         }
-        Ok(())
-    });
-}
+        entry.ready.set(0);
+        entry.failure.set(None);
+        entry.release();
+    }
 
-/// Forgets what was reported: the descriptor is about to get another connection.
-pub(super) fn renew(watch: Watch) {
-    let old = with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        Ok(entries.get_mut(watch.0 as usize).and_then(|entry| {
-            poller.arrivals.borrow_mut().drop_of(watch.0, entry);
-            entry.ready = 0;
-            entry.wanted = 0;
-            entry.receives = false;
-            entry.failure = None;
-            entry.waker.take()
-        }))
-    });
-    drop(old);
-}
+    /// Wakes nobody any more when something happens, but goes on noting it.
+    pub(super) fn release(&self) {
+        self.0.release();
+    }
 
-/// Wakes nobody any more when something happens, but goes on noting it.
-pub(super) fn release(watch: Watch) {
-    let old = with(|poller| {
-        let mut entries = poller.entries.borrow_mut();
-        Ok(entries.get_mut(watch.0 as usize).and_then(|entry| {
-            entry.wanted = 0;
-            entry.receives = false;
-            entry.waker.take()
-        }))
-    });
-    drop(old);
-}
-
-/// Whether something was reported that no call has denied yet.
-pub(super) fn is_ready(watch: Watch, direction: Direction) -> bool {
-    with(|poller| {
-        let entries = poller.entries.borrow();
-        let Some(entry) = entries.get(watch.0 as usize) else {
-            return Ok(true);
-        };
-        let arrived = direction == Direction::Read && entry.has_arrived();
-        Ok(arrived || entry.ready & bit(direction) != 0)
-    })
-    .unwrap_or(true)
+    /// Whether something was reported that no call has denied yet.
+    pub(super) fn is_ready(&self, direction: Direction) -> bool {
+        let arrived = direction == Direction::Read && self.0.has_arrived();
+        arrived || self.0.is_ready(bit(direction))
+    }
 }
 
 /// Wakes the task after all others have run and events were looked at once more. `false`, and
@@ -315,7 +273,38 @@ pub(super) fn round() -> Option<u64> {
     with(|poller| Ok(poller.crowded.get().then(|| poller.number.get()))).unwrap_or(None)
 }
 
-/// Turns events into wake-ups, for as long as the thread lives.
+/// Runs the tasks of this thread, and waits for what wakes them, until it is over.
+///
+/// # Errors
+/// When the poller cannot be asked.
+pub(super) fn run(over: &Cell<bool>) -> io::Result<()> {
+    let mut events: Vec<Event> = Vec::with_capacity(ROUND);
+    with(|poller| {
+        runner::watch_bell(|bell| {
+            // Nobody has that number: it is enough that the wait ends.
+            let data = EventData::new_u64(u64::MAX);
+            Ok(epoll::add(
+                &poller.epoll,
+                bell,
+                data,
+                EventFlags::IN | EventFlags::ET,
+            )?)
+        })?;
+        loop {
+            runner::run();
+            if over.get() {
+                return Ok(());
+            }
+            let found = poller.round(&mut events, poller.patience())?;
+            poller.busy.set(found >= BUSY);
+            if timers::next().is_some() {
+                timers::pass(Instant::now());
+            }
+        }
+    })
+}
+
+/// Turns events into wake-ups of the runtime's tasks, for as long as the thread lives.
 ///
 /// # Errors
 /// When the poller cannot be watched or asked.
@@ -334,7 +323,7 @@ pub(super) async fn drive() -> io::Result<()> {
                         Poll::Pending => return Ok(Poll::Pending),
                     }
                 }
-                let found = poller.round(&mut events)?;
+                let found = poller.round(&mut events, Some(Timespec::default()))?;
                 poller.busy.set(found >= BUSY);
                 if found >= BUSY {
                     cx.waker().wake_by_ref();
@@ -348,68 +337,81 @@ pub(super) async fn drive() -> io::Result<()> {
 }
 
 impl Poller {
-    /// Sends what was posted, takes what the kernel reports now, receives for those who wait to,
-    /// and wakes them. Answers how many events there were.
-    fn round(&self, events: &mut Vec<Event>) -> io::Result<usize> {
+    /// How long the next round may wait for events; `None` is as long as it takes.
+    fn patience(&self) -> Option<Timespec> {
+        if !self.later.borrow().is_empty() || !runner::rest() {
+            return Some(Timespec::default());
+        }
+        let wait = timers::next()?.saturating_duration_since(Instant::now());
+        // One that is too long for the system is as good as none.
+        Timespec::try_from(wait).ok()
+    }
+
+    /// Sends what was posted, takes what the kernel reports, after a wait if need be, receives for those
+    /// who wait to, and wakes them. Answers how many events there were.
+    fn round(&self, events: &mut Vec<Event>, patience: Option<Timespec>) -> io::Result<usize> {
         let mut departures = self.departures.borrow_mut();
-        departures.send(&self.epoll, &mut self.entries.borrow_mut());
+        departures.send(&self.epoll, &self.entries.borrow());
         drop(departures);
         self.number.set(self.number.get() + 1);
         events.clear();
-        let now = Timespec::default();
         match epoll::wait(
             &self.epoll,
             rustix::buffer::spare_capacity(events),
-            Some(&now),
+            patience.as_ref(),
         ) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let crowded = events.len() >= CROWD;
         self.crowded.set(crowded);
-        let mut entries = self.entries.borrow_mut();
+        let entries = self.entries.borrow();
         let mut arrivals = self.arrivals.borrow_mut();
-        arrivals.begin(&mut entries);
+        let mut answers = self.answers.borrow_mut();
+        let mut done = Vec::new();
+        arrivals.begin(&entries);
         for event in &*events {
             let (flags, data) = (event.flags, event.data.u64());
-            let Some(entry) = entries.get_mut(data as usize) else {
+            let Some(entry) = entries.get(data as usize) else {
                 continue;
             };
             let reported = bits(flags);
             let mut ready = reported;
-            if crowded && entry.receives && reported == READ {
-                ready = arrivals.receive(data as u32, entry);
+            if crowded && entry.receives.get() && reported == READ {
+                ready = arrivals.receive(entry);
             }
-            entry.ready |= ready;
+            entry.note(ready);
             if reported & WRITE != 0 && entry.send_held() {
-                entries.remove(data as usize);
+                done.push(data as usize);
                 continue;
             }
             if reported & READ != 0 {
-                entry.receives = false;
+                entry.receives.set(false);
             }
-            if reported & entry.wanted != 0 {
-                entry.wanted = 0;
-                if let Some(waker) = &entry.waker {
-                    waker.wake_by_ref();
+            if reported & entry.wanted.get() != 0 {
+                match crowded && entry.answers {
+                    true => answers.push(data as usize),
+                    false => entry.wake(),
                 }
             }
         }
-        drop(arrivals);
-        drop(entries);
+        // What is done with a response is other code than what is done with a request, and each fits
+        // into the caches.
+        for number in answers.drain(..) {
+            if let Some(entry) = entries.get(number) {
+                entry.wake();
+            }
+        }
+        drop(answers);
+        drop((arrivals, entries));
+        for number in done {
+            let gone = self.entries.borrow_mut().try_remove(number);
+            drop(gone);
+        }
         for waker in self.later.borrow_mut().drain(..) {
             waker.wake();
         }
         Ok(events.len())
-    }
-
-    /// The entry of a socket, all that it has posted sent.
-    fn settled<'a>(&self, entries: &'a mut Slab<Entry>, watch: Watch) -> Option<&'a mut Entry> {
-        let number = watch.0 as usize;
-        if entries.get(number)?.posted {
-            self.departures.borrow_mut().send(&self.epoll, entries);
-        }
-        entries.get_mut(number)
     }
 }
 

@@ -5,17 +5,18 @@
 //! only its own thread looks at it, when somebody asks.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::SystemTime;
 
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::generation::Generation;
 use super::live::Server;
+use super::runner::AbortHandle;
 use crate::plan::{Mode, ProxyId};
 use crate::stats::{Named, Party, SessionReport};
 
@@ -124,7 +125,7 @@ impl Card {
         *self.task.borrow_mut() = Some(task);
     }
 
-    /// Ends the session without a word: its task is dropped when the runtime comes to it.
+    /// Ends the session without a word: it is dropped when its turn comes.
     fn cut(&self) {
         if let Some(task) = &*self.task.borrow() {
             task.abort();
@@ -198,23 +199,45 @@ pub(crate) enum Whom {
 
 /// The sessions of one worker.
 #[derive(Debug, Default)]
-pub(crate) struct Roster(RefCell<slab::Slab<Rc<Card>>>);
+pub(crate) struct Roster {
+    cards: RefCell<slab::Slab<Rc<Card>>>,
+    /// Who waits for the last of them to end.
+    awaited: RefCell<Option<Waker>>,
+}
 
 impl Roster {
     /// Adds one; the number is for [`Roster::remove`].
     pub(crate) fn add(&self, card: Rc<Card>) -> usize {
-        self.0.borrow_mut().insert(card)
+        self.cards.borrow_mut().insert(card)
     }
 
     /// Removes one.
     pub(crate) fn remove(&self, place: usize) {
-        self.0.borrow_mut().try_remove(place);
+        let gone = self.cards.borrow_mut().try_remove(place);
+        drop(gone);
+        if self.cards.borrow().is_empty()
+            && let Some(waker) = self.awaited.take()
+        {
+            waker.wake();
+        }
+    }
+
+    /// Ready when there are none.
+    pub(crate) async fn emptied(&self) {
+        poll_fn(|cx| {
+            if self.cards.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            *self.awaited.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// What can be told about all of them.
     pub(crate) fn report(&self) -> Vec<SessionReport> {
         let now = Instant::now();
-        self.0
+        self.cards
             .borrow()
             .iter()
             .map(|(_, card)| card.report(now))
@@ -223,7 +246,7 @@ impl Roster {
 
     /// Ends the sessions of that generation and of those before it, at once.
     pub(crate) fn cut(&self, generation: u64) {
-        for (_, card) in self.0.borrow().iter() {
+        for (_, card) in self.cards.borrow().iter() {
             if card.generation.number <= generation {
                 card.cut();
             }
@@ -232,7 +255,7 @@ impl Roster {
 
     /// Ends those that are meant, and answers how many there were.
     pub(crate) fn end(&self, whom: &Whom) -> usize {
-        let cards = self.0.borrow();
+        let cards = self.cards.borrow();
         let meant = cards.iter().filter(|(_, card)| match whom {
             Whom::Key(key) => card.key() == *key,
             Whom::Server(server) => {

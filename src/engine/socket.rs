@@ -16,13 +16,13 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::poller::{self, Direction, Watch};
+use super::poller::{self, Direction, Stream, Watch};
 use super::splice::Pipe;
 
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    fd: Rc<OwnedFd>,
+    stream: Stream,
     /// Its place in the poller, once it has had to wait.
     watch: Option<Watch>,
     /// The next receive would only say that it would block: the last one took all there was, or
@@ -50,10 +50,8 @@ const SPLICE: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 impl Drop for Socket {
     fn drop(&mut self) {
         // To close a socket with something unread resets the connection, wherever that is.
-        if let Some(watch) = self.watch
-            && poller::forget(watch)
-        {
-            let _ = net::sockopt::set_socket_linger(&self.fd, Some(Duration::ZERO));
+        if self.watch.as_ref().is_some_and(Watch::forget) {
+            let _ = net::sockopt::set_socket_linger(&self.stream.fd, Some(Duration::ZERO));
         }
     }
 }
@@ -62,7 +60,10 @@ impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
-            fd: Rc::new(fd),
+            stream: Stream {
+                fd: Rc::new(fd),
+                answers: false,
+            },
             watch: None,
             drained: false,
             full: false,
@@ -71,29 +72,21 @@ impl Socket {
         }
     }
 
+    /// The same, to a server.
+    pub(crate) fn to_server(fd: OwnedFd) -> Self {
+        let mut socket = Self::new(fd);
+        socket.stream.answers = true;
+        socket
+    }
+
     /// The descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.stream.fd.as_fd()
     }
 
     /// Says that the peer has to be asked something before it will say anything.
     pub(crate) fn expect_answer(&mut self) {
         self.patient = true;
-    }
-
-    #[inline]
-    fn watch(&mut self, direction: Direction) -> io::Result<Watch> {
-        match self.watch {
-            Some(watch) => Ok(watch),
-            None => self.register(direction),
-        }
-    }
-
-    #[cold]
-    fn register(&mut self, direction: Direction) -> io::Result<Watch> {
-        let watch = poller::watch_stream(&self.fd, direction)?;
-        self.watch = Some(watch);
-        Ok(watch)
     }
 
     /// Receives into `room`; 0 is the end of the stream. `room` must not be empty.
@@ -124,17 +117,17 @@ impl Socket {
                 return Poll::Ready(Ok(()));
             }
         }
-        let watch = self.watch(Direction::Read)?;
+        let watch = watch(&mut self.watch, &self.stream, Direction::Read)?;
         // Of a stream the poller would take the first part, and leave the task as much to do.
-        poller::poll_arrival(cx, &*self.fd, watch, !self.streams)
+        watch.poll_arrival(cx, &*self.stream.fd, !self.streams)
     }
 
     /// Receives what is there into `room`, which must not be empty; 0 is the end of the stream.
     /// `None` when nothing is there: then [`Socket::poll_to_recv`] is to be asked again.
     pub(crate) fn try_recv(&mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
         let mut held = 0;
-        if let Some(watch) = self.watch
-            && let Some(taken) = poller::arrived(watch, room)?
+        if let Some(watch) = &self.watch
+            && let Some(taken) = watch.arrived(room)?
         {
             held = taken.len;
             if !taken.more || held == room.len() {
@@ -143,11 +136,11 @@ impl Socket {
         }
         let room = &mut room[held..];
         loop {
-            match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
+            match net::recv(&self.stream.fd, &mut *room, RecvFlags::empty()) {
                 Ok((_, n)) => {
                     let drained = n > 0 && n < room.len();
-                    match self.watch {
-                        Some(watch) if drained => poller::drained(watch),
+                    match &self.watch {
+                        Some(watch) if drained => watch.drained(),
                         Some(_) => {}
                         None => self.drained = drained,
                     }
@@ -155,16 +148,16 @@ impl Socket {
                     return Ok(Some(held + n));
                 }
                 Err(Errno::AGAIN) => {
-                    match self.watch {
-                        Some(watch) => poller::blocked(watch, Direction::Read),
+                    match &self.watch {
+                        Some(watch) => watch.blocked(Direction::Read),
                         None => self.drained = true,
                     }
                     return Ok((held > 0).then_some(held));
                 }
                 Err(Errno::INTR) => {}
-                Err(error) => match self.watch {
+                Err(error) => match &self.watch {
                     Some(watch) if held > 0 => {
-                        poller::fail(watch, error);
+                        watch.fail(error);
                         return Ok(Some(held));
                     }
                     _ => return Err(error.into()),
@@ -182,11 +175,11 @@ impl Socket {
         second: &[u8],
         more: bool,
     ) -> Poll<io::Result<usize>> {
-        if let Some(watch) = self.watch
+        if let Some(watch) = &self.watch
             && !more
             && !self.full
         {
-            if ready!(poller::poll_post(cx, watch, first, second))? {
+            if ready!(watch.poll_post(cx, first, second))? {
                 return Poll::Ready(Ok(first.len() + second.len()));
             }
         } else if !self.poll_posted(cx) {
@@ -208,11 +201,11 @@ impl Socket {
             if self.full {
                 ready!(self.poll_writable(cx))?;
             }
-            match send(self.fd.as_fd(), first, second, more) {
+            match send(self.stream.fd.as_fd(), first, second, more) {
                 Err(Errno::AGAIN) => {
                     self.full = true;
-                    let watch = self.watch(Direction::Write)?;
-                    poller::blocked(watch, Direction::Write);
+                    let watch = watch(&mut self.watch, &self.stream, Direction::Write)?;
+                    watch.blocked(Direction::Write);
                 }
                 Err(Errno::INTR) => {}
                 result => return Poll::Ready(result.map_err(Into::into)),
@@ -228,19 +221,18 @@ impl Socket {
         pipe: &mut Pipe,
         wanted: usize,
     ) -> Poll<Result<usize, SpliceError>> {
-        let watch = self
-            .watch(Direction::Read)
+        let watch = watch(&mut self.watch, &self.stream, Direction::Read)
             .map_err(|_| SpliceError::Broken)?;
         loop {
-            ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Read))
+            ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Read))
                 .map_err(|_| SpliceError::Broken)?;
-            match splice(&self.fd, None, pipe.entry(), None, wanted, SPLICE) {
+            match splice(&self.stream.fd, None, pipe.entry(), None, wanted, SPLICE) {
                 Ok(n) => {
                     pipe.held += n;
                     return Poll::Ready(Ok(n));
                 }
                 Err(Errno::AGAIN) if pipe.held > 0 => return Poll::Pending,
-                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::AGAIN) => watch.blocked(Direction::Read),
                 Err(Errno::INTR) => {}
                 Err(Errno::INVAL | Errno::NOSYS) => {
                     return Poll::Ready(Err(SpliceError::Unsupported));
@@ -253,7 +245,8 @@ impl Socket {
     /// Has what was posted leave. `false` when it waits for the kernel.
     fn poll_posted(&self, cx: &Context<'_>) -> bool {
         self.watch
-            .is_none_or(|watch| poller::poll_posted(cx, watch))
+            .as_ref()
+            .is_none_or(|watch| watch.poll_posted(cx))
     }
 
     /// Moves what is in a pipe to the socket.
@@ -269,15 +262,15 @@ impl Socket {
             if self.full {
                 ready!(self.poll_writable(cx))?;
             }
-            match splice(pipe.exit(), None, &self.fd, None, pipe.held, SPLICE) {
+            match splice(pipe.exit(), None, &self.stream.fd, None, pipe.held, SPLICE) {
                 Ok(n) => {
                     pipe.held -= n.min(pipe.held);
                     return Poll::Ready(Ok(n));
                 }
                 Err(Errno::AGAIN) => {
                     self.full = true;
-                    let watch = self.watch(Direction::Write)?;
-                    poller::blocked(watch, Direction::Write);
+                    let watch = watch(&mut self.watch, &self.stream, Direction::Write)?;
+                    watch.blocked(Direction::Write);
                 }
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
@@ -287,18 +280,18 @@ impl Socket {
 
     /// Waits until a send would not block: how the end of a `connect` is known.
     pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let watch = self.watch(Direction::Write)?;
-        ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Write))?;
+        let watch = watch(&mut self.watch, &self.stream, Direction::Write)?;
+        ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Write))?;
         self.full = false;
         Poll::Ready(Ok(()))
     }
 
     /// The pending error of the socket, cleared.
     pub(crate) fn take_error(&self) -> io::Result<()> {
-        if let Some(error) = self.watch.and_then(poller::take_failure) {
+        if let Some(error) = self.watch.as_ref().and_then(Watch::take_failure) {
             return Err(error);
         }
-        match net::sockopt::socket_error(&self.fd) {
+        match net::sockopt::socket_error(&self.stream.fd) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(error.into()),
         }
@@ -307,18 +300,18 @@ impl Socket {
     /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
     /// ended its stream (`Ok`), whatever waits before its end, or the connection is broken (`Err`).
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let watch = self.watch(Direction::Read)?;
+        let watch = watch(&mut self.watch, &self.stream, Direction::Read)?;
         loop {
-            ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Read))?;
-            match self.peek() {
+            ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Read))?;
+            match peek(&self.stream.fd, Some(watch)) {
                 Ok(0) => return Poll::Ready(Ok(())),
                 // What waits there is for the next request; its readiness must not be lost.
-                Ok(_) if poller::has_ended(watch) => return Poll::Ready(Ok(())),
+                Ok(_) if watch.has_ended() => return Poll::Ready(Ok(())),
                 Ok(_) => {
-                    poller::await_news(cx, watch);
+                    watch.await_news(cx);
                     return Poll::Pending;
                 }
-                Err(Errno::AGAIN | Errno::INTR) => poller::blocked(watch, Direction::Read),
+                Err(Errno::AGAIN | Errno::INTR) => watch.blocked(Direction::Read),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
@@ -327,11 +320,11 @@ impl Socket {
     /// `Ready` when a peer that has ended its stream has reset the connection. The end of its stream
     /// can still be received.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let watch = match self.watch(Direction::Read) {
+        let watch = match watch(&mut self.watch, &self.stream, Direction::Read) {
             Ok(watch) => watch,
             Err(error) => return Poll::Ready(error),
         };
-        poller::await_news(cx, watch);
+        watch.await_news(cx);
         self.take_error().err().map_or(Poll::Pending, Poll::Ready)
     }
 
@@ -341,12 +334,12 @@ impl Socket {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let watch = self.watch(Direction::Read)?;
+        let watch = watch(&mut self.watch, &self.stream, Direction::Read)?;
         loop {
-            ready!(poller::poll_ready(cx, &*self.fd, watch, Direction::Read))?;
-            match net::recv(&self.fd, &mut *room, RecvFlags::PEEK) {
+            ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Read))?;
+            match net::recv(&self.stream.fd, &mut *room, RecvFlags::PEEK) {
                 Ok((_, n)) => return Poll::Ready(Ok(n)),
-                Err(Errno::AGAIN) => poller::blocked(watch, Direction::Read),
+                Err(Errno::AGAIN) => watch.blocked(Direction::Read),
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
@@ -355,26 +348,17 @@ impl Socket {
 
     /// Takes what was seen before.
     pub(crate) fn take(&self, room: &mut [u8]) -> io::Result<usize> {
-        Ok(net::recv(&self.fd, room, RecvFlags::DONTWAIT).map(|(_, n)| n)?)
-    }
-
-    fn peek(&self) -> Result<usize, Errno> {
-        if self.has_arrived() {
-            return Ok(1);
-        }
-        let mut byte = [0];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        net::recv(&self.fd, &mut byte, flags).map(|(_, n)| n)
+        Ok(net::recv(&self.stream.fd, room, RecvFlags::DONTWAIT).map(|(_, n)| n)?)
     }
 
     /// Whether bytes were received already that nobody has taken.
     pub(crate) fn has_arrived(&self) -> bool {
-        self.watch.is_some_and(poller::has_arrived)
+        self.watch.as_ref().is_some_and(Watch::has_arrived)
     }
 
     /// Whether the peer has ended its stream, whatever waits before its end.
     pub(crate) fn has_left(&self) -> bool {
-        let mut polled = [PollFd::new(&self.fd, PollFlags::RDHUP)];
+        let mut polled = [PollFd::new(&self.stream.fd, PollFlags::RDHUP)];
         let now = Timespec::default();
         rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|n| n > 0)
     }
@@ -384,23 +368,28 @@ impl Socket {
     pub(crate) fn is_quiet(&self) -> bool {
         let known = self
             .watch
-            .is_some_and(|watch| !poller::is_ready(watch, Direction::Read));
-        known || matches!(self.peek(), Err(Errno::AGAIN))
+            .as_ref()
+            .is_some_and(|watch| !watch.is_ready(Direction::Read));
+        known
+            || matches!(
+                peek(&self.stream.fd, self.watch.as_ref()),
+                Err(Errno::AGAIN)
+            )
     }
 
     /// Lets the poller look after a connection that nobody waits for. `false` when it cannot be
     /// watched, or is not quiet.
     pub(crate) fn rest(&mut self) -> bool {
-        let Ok(watch) = self.watch(Direction::Read) else {
+        let Ok(watch) = watch(&mut self.watch, &self.stream, Direction::Read) else {
             return false;
         };
-        poller::release(watch);
-        !poller::is_ready(watch, Direction::Read)
+        watch.release();
+        !watch.is_ready(Direction::Read)
     }
 
     /// Sends a FIN; receiving goes on.
     pub(crate) fn shutdown_write(&self) {
-        if self.watch.is_some_and(poller::end) {
+        if self.watch.as_ref().is_some_and(Watch::end) {
             return;
         }
         // The peer may be gone already, which comes to the same.
@@ -409,8 +398,8 @@ impl Socket {
 
     /// Makes the close that follows send a RST and leave no TIME_WAIT behind.
     pub(crate) fn reset_on_close(&self) {
-        if let Some(watch) = self.watch {
-            poller::abandon(watch);
+        if let Some(watch) = &self.watch {
+            watch.abandon();
         }
         let _ = net::sockopt::set_socket_linger(self.fd(), Some(Duration::ZERO));
     }
@@ -418,10 +407,10 @@ impl Socket {
     /// Ends the connection with a RST; the socket can be connected again. `false` when the system
     /// does not know how to.
     pub(crate) fn disconnect(&mut self) -> bool {
-        if let Some(watch) = self.watch {
-            poller::abandon(watch);
+        if let Some(watch) = &self.watch {
+            watch.abandon();
         }
-        net::connect_unspec(&self.fd).is_ok()
+        net::connect_unspec(&self.stream.fd).is_ok()
     }
 
     /// Forgets what was found out about the last connection.
@@ -430,8 +419,8 @@ impl Socket {
         self.full = false;
         self.patient = false;
         self.streams = false;
-        if let Some(watch) = self.watch {
-            poller::renew(watch);
+        if let Some(watch) = &self.watch {
+            watch.renew();
         }
     }
 
@@ -463,6 +452,39 @@ impl Socket {
         let address = net::getsockname(self.fd()).ok()?;
         SocketAddr::try_from(address).ok()
     }
+}
+
+/// The socket's place in the poller, which it gets when it has to wait for the first time.
+#[inline]
+fn watch<'a>(
+    place: &'a mut Option<Watch>,
+    stream: &Stream,
+    direction: Direction,
+) -> io::Result<&'a Watch> {
+    match place {
+        Some(watch) => Ok(watch),
+        None => register(place, stream, direction),
+    }
+}
+
+#[cold]
+fn register<'a>(
+    place: &'a mut Option<Watch>,
+    stream: &Stream,
+    direction: Direction,
+) -> io::Result<&'a Watch> {
+    let watch = Watch::stream(stream, direction)?;
+    Ok(place.insert(watch))
+}
+
+/// How many bytes could be received, as far as one tells: 0 is the end of the stream.
+fn peek(fd: &OwnedFd, watch: Option<&Watch>) -> Result<usize, Errno> {
+    if watch.is_some_and(Watch::has_arrived) {
+        return Ok(1);
+    }
+    let mut byte = [0];
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    net::recv(fd, &mut byte, flags).map(|(_, n)| n)
 }
 
 fn send(fd: BorrowedFd<'_>, first: &[u8], second: &[u8], more: bool) -> Result<usize, Errno> {

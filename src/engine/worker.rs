@@ -20,7 +20,6 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::accept;
 use super::buffer::{Pool, PoolUse};
@@ -31,6 +30,7 @@ use super::listening::ListenerKey;
 use super::live::{Gate, Registry, second};
 use super::poller;
 use super::roster::{Card, Roster, Whom};
+use super::runner;
 use super::spare::Spares;
 use super::splice::{Pipe, Pipes};
 use super::syslog;
@@ -130,7 +130,6 @@ pub(crate) struct Worker {
         reason = "they move between here and sessions, at a kilobyte each"
     )]
     transactions: RefCell<Vec<Box<Transaction>>>,
-    tracker: TaskTracker,
 }
 
 pin_project_lite::pin_project! {
@@ -184,7 +183,6 @@ impl Worker {
             sessions: Cell::new(0),
             generation: RefCell::new(Cache::new(Arc::clone(&shared.current))),
             transactions: RefCell::default(),
-            tracker: TaskTracker::new(),
             shared,
         }
     }
@@ -237,8 +235,7 @@ impl Worker {
             card: Rc::clone(&card),
             session,
         };
-        let task = self.tracker.spawn_local(ticking);
-        card.served_by(task.abort_handle());
+        card.served_by(runner::spawn(ticking));
     }
 
     /// Closes what is only kept to save work: descriptors have run out.
@@ -297,11 +294,14 @@ impl Handle {
         let beats = Arc::new(AtomicU64::new(0));
         let heart = Arc::clone(&beats);
         // Built here only to know that it can be; it must live on its thread.
-        drop(runtime()?);
+        drop(bare_runtime()?);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || match runtime() {
-                Ok(runtime) => runtime.block_on(run(index, shared, orders, &heart)),
+            .spawn(move || match bare_runtime() {
+                // What a worker runs is all one task to the runtime, which would have that pause.
+                Ok(runtime) => runtime.block_on(tokio::task::unconstrained(async {
+                    serve(index, shared, orders, heart);
+                })),
                 Err(error) => tracing::error!(%error, "worker {index} has no runtime"),
             })?;
         Ok(Self {
@@ -393,12 +393,20 @@ fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .build_local(LocalOptions::default())
+}
+
+/// The runtime of a worker. It has neither timers nor sockets, and runs no tasks: the worker does that
+/// itself (see [`runner`]). It is there for what would make the worker wait.
+fn bare_runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
         // For hashes of passwords.
         .max_blocking_threads(2)
         .build_local(LocalOptions::default())
 }
 
-/// Makes the poller of this thread and sets it going. `false` when that cannot be.
+/// Makes the poller of this thread and sets it going as a task of the runtime. `false` when that cannot
+/// be.
 fn watch_sockets() -> bool {
     if let Err(error) = poller::install() {
         tracing::error!(%error, "a thread has no poller");
@@ -412,15 +420,35 @@ fn watch_sockets() -> bool {
     true
 }
 
+/// Does what a worker does, to its end.
+fn serve(
+    index: usize,
+    shared: Arc<Shared>,
+    orders: UnboundedReceiver<Command>,
+    heart: Arc<AtomicU64>,
+) {
+    let over = Rc::new(Cell::new(false));
+    let ends = Rc::clone(&over);
+    let done = poller::install().and_then(|()| {
+        runner::install()?;
+        runner::spawn(async move {
+            run(index, shared, orders, &heart).await;
+            ends.set(true);
+        });
+        poller::run(&over)
+    });
+    if let Err(error) = done {
+        tracing::error!(%error, "the poller of a worker has failed");
+    }
+    runner::clear();
+}
+
 async fn run(
     index: usize,
     shared: Arc<Shared>,
     mut orders: UnboundedReceiver<Command>,
     heart: &AtomicU64,
 ) {
-    if !watch_sockets() {
-        return;
-    }
     let worker = Rc::new(Worker::new(index, shared));
     let mut listeners: HashMap<ListenerKey, Vec<CancellationToken>> = HashMap::new();
     while let Some(order) = orders.recv().await {
@@ -429,7 +457,7 @@ async fn run(
                 let stop = CancellationToken::new();
                 let accept = accept::run(Rc::clone(&worker), key.clone(), fd);
                 let stopped = stop.clone();
-                tokio::task::spawn_local(async move {
+                runner::spawn(async move {
                     // The socket is closed when the accepting future is dropped.
                     stopped.run_until_cancelled(accept).await;
                 });
@@ -449,9 +477,8 @@ async fn run(
                 for stop in listeners.drain().flat_map(|(_, stops)| stops) {
                     stop.cancel();
                 }
-                worker.tracker.close();
                 tokio::select! {
-                    () = worker.tracker.wait() => return,
+                    () = worker.roster.emptied() => return,
                     () = stop_order(&worker, &mut orders, heart) => return,
                 }
             }

@@ -5,6 +5,7 @@
 //! the other, before any of them is looked at.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags};
@@ -57,29 +58,29 @@ impl Arrivals {
     }
 
     /// Begins a round. Tasks that did not want after all what was received for them keep it.
-    pub(super) fn begin(&mut self, entries: &mut Slab<Entry>) {
+    pub(super) fn begin(&mut self, entries: &Slab<Rc<Entry>>) {
         self.used = 0;
         if std::mem::take(&mut self.waiting) == 0 {
             self.receivers.clear();
         }
         for number in self.receivers.drain(..) {
-            if let Some(entry) = entries.get_mut(number as usize)
-                && let Arrived::Now { at, len } = entry.arrived
+            if let Some(entry) = entries.get(number as usize)
+                && let Arrived::Now { at, len } = entry.arrived.get()
             {
                 let bytes = &self.block[at as usize..(at + len) as usize];
                 self.kept.insert(number, bytes.to_vec());
-                entry.arrived = Arrived::Before;
+                entry.arrived.set(Arrived::Before);
             }
         }
     }
 
     /// Receives for an entry that something was reported of. What `ready` has to say of it
     /// afterwards: whether a receive may find more.
-    pub(super) fn receive(&mut self, number: u32, entry: &mut Entry) -> u8 {
+    pub(super) fn receive(&mut self, entry: &Entry) -> u8 {
         let Some(fd) = &entry.fd else {
             return READ;
         };
-        if self.block.len() - self.used < AHEAD || entry.arrived != Arrived::Nothing {
+        if self.block.len() - self.used < AHEAD || entry.has_arrived() {
             return READ;
         }
         let room = &mut self.block[self.used..self.used + AHEAD];
@@ -87,37 +88,32 @@ impl Arrivals {
             // The end of a stream is found by whoever receives next.
             Ok((_, 0)) | Err(Errno::INTR) => READ,
             Ok((_, len)) => {
-                entry.arrived = Arrived::Now {
+                entry.arrived.set(Arrived::Now {
                     at: self.used as u32,
                     len: len as u32,
-                };
-                self.receivers.push(number);
+                });
+                self.receivers.push(entry.number);
                 self.waiting += 1;
                 self.used = (self.used + len).next_multiple_of(LINE).min(BLOCK);
                 if len < AHEAD { 0 } else { READ }
             }
             Err(Errno::AGAIN) => 0,
             Err(error) => {
-                entry.failure = Some(error);
+                entry.failure.set(Some(error));
                 READ | ENDED
             }
         }
     }
 
     /// Moves what has arrived into `room`, as far as it fits. `None` when nothing has.
-    pub(super) fn take(
-        &mut self,
-        number: u32,
-        entry: &mut Entry,
-        room: &mut [u8],
-    ) -> Option<usize> {
-        match entry.arrived {
+    pub(super) fn take(&mut self, entry: &Entry, room: &mut [u8]) -> Option<usize> {
+        match entry.arrived.get() {
             Arrived::Nothing => None,
             Arrived::Now { at, len } => {
                 let taken = room.len().min(len as usize);
                 let at = at as usize;
                 room[..taken].copy_from_slice(&self.block[at..at + taken]);
-                entry.arrived = if taken == len as usize {
+                entry.arrived.set(if taken == len as usize {
                     self.waiting -= 1;
                     Arrived::Nothing
                 } else {
@@ -125,17 +121,17 @@ impl Arrivals {
                         at: (at + taken) as u32,
                         len: len - taken as u32,
                     }
-                };
+                });
                 Some(taken)
             }
             Arrived::Before => {
-                let bytes = self.kept.get_mut(&number)?;
+                let bytes = self.kept.get_mut(&entry.number)?;
                 let taken = room.len().min(bytes.len());
                 room[..taken].copy_from_slice(&bytes[..taken]);
                 bytes.drain(..taken);
                 if bytes.is_empty() {
-                    self.kept.remove(&number);
-                    entry.arrived = Arrived::Nothing;
+                    self.kept.remove(&entry.number);
+                    entry.arrived.set(Arrived::Nothing);
                 }
                 Some(taken)
             }
@@ -143,11 +139,11 @@ impl Arrivals {
     }
 
     /// Drops what has arrived for an entry. Answers whether that was anything.
-    pub(super) fn drop_of(&mut self, number: u32, entry: &mut Entry) -> bool {
-        match std::mem::take(&mut entry.arrived) {
+    pub(super) fn drop_of(&mut self, entry: &Entry) -> bool {
+        match entry.arrived.take() {
             Arrived::Nothing => return false,
             Arrived::Now { .. } => self.waiting -= 1,
-            Arrived::Before => drop(self.kept.remove(&number)),
+            Arrived::Before => drop(self.kept.remove(&entry.number)),
         }
         true
     }

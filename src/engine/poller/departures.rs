@@ -9,6 +9,7 @@
 //! and a socket that is closed meanwhile stays open until they have left.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::net::{self, SendFlags, Shutdown};
@@ -58,24 +59,24 @@ impl Departures {
     }
 
     /// Posts a message in two pieces.
-    pub(super) fn post(&mut self, number: u32, entry: &mut Entry, first: &[u8], second: &[u8]) {
+    pub(super) fn post(&mut self, entry: &Entry, first: &[u8], second: &[u8]) {
         self.bytes.extend_from_slice(first);
         self.bytes.extend_from_slice(second);
         self.posts
-            .push((number, (first.len() + second.len()) as u32));
-        entry.posted = true;
+            .push((entry.number, (first.len() + second.len()) as u32));
+        entry.posted.set(true);
     }
 
     /// Sends all that was posted.
-    pub(super) fn send(&mut self, epoll: &OwnedFd, entries: &mut Slab<Entry>) {
+    pub(super) fn send(&mut self, epoll: &OwnedFd, entries: &Slab<Rc<Entry>>) {
         let mut start = 0;
         for (number, len) in self.posts.drain(..) {
             let message = &self.bytes[start..start + len as usize];
             start += len as usize;
-            let Some(entry) = entries.get_mut(number as usize) else {
+            let Some(entry) = entries.get(number as usize) else {
                 continue;
             };
-            entry.posted = false;
+            entry.posted.set(false);
             let Some(fd) = &entry.fd else {
                 continue;
             };
@@ -87,14 +88,14 @@ impl Departures {
                     continue;
                 }
             };
-            entry.ready &= !WRITE;
-            entry.held = Some(Box::new(Held {
+            entry.deny(WRITE);
+            *entry.held.borrow_mut() = Some(Box::new(Held {
                 bytes: message[sent..].to_vec(),
                 sent: 0,
                 ends: false,
                 alone: false,
             }));
-            if let Err(error) = entry.watch_more(epoll, number, WRITE) {
+            if let Err(error) = entry.watch_more(epoll, fd, WRITE) {
                 entry.fail(error);
             }
         }
@@ -132,31 +133,32 @@ impl Held {
 impl Entry {
     /// Sends more of what is held, when the kernel has said that it takes more. Answers whether the
     /// entry is done with: all has left, or never will, and nobody else has the socket.
-    pub(super) fn send_held(&mut self) -> bool {
-        let (Some(held), Some(fd)) = (&mut self.held, &self.fd) else {
+    pub(super) fn send_held(&self) -> bool {
+        let mut held = self.held.borrow_mut();
+        let (Some(message), Some(fd)) = (&mut *held, &self.fd) else {
             return false;
         };
-        let alone = held.alone;
-        match held.go_on(fd) {
-            Ok(true) => self.held = None,
+        let alone = message.alone;
+        match message.go_on(fd) {
+            Ok(true) => *held = None,
             Ok(false) => {
-                self.ready &= !WRITE;
+                self.deny(WRITE);
                 return false;
             }
-            Err(error) => self.fail(error),
+            Err(error) => {
+                drop(held);
+                self.fail(error);
+            }
         }
         alone
     }
 
     /// Notes that the connection is broken, and wakes the task whatever it waits for.
-    fn fail(&mut self, error: Errno) {
-        self.held = None;
-        self.failure = Some(error);
-        self.ready |= READ | WRITE | ENDED;
-        self.wanted = 0;
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
+    fn fail(&self, error: Errno) {
+        *self.held.borrow_mut() = None;
+        self.failure.set(Some(error));
+        self.note(READ | WRITE | ENDED);
+        self.wake();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a poller knows of a watched descriptor.
 
-use std::os::fd::OwnedFd;
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -24,73 +25,121 @@ pub(super) const WRITE: u8 = 2;
 /// The peer has sent its last byte, or the connection is broken: a receive does not block.
 pub(super) const ENDED: u8 = 4;
 
-/// What is known of a watched descriptor.
+/// What is known of a watched descriptor. The poller and the one who watches share it, so that neither
+/// has to look for it.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// What the kernel's events call it.
+    pub(super) number: u32,
     /// What the kernel has reported and no call has denied since.
-    pub(super) ready: u8,
+    pub(super) ready: Cell<u8>,
     /// What the task waits for.
-    pub(super) wanted: u8,
+    pub(super) wanted: Cell<u8>,
     /// What the kernel reports.
-    pub(super) watched: u8,
+    pub(super) watched: Cell<u8>,
     /// The task waits to receive, and for nothing else there is to read.
-    pub(super) receives: bool,
+    pub(super) receives: Cell<bool>,
+    /// It is read for what a server has to say.
+    pub(super) answers: bool,
     /// A message of it waits for the next round.
-    pub(super) posted: bool,
-    pub(super) arrived: Arrived,
+    pub(super) posted: Cell<bool>,
+    pub(super) arrived: Cell<Arrived>,
     /// Why a call failed that was made for the task.
-    pub(super) failure: Option<Errno>,
-    pub(super) waker: Option<Waker>,
+    pub(super) failure: Cell<Option<Errno>>,
+    pub(super) waker: RefCell<Option<Waker>>,
     /// The socket, when the poller may send and receive for it.
     pub(super) fd: Option<Rc<OwnedFd>>,
-    pub(super) held: Option<Box<Held>>,
+    pub(super) held: RefCell<Option<Box<Held>>>,
+}
+
+/// A stream socket that the poller may send and receive for.
+#[derive(Debug)]
+pub(in crate::engine) struct Stream {
+    /// The socket.
+    pub(in crate::engine) fd: Rc<OwnedFd>,
+    /// Its peer is a server.
+    pub(in crate::engine) answers: bool,
 }
 
 impl Entry {
-    pub(super) fn new(watched: u8, fd: Option<Rc<OwnedFd>>) -> Self {
+    pub(super) fn new(number: u32, watched: u8, stream: Option<&Stream>) -> Self {
+        let fd = stream.map(|stream| Rc::clone(&stream.fd));
         Self {
-            ready: 0,
-            wanted: 0,
-            watched,
-            receives: false,
-            posted: false,
-            arrived: Arrived::Nothing,
-            failure: None,
-            waker: None,
+            number,
+            answers: stream.is_some_and(|stream| stream.answers),
+            ready: Cell::new(0),
+            wanted: Cell::new(0),
+            watched: Cell::new(watched),
+            receives: Cell::new(false),
+            posted: Cell::new(false),
+            arrived: Cell::new(Arrived::Nothing),
+            failure: Cell::new(None),
+            waker: RefCell::new(None),
             fd,
-            held: None,
+            held: RefCell::new(None),
         }
     }
 
-    /// Whether something can be taken from [`Arrivals`].
+    /// Whether something can be taken from [`Arrivals`](super::arrivals::Arrivals).
     pub(super) fn has_arrived(&self) -> bool {
-        self.arrived != Arrived::Nothing
+        self.arrived.get() != Arrived::Nothing
+    }
+
+    /// Whether the kernel has not taken all that was posted.
+    pub(super) fn holds(&self) -> bool {
+        self.held.borrow().is_some()
+    }
+
+    /// Whether a call in that direction is worth a try.
+    pub(super) fn is_ready(&self, bit: u8) -> bool {
+        self.ready.get() & bit != 0
+    }
+
+    /// Notes what was reported.
+    pub(super) fn note(&self, bits: u8) {
+        self.ready.set(self.ready.get() | bits);
+    }
+
+    /// Notes that what was reported holds no more.
+    pub(super) fn deny(&self, bits: u8) {
+        self.ready.set(self.ready.get() & !bits);
     }
 
     /// Has the kernel report these as well.
-    pub(super) fn watch_more(
-        &mut self,
-        epoll: &OwnedFd,
-        number: u32,
-        bits: u8,
-    ) -> Result<(), Errno> {
-        if self.watched & bits != bits
-            && let Some(fd) = &self.fd
-        {
-            self.watched |= bits;
-            let data = EventData::new_u64(u64::from(number));
-            epoll::modify(epoll, fd, data, flags(self.watched))?;
+    pub(super) fn watch_more(&self, epoll: &OwnedFd, fd: impl AsFd, bits: u8) -> Result<(), Errno> {
+        let watched = self.watched.get();
+        if watched & bits != bits {
+            self.watched.set(watched | bits);
+            let data = EventData::new_u64(u64::from(self.number));
+            epoll::modify(epoll, fd, data, flags(watched | bits))?;
         }
         Ok(())
     }
 
     /// Has the task woken when one of these is reported.
-    pub(super) fn wake(&mut self, cx: &Context<'_>, bits: u8) {
-        self.wanted |= bits;
-        match &mut self.waker {
+    pub(super) fn wake_for(&self, cx: &Context<'_>, bits: u8) {
+        self.wanted.set(self.wanted.get() | bits);
+        match &mut *self.waker.borrow_mut() {
             Some(waker) => waker.clone_from(cx.waker()),
             waker => *waker = Some(cx.waker().clone()),
         }
+    }
+
+    /// Wakes the task.
+    pub(super) fn wake(&self) {
+        self.wanted.set(0);
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Wakes nobody any more.
+    pub(super) fn release(&self) {
+        self.wanted.set(0);
+        self.receives.set(false);
+        let waker = self.waker.take();
+        // The last of a task may go with it, and its sockets.
+        drop(waker);
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use rustix::event::Timespec;
+
 use super::{CROWD, POLLER, install};
 use crate::engine::socket::Socket;
 
@@ -111,7 +113,9 @@ fn round(crowded: bool) -> usize {
     let mut events = Vec::with_capacity(64);
     POLLER.with(|cell| {
         let poller = cell.get().expect("installed");
-        let found = poller.round(&mut events).expect("a round");
+        let found = poller
+            .round(&mut events, Some(Timespec::default()))
+            .expect("a round");
         poller.crowded.set(crowded);
         found
     })
