@@ -44,6 +44,7 @@ use entry::{ENDED, Entry, READ, WRITE, bit, bits, flags};
 
 pub(super) use arrivals::AHEAD;
 pub(super) use entry::{Direction, Stream};
+
 /// Events taken in one round. Those left over come with the next.
 const ROUND: usize = 256;
 
