@@ -396,8 +396,8 @@ impl Poller {
                 }
             }
         }
-        // What is done with a response is other code than what is done with a request, and each fits
-        // into the caches.
+        // What is done with a response is other code than what is done with a request: a kind at a time
+        // needs less of the caches.
         for number in answers.drain(..) {
             if let Some(entry) = entries.get(number) {
                 entry.wake();
