@@ -166,7 +166,9 @@ pub(super) fn clear() {
         runner.woken.borrow_mut().clear();
         // What is dropped here wakes others, and looks for its thread's poller.
         for (_, task) in tasks {
-            task.drop_future();
+            if let Some(future) = task.future.take() {
+                discard(future);
+            }
         }
     });
 }
@@ -229,8 +231,7 @@ impl Task {
     /// Runs it once. Answers whether it is over.
     fn run(&self) -> bool {
         self.queued.set(false);
-        let future = self.future.borrow_mut().take();
-        let Some(mut future) = future else {
+        let Some(mut future) = self.future.take() else {
             return true;
         };
         if !self.aborted.get() {
@@ -242,15 +243,14 @@ impl Task {
                 return false;
             }
         }
-        *self.future.borrow_mut() = Some(future);
-        self.drop_future();
+        discard(future);
         true
     }
+}
 
-    fn drop_future(&self) {
-        let future = self.future.borrow_mut().take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
-    }
+/// Drops a future, which may panic like one that runs.
+fn discard(future: Boxed) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
 }
 
 impl AbortHandle {

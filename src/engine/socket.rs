@@ -463,18 +463,8 @@ fn watch<'a>(
 ) -> io::Result<&'a Watch> {
     match place {
         Some(watch) => Ok(watch),
-        None => register(place, stream, direction),
+        None => Ok(place.insert(Watch::stream(stream, direction)?)),
     }
-}
-
-#[cold]
-fn register<'a>(
-    place: &'a mut Option<Watch>,
-    stream: &Stream,
-    direction: Direction,
-) -> io::Result<&'a Watch> {
-    let watch = Watch::stream(stream, direction)?;
-    Ok(place.insert(watch))
 }
 
 /// How many bytes could be received, as far as one tells: 0 is the end of the stream.

@@ -24,6 +24,7 @@ impl Watch {
     ///
     /// # Errors
     /// What `epoll_ctl` says.
+    #[cold]
     pub(in crate::engine) fn stream(stream: &Stream, direction: Direction) -> io::Result<Self> {
         add(&*stream.fd, direction, Some(stream))
     }
