@@ -28,10 +28,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 use slab::Slab;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -59,6 +61,13 @@ const CROWD: usize = 16;
 /// answer is on its way.
 const BUSY: usize = 4;
 
+/// What events are called that are no entry's: time has come for a timer, and another thread has rung.
+const ALARM: u64 = u64::MAX;
+const BELL: u64 = u64::MAX - 1;
+
+/// The longest time that a wait is told: longer than a process runs.
+const FAR: Duration = Duration::from_secs(1 << 31);
+
 #[derive(Debug)]
 struct Poller {
     epoll: OwnedFd,
@@ -73,6 +82,8 @@ struct Poller {
     crowded: Cell<bool>,
     /// The number of this round.
     number: Cell<u64>,
+    /// Time has come for a timer.
+    rang: Cell<bool>,
 }
 
 thread_local! {
@@ -101,6 +112,7 @@ pub(super) fn install() -> io::Result<()> {
             busy: Cell::new(false),
             crowded: Cell::new(false),
             number: Cell::new(0),
+            rang: Cell::new(false),
         });
     });
     Ok(())
@@ -277,32 +289,43 @@ pub(super) fn round() -> Option<u64> {
 /// Runs the tasks of this thread, and waits for what wakes them, until it is over.
 ///
 /// # Errors
-/// When the poller cannot be asked.
+/// When the poller cannot be watched or asked.
 pub(super) fn run(over: &Cell<bool>) -> io::Result<()> {
     let mut events: Vec<Event> = Vec::with_capacity(ROUND);
+    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+    let alarm = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
     with(|poller| {
-        runner::watch_bell(|bell| {
-            // Nobody has that number: it is enough that the wait ends.
-            let data = EventData::new_u64(u64::MAX);
-            Ok(epoll::add(
-                &poller.epoll,
-                bell,
-                data,
-                EventFlags::IN | EventFlags::ET,
-            )?)
-        })?;
+        poller.watch_for_good(&alarm, ALARM)?;
+        runner::watch_bell(|bell| poller.watch_for_good(bell, BELL))?;
         loop {
             runner::run();
             if over.get() {
                 return Ok(());
             }
+            if let Some(at) = timers::sooner() {
+                set_alarm(&alarm, at)?;
+            }
             let found = poller.round(&mut events, poller.patience())?;
             poller.busy.set(found >= BUSY);
-            if timers::next().is_some() {
+            if poller.rang.take() {
                 timers::pass(Instant::now());
             }
         }
     })
+}
+
+/// Has a wait end at that time. That spares waits a time of their own, which the system would have to note
+/// and to forget each time.
+fn set_alarm(alarm: &OwnedFd, at: Instant) -> io::Result<()> {
+    let soon = Duration::from_nanos(1);
+    let wait = at.saturating_duration_since(Instant::now()).max(soon);
+    let wait = Itimerspec {
+        it_interval: Timespec::default(),
+        // What is too long for the system is longer than it will run.
+        it_value: Timespec::try_from(wait.min(FAR)).unwrap_or_default(),
+    };
+    rustix::time::timerfd_settime(alarm, TimerfdTimerFlags::empty(), &wait)?;
+    Ok(())
 }
 
 /// Turns events into wake-ups of the runtime's tasks, for as long as the thread lives.
@@ -338,14 +361,22 @@ pub(super) async fn drive() -> io::Result<()> {
 }
 
 impl Poller {
+    /// Watches what is only told from others by its number, as long as the thread lives.
+    fn watch_for_good(&self, fd: impl AsFd, number: u64) -> io::Result<()> {
+        // That something has happened is all there is to know, so that nobody reads from it.
+        let flags = EventFlags::IN | EventFlags::ET;
+        Ok(epoll::add(
+            &self.epoll,
+            fd,
+            EventData::new_u64(number),
+            flags,
+        )?)
+    }
+
     /// How long the next round may wait for events; `None` is as long as it takes.
     fn patience(&self) -> Option<Timespec> {
-        if !self.later.borrow().is_empty() || !runner::rest() {
-            return Some(Timespec::default());
-        }
-        let wait = timers::next()?.saturating_duration_since(Instant::now());
-        // One that is too long for the system is as good as none.
-        Timespec::try_from(wait).ok()
+        let waits = self.later.borrow().is_empty() && runner::rest();
+        (!waits).then(Timespec::default)
     }
 
     /// Sends what was posted, takes what the kernel reports, after a wait if need be, receives for those
@@ -374,6 +405,9 @@ impl Poller {
         for event in &*events {
             let (flags, data) = (event.flags, event.data.u64());
             let Some(entry) = entries.get(data as usize) else {
+                if data == ALARM {
+                    self.rang.set(true);
+                }
                 continue;
             };
             let reported = bits(flags);

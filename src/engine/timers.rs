@@ -1,7 +1,7 @@
 //! The timers of a thread whose tasks the [`runner`](super::runner) runs.
 //!
-//! Such a thread waits in the [`poller`](super::poller), which asks here for how long, and says here when
-//! time has passed.
+//! Such a thread waits in the [`poller`](super::poller), which asks here before a wait when it has to end,
+//! and says here when it has.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,6 +20,10 @@ struct Timers {
     number: Cell<u64>,
     /// All timers up to then have fired.
     passed: Cell<Option<Instant>>,
+    /// When the thread looks at its timers again; `None` when it does not.
+    alarm: Cell<Option<Instant>>,
+    /// A timer fires before that.
+    sooner: Cell<bool>,
 }
 
 thread_local! {
@@ -28,6 +32,8 @@ thread_local! {
             armed: RefCell::new(BTreeMap::new()),
             number: Cell::new(0),
             passed: Cell::new(None),
+            alarm: Cell::new(None),
+            sooner: Cell::new(false),
         }
     };
 }
@@ -63,6 +69,9 @@ impl Timer {
                     .armed
                     .borrow_mut()
                     .insert((at, number), cx.waker().clone());
+                if timers.alarm.get().is_none_or(|alarm| at < alarm) {
+                    timers.sooner.set(true);
+                }
                 (at, number)
             })
             .ok();
@@ -104,18 +113,28 @@ pub(super) async fn sleep(time: Duration) {
     sleep_until(Instant::now() + time).await;
 }
 
-/// When the next timer fires; `None` when there is none.
-pub(super) fn next() -> Option<Instant> {
-    let first = |timers: &Timers| timers.armed.borrow().keys().next().map(|(at, _)| *at);
-    TIMERS.try_with(first).ok().flatten()
+/// When the next timer fires, if the thread has to be told: it stays told until then. What it is told may
+/// be too soon, when the timer is no more.
+pub(super) fn sooner() -> Option<Instant> {
+    let told = |timers: &Timers| {
+        if !timers.sooner.replace(false) {
+            return None;
+        }
+        let next = timers.armed.borrow().keys().next().map(|(at, _)| *at);
+        timers.alarm.set(next);
+        next
+    };
+    TIMERS.try_with(told).ok().flatten()
 }
 
-/// Has all timers fire that are due by then.
+/// Has all timers fire that are due by then. When the next one fires has to be asked for again.
 pub(super) fn pass(now: Instant) {
     let _ = TIMERS.try_with(|timers| {
         timers.passed.set(Some(now));
+        timers.alarm.set(None);
         loop {
             let mut armed = timers.armed.borrow_mut();
+            timers.sooner.set(!armed.is_empty());
             let due = armed.first_entry().filter(|first| first.key().0 <= now);
             let Some(waker) = due.map(|first| first.remove()) else {
                 return;
@@ -164,14 +183,17 @@ mod tests {
         for (timer, count) in timers.iter_mut().zip(&woken) {
             assert!(poll(timer, count, 2).is_pending());
         }
-        assert_eq!(next(), Some(start + seconds(2)));
+        assert_eq!(sooner(), Some(start + seconds(2)));
         // Later is left alone, sooner is not.
         assert!(poll(&mut timers[0], &woken[0], 9).is_pending());
+        assert_eq!(sooner(), None);
         assert!(poll(&mut timers[1], &woken[1], 1).is_pending());
-        assert_eq!(next(), Some(start + seconds(1)));
+        assert_eq!(sooner(), Some(start + seconds(1)));
         tokio::time::advance(seconds(1)).await;
         pass(Instant::now());
         assert_eq!(counts(), [0, 1, 0]);
+        assert_eq!(sooner(), Some(start + seconds(2)));
+        assert_eq!(sooner(), None);
         assert!(poll(&mut timers[1], &woken[1], 1).is_ready());
         drop(timers.pop());
         tokio::time::advance(seconds(1)).await;
@@ -180,8 +202,11 @@ mod tests {
         assert_eq!(counts(), [1, 1, 0]);
         // It was too soon for that one.
         assert!(poll(&mut timers[0], &woken[0], 9).is_pending());
-        assert_eq!(next(), Some(start + seconds(9)));
+        assert_eq!(sooner(), Some(start + seconds(9)));
         drop(timers);
-        assert_eq!(next(), None);
+        tokio::time::advance(seconds(9)).await;
+        pass(Instant::now());
+        assert_eq!(counts(), [1, 1, 0]);
+        assert_eq!(sooner(), None);
     }
 }
