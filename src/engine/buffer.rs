@@ -100,8 +100,8 @@ fn taken(list: &RefCell<Vec<Box<[u8]>>>, size: usize) -> Box<[u8]> {
     kept.unwrap_or_else(|| vec![0; size].into_boxed_slice())
 }
 
-/// Room for bytes.
-#[derive(Debug)]
+/// Room for bytes; an empty one is none.
+#[derive(Debug, Default)]
 struct Block {
     bytes: Box<[u8]>,
     /// What counts it as a large one, however it ends.
@@ -143,7 +143,7 @@ impl Drop for Counted {
 /// when room is needed. Without a block it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
-    block: Option<Block>,
+    block: Block,
     start: usize,
     end: usize,
 }
@@ -151,16 +151,12 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// The bytes held.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.block
-            .as_ref()
-            .map_or(&[], |block| &block[self.start..self.end])
+        &self.block[self.start..self.end]
     }
 
     /// The bytes held, to be changed in place.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.block
-            .as_mut()
-            .map_or(&mut [], |block| &mut block[self.start..self.end])
+        &mut self.block[self.start..self.end]
     }
 
     /// How many bytes are held.
@@ -184,8 +180,8 @@ impl Buffer {
 
     /// Whether less than `limit` bytes are held, and less than there is room for.
     pub(crate) fn has_room(&self, limit: usize) -> bool {
-        let size = self.block.as_ref().map_or(limit, |block| block.len());
-        self.len() < limit.min(size)
+        // Without a block there will be one that is large enough.
+        self.is_empty() && limit > 0 || self.len() < limit.min(self.block.len())
     }
 
     /// Room for more bytes so that at most `limit` are held; moves what is held to the front when
@@ -194,11 +190,14 @@ impl Buffer {
         if limit >= LARGE
             && self.is_empty()
             && pool.large_used.get() < MOST_LARGE
-            && self.block.as_ref().is_some_and(|block| block.len() < LARGE)
+            && self.block.len() < LARGE
         {
             self.clear(pool);
         }
-        let block = self.block.get_or_insert_with(|| pool.take(limit));
+        if self.block.is_empty() {
+            self.block = pool.take(limit);
+        }
+        let block = &mut self.block;
         let held = self.end - self.start;
         let room = limit.min(block.len()).saturating_sub(held);
         if room > 0 && self.start > 0 && block.len() - self.end < room {
@@ -226,15 +225,13 @@ impl Buffer {
     #[inline]
     pub(crate) fn clear(&mut self, pool: &Pool) {
         // Mostly there is none any more.
-        if self.block.is_some() {
+        if !self.block.is_empty() {
             self.give_back(pool);
         }
     }
 
     fn give_back(&mut self, pool: &Pool) {
-        if let Some(block) = self.block.take() {
-            pool.give(block);
-        }
+        pool.give(std::mem::take(&mut self.block));
         self.start = 0;
         self.end = 0;
     }

@@ -11,6 +11,7 @@ use haproxy_cfg_grammar::Dialect;
 use tokio::time::Instant;
 
 use super::deadline::{TOGETHER, after, earlier};
+use super::duties::Duty;
 use super::session::Session;
 use super::side::{Ends, Farewell, Side};
 use super::splice::Splicing;
@@ -74,7 +75,7 @@ impl Exchange {
         session: &mut Session,
         transaction: &mut Transaction,
     ) -> Outcome {
-        if transaction.duties.splicing {
+        if transaction.duties.has(Duty::Splicing) {
             let (up, down) = splicing(session);
             transaction.up.splice(up);
             transaction.down.splice(down);
@@ -153,7 +154,9 @@ impl Exchange {
         Outcome::Closed(self.noted.unwrap_or_default())
     }
 
-    /// Client to server. Answers whether anything has moved.
+    /// Client to server. Answers whether anything has moved. Apart, as what is inlined into a loop has all
+    /// that it may need made ready before.
+    #[inline(never)]
     fn upward(
         &mut self,
         cx: &mut Context<'_>,
@@ -215,6 +218,7 @@ impl Exchange {
     }
 
     /// Server to client. Answers whether anything has moved.
+    #[inline(never)]
     fn downward(
         &mut self,
         cx: &mut Context<'_>,
@@ -237,9 +241,21 @@ impl Exchange {
         let down = &mut transaction.down;
         down.held = held;
         if !done && !server.read_closed {
-            if let Poll::Ready(n) = down.poll_fill(cx, server, &session.worker, limit) {
-                down.read += n as u64;
-                moved = true;
+            match down.poll_fill(cx, server, &session.worker, limit) {
+                Poll::Ready(n) => {
+                    down.read += n as u64;
+                    moved = true;
+                }
+                // The answer is on its way: there is nothing to be done with it yet.
+                Poll::Pending
+                    if self.response == Response::Awaited
+                        && down.buffer.is_empty()
+                        && !down.is_pending()
+                        && !session.client.write_closed =>
+                {
+                    return Ok(false);
+                }
+                Poll::Pending => {}
             }
         } else if done && !transaction.up.body.is_done() && server.poll_watch(cx) {
             // It does not wait for the rest of the request.

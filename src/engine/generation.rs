@@ -270,7 +270,7 @@ impl Generation {
     }
 
     /// What the mode options of a frontend and the backend that it switched to ask for.
-    pub(crate) fn policy(&self, frontend: ProxyId, backend: ProxyId) -> Policy {
+    pub(crate) fn policy(&self, frontend: ProxyId, backend: ProxyId) -> &Policy {
         self.policies.of(frontend.0 as usize, backend.0 as usize)
     }
 

@@ -25,7 +25,7 @@ mod tests;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -45,7 +45,7 @@ use departures::Departures;
 use entry::{ENDED, Entry, READ, WRITE, bit, bits, flags};
 
 pub(super) use arrivals::AHEAD;
-pub(super) use entry::{Direction, Stream};
+pub(super) use entry::Direction;
 
 /// Events taken in one round. Those left over come with the next.
 const ROUND: usize = 256;
@@ -74,8 +74,6 @@ struct Poller {
     entries: RefCell<Slab<Rc<Entry>>>,
     arrivals: RefCell<Arrivals>,
     departures: RefCell<Departures>,
-    /// Entries whose tasks are woken last in a round.
-    answers: RefCell<Vec<usize>>,
     /// Who is to be woken after the next look at events.
     later: RefCell<Vec<Waker>>,
     busy: Cell<bool>,
@@ -107,7 +105,6 @@ pub(super) fn install() -> io::Result<()> {
             entries: RefCell::default(),
             arrivals: RefCell::new(Arrivals::new()),
             departures: RefCell::default(),
-            answers: RefCell::default(),
             later: RefCell::default(),
             busy: Cell::new(false),
             crowded: Cell::new(false),
@@ -127,7 +124,7 @@ fn with<T>(f: impl FnOnce(&Poller) -> io::Result<T>) -> io::Result<T> {
         .unwrap_or_else(|_| Err(io::ErrorKind::Unsupported.into()))
 }
 
-fn add(fd: impl AsFd, direction: Direction, stream: Option<&Stream>) -> io::Result<Watch> {
+fn add(fd: impl AsFd, direction: Direction, stream: Option<Rc<OwnedFd>>) -> io::Result<Watch> {
     with(|poller| {
         let mut entries = poller.entries.borrow_mut();
         let place = entries.vacant_entry();
@@ -213,12 +210,18 @@ impl Watch {
             entry.receives.set(arrival == Arrival::Ahead);
         }
         entry.wake_for(cx, bit);
-        if entry.watched.get() & bit == 0
-            && let Err(error) = with(|poller| Ok(entry.watch_more(&poller.epoll, fd, bit)?))
-        {
-            return Poll::Ready(Err(error));
+        match entry.watched.get() & bit {
+            0 => self.watch_more(fd.as_fd(), bit),
+            _ => Poll::Pending,
         }
-        Poll::Pending
+    }
+
+    #[cold]
+    fn watch_more(&self, fd: BorrowedFd<'_>, bit: u8) -> Poll<io::Result<()>> {
+        match with(|poller| Ok(self.0.watch_more(&poller.epoll, fd, bit)?)) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     /// Has the task woken by the next thing that is reported of receiving, whatever is known already.
@@ -383,7 +386,9 @@ impl Poller {
     /// who wait to, and wakes them. Answers how many events there were.
     fn round(&self, events: &mut Vec<Event>, patience: Option<Timespec>) -> io::Result<usize> {
         let mut departures = self.departures.borrow_mut();
-        departures.send(&self.epoll, &self.entries.borrow());
+        if !departures.is_empty() {
+            departures.send(&self.epoll, &self.entries.borrow());
+        }
         drop(departures);
         self.number.set(self.number.get() + 1);
         events.clear();
@@ -399,7 +404,6 @@ impl Poller {
         self.crowded.set(crowded);
         let entries = self.entries.borrow();
         let mut arrivals = self.arrivals.borrow_mut();
-        let mut answers = self.answers.borrow_mut();
         let mut done = Vec::new();
         arrivals.begin(&entries);
         for event in &*events {
@@ -424,27 +428,17 @@ impl Poller {
                 entry.receives.set(false);
             }
             if reported & entry.wanted.get() != 0 {
-                match crowded && entry.answers {
-                    true => answers.push(data as usize),
-                    false => entry.wake(),
-                }
-            }
-        }
-        // What is done with a response is other code than what is done with a request: a kind at a time
-        // needs less of the caches.
-        for number in answers.drain(..) {
-            if let Some(entry) = entries.get(number) {
                 entry.wake();
             }
         }
-        drop(answers);
         drop((arrivals, entries));
         for number in done {
             let gone = self.entries.borrow_mut().try_remove(number);
             drop(gone);
         }
-        for waker in self.later.borrow_mut().drain(..) {
-            waker.wake();
+        let mut later = self.later.borrow_mut();
+        if !later.is_empty() {
+            later.drain(..).for_each(Waker::wake);
         }
         Ok(events.len())
     }

@@ -31,24 +31,29 @@ const KEPT: usize = 256;
 pub(crate) struct Pooled<F>(NonNull<F>);
 
 impl<F> Pooled<F> {
-    /// Boxes a future.
-    pub(crate) fn new(future: F) -> Self {
+    /// Boxes a future, which is made where it will stay: most of it is room for later, which need not be
+    /// moved there.
+    pub(crate) fn new(make: impl FnOnce() -> F) -> Self {
         const {
             assert!(size_of::<F>() <= size_of::<Room>() && align_of::<F>() <= align_of::<Room>());
         }
         let kept = FREE.try_with(|free| free.borrow_mut().pop()).ok().flatten();
         let memory = kept.unwrap_or_else(|| Box::new(MaybeUninit::uninit()));
-        let place = NonNull::from(Box::leak(memory)).cast::<F>();
-        // SAFETY: nobody else has that memory, and the future fits in.
+        let mut place = NonNull::from(Box::leak(memory)).cast::<MaybeUninit<F>>();
+        // SAFETY: nobody else has that memory, the future fits in, and nothing is said of what is there.
         #[allow(
             unsafe_code,
             reason = "memory that is used again has another type then"
         )]
-        unsafe {
-            place.write(future);
-        }
-        Self(place)
+        fill(unsafe { place.as_mut() }, make);
+        Self(place.cast())
     }
+}
+
+/// Apart, so that the compiler has nothing but that place to make it in.
+#[inline(never)]
+fn fill<F>(place: &mut MaybeUninit<F>, make: impl FnOnce() -> F) {
+    place.write(make());
 }
 
 impl<F: Future> Future for Pooled<F> {
@@ -94,7 +99,7 @@ mod tests {
         let mut places = Vec::new();
         for number in 0..3 {
             let held = Rc::clone(&witness);
-            let mut boxed = Pooled::new(async move {
+            let mut boxed = Pooled::new(|| async move {
                 tokio::task::yield_now().await;
                 Rc::strong_count(&held) + number
             });

@@ -4,6 +4,7 @@
 use haproxy_cfg_grammar::Dialect;
 
 use super::connect;
+use super::duties::Duty;
 use super::exchange::{Exchange, Outcome, Response};
 use super::session::{Line, Session, Written};
 use super::transaction::{NOWHERE, Transaction};
@@ -63,7 +64,7 @@ fn reject(session: &mut Session) -> Termination {
 
 async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> Termination {
     transaction.duties = session.frontend_handles().duties;
-    if transaction.duties.content && !transaction.inspect(session).await {
+    if transaction.duties.has(Duty::Content) && !transaction.inspect(session).await {
         return reject(session);
     }
     transaction.switch_tcp(session);
@@ -73,7 +74,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
     }
     let duties = transaction.duties.and(session.backend_handles().duties);
     transaction.duties = duties;
-    if duties.content && !transaction.inspect_for_backend(session).await {
+    if duties.has(Duty::Content) && !transaction.inspect_for_backend(session).await {
         return reject(session);
     }
     if transaction.has_no_client(session).await {
@@ -84,10 +85,10 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
             Termination::default()
         };
     }
-    if duties.content {
+    if duties.has(Duty::Content) {
         transaction.settle_first_bytes(session);
     }
-    if duties.placement {
+    if duties.has(Duty::Placement) {
         transaction.server_rules(session, false);
         transaction.persist_rdp_cookie(session);
         transaction.stick(session, false);
@@ -99,7 +100,7 @@ async fn relay_through(session: &mut Session, transaction: &mut Transaction) -> 
         session.close_client();
         return failure.termination;
     }
-    if duties.response {
+    if duties.has(Duty::Response) {
         transaction.remember_server(session, false);
     }
     if session.proxy().logs_early() {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::generation::Generation;
 use super::live::Server;
-use super::runner::AbortHandle;
+use super::runner::Handle;
 use crate::plan::{Mode, ProxyId};
 use crate::stats::{Named, Party, SessionReport};
 
@@ -55,8 +55,7 @@ pub(crate) struct Card {
     accepted: SystemTime,
     calls: Cell<u64>,
     ended: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-    task: RefCell<Option<AbortHandle>>,
+    task: RefCell<Option<Handle>>,
 }
 
 impl Card {
@@ -88,7 +87,6 @@ impl Card {
             accepted: SystemTime::now(),
             calls: Cell::new(0),
             ended: Cell::new(false),
-            waker: RefCell::new(None),
             task: RefCell::new(None),
         }
     }
@@ -99,12 +97,8 @@ impl Card {
     }
 
     /// Notes that the session was woken.
-    pub(crate) fn woken(&self, waker: &Waker) {
+    pub(crate) fn woken(&self) {
         self.calls.set(self.calls.get() + 1);
-        let mut known = self.waker.borrow_mut();
-        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *known = Some(waker.clone());
-        }
     }
 
     /// Whether somebody has ended the session from outside.
@@ -115,13 +109,13 @@ impl Card {
     /// Ends the session: its timer fires now.
     pub(crate) fn end(&self) {
         self.ended.set(true);
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
+        if let Some(task) = &*self.task.borrow() {
+            task.wake();
         }
     }
 
     /// Notes the task that serves the session.
-    pub(crate) fn served_by(&self, task: AbortHandle) {
+    pub(crate) fn served_by(&self, task: Handle) {
         *self.task.borrow_mut() = Some(task);
     }
 

@@ -37,8 +37,8 @@ struct Task {
     aborted: Cell<bool>,
 }
 
-/// A way to end a task from outside.
-pub(crate) struct AbortHandle(Weak<Task>, u32);
+/// What others of its thread have of a task.
+pub(crate) struct Handle(Weak<Task>, u32);
 
 /// The tasks of a thread.
 struct Runner {
@@ -99,9 +99,9 @@ pub(super) fn install() -> io::Result<()> {
 
 /// Runs a future on this thread, beginning when its turn comes. On a thread without a runner it is
 /// dropped.
-pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> AbortHandle {
+pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> Handle {
     let future: Boxed = Box::pin(future);
-    with(|runner| runner.add(future)).unwrap_or(AbortHandle(Weak::new(), 0))
+    with(|runner| runner.add(future)).unwrap_or(Handle(Weak::new(), 0))
 }
 
 /// Lets all others have their turn.
@@ -174,7 +174,7 @@ pub(super) fn clear() {
 }
 
 impl Runner {
-    fn add(&self, future: Boxed) -> AbortHandle {
+    fn add(&self, future: Boxed) -> Handle {
         let mut tasks = self.tasks.borrow_mut();
         let place = tasks.vacant_entry();
         let number = place.key() as u32;
@@ -187,7 +187,7 @@ impl Runner {
             queued: Cell::new(false),
             aborted: Cell::new(false),
         });
-        let handle = AbortHandle(Rc::downgrade(&task), number);
+        let handle = Handle(Rc::downgrade(&task), number);
         place.insert(task);
         drop(tasks);
         self.wake(number);
@@ -253,7 +253,14 @@ fn discard(future: Boxed) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
 }
 
-impl AbortHandle {
+impl Handle {
+    /// Has the task run when its turn comes.
+    pub(super) fn wake(&self) {
+        if self.0.strong_count() > 0 {
+            with(|runner| runner.wake(self.1));
+        }
+    }
+
     /// Has the task dropped when its turn comes.
     pub(super) fn abort(&self) {
         if let Some(task) = self.0.upgrade() {
@@ -263,9 +270,9 @@ impl AbortHandle {
     }
 }
 
-impl fmt::Debug for AbortHandle {
+impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AbortHandle").field(&self.1).finish()
+        f.debug_tuple("Handle").field(&self.1).finish()
     }
 }
 

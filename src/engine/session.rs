@@ -218,7 +218,7 @@ async fn http(session: &mut Session) {
         let mut transaction = session.worker.take_transaction();
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         // Boxed so that an idle connection does not keep room for a busy one.
-        let next = Pooled::new(transaction::run(session, &mut transaction, first)).await;
+        let next = Pooled::new(|| transaction::run(session, &mut transaction, first)).await;
         std::mem::swap(&mut transaction.up.buffer, &mut buffer);
         session.worker.give_transaction(transaction);
         if next == Next::Close {

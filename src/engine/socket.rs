@@ -16,13 +16,14 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::poller::{self, Direction, Stream, Watch};
+use super::poller::{self, Direction, Watch};
 use super::splice::Pipe;
 
 /// A connected, or connecting, non-blocking stream socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: Stream,
+    /// Shared with the poller, which may send and receive for it.
+    fd: Rc<OwnedFd>,
     /// Its place in the poller, once it has had to wait.
     watch: Option<Watch>,
     /// The next receive would only say that it would block: the last one took all there was, or
@@ -51,7 +52,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // To close a socket with something unread resets the connection, wherever that is.
         if self.watch.as_ref().is_some_and(Watch::forget) {
-            let _ = net::sockopt::set_socket_linger(&self.stream.fd, Some(Duration::ZERO));
+            let _ = net::sockopt::set_socket_linger(&self.fd, Some(Duration::ZERO));
         }
     }
 }
@@ -60,10 +61,7 @@ impl Socket {
     /// Wraps a non-blocking socket.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
-            stream: Stream {
-                fd: Rc::new(fd),
-                answers: false,
-            },
+            fd: Rc::new(fd),
             watch: None,
             drained: false,
             full: false,
@@ -72,16 +70,9 @@ impl Socket {
         }
     }
 
-    /// The same, to a server.
-    pub(crate) fn to_server(fd: OwnedFd) -> Self {
-        let mut socket = Self::new(fd);
-        socket.stream.answers = true;
-        socket
-    }
-
     /// The descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.stream.fd.as_fd()
+        self.fd.as_fd()
     }
 
     /// Says that the peer has to be asked something before it will say anything.
@@ -117,9 +108,9 @@ impl Socket {
                 return Poll::Ready(Ok(()));
             }
         }
-        let watch = watch(&mut self.watch, &self.stream, Direction::Read)?;
+        let watch = watch(&mut self.watch, &self.fd, Direction::Read)?;
         // Of a stream the poller would take the first part, and leave the task as much to do.
-        watch.poll_arrival(cx, &*self.stream.fd, !self.streams)
+        watch.poll_arrival(cx, &*self.fd, !self.streams)
     }
 
     /// Receives what is there into `room`, which must not be empty; 0 is the end of the stream.
@@ -136,7 +127,7 @@ impl Socket {
         }
         let room = &mut room[held..];
         loop {
-            match net::recv(&self.stream.fd, &mut *room, RecvFlags::empty()) {
+            match net::recv(&self.fd, &mut *room, RecvFlags::empty()) {
                 Ok((_, n)) => {
                     let drained = n > 0 && n < room.len();
                     match &self.watch {
@@ -201,10 +192,10 @@ impl Socket {
             if self.full {
                 ready!(self.poll_writable(cx))?;
             }
-            match send(self.stream.fd.as_fd(), first, second, more) {
+            match send(self.fd.as_fd(), first, second, more) {
                 Err(Errno::AGAIN) => {
                     self.full = true;
-                    let watch = watch(&mut self.watch, &self.stream, Direction::Write)?;
+                    let watch = watch(&mut self.watch, &self.fd, Direction::Write)?;
                     watch.blocked(Direction::Write);
                 }
                 Err(Errno::INTR) => {}
@@ -221,12 +212,12 @@ impl Socket {
         pipe: &mut Pipe,
         wanted: usize,
     ) -> Poll<Result<usize, SpliceError>> {
-        let watch = watch(&mut self.watch, &self.stream, Direction::Read)
-            .map_err(|_| SpliceError::Broken)?;
+        let watch =
+            watch(&mut self.watch, &self.fd, Direction::Read).map_err(|_| SpliceError::Broken)?;
         loop {
-            ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Read))
+            ready!(watch.poll_ready(cx, &*self.fd, Direction::Read))
                 .map_err(|_| SpliceError::Broken)?;
-            match splice(&self.stream.fd, None, pipe.entry(), None, wanted, SPLICE) {
+            match splice(&self.fd, None, pipe.entry(), None, wanted, SPLICE) {
                 Ok(n) => {
                     pipe.held += n;
                     return Poll::Ready(Ok(n));
@@ -262,14 +253,14 @@ impl Socket {
             if self.full {
                 ready!(self.poll_writable(cx))?;
             }
-            match splice(pipe.exit(), None, &self.stream.fd, None, pipe.held, SPLICE) {
+            match splice(pipe.exit(), None, &self.fd, None, pipe.held, SPLICE) {
                 Ok(n) => {
                     pipe.held -= n.min(pipe.held);
                     return Poll::Ready(Ok(n));
                 }
                 Err(Errno::AGAIN) => {
                     self.full = true;
-                    let watch = watch(&mut self.watch, &self.stream, Direction::Write)?;
+                    let watch = watch(&mut self.watch, &self.fd, Direction::Write)?;
                     watch.blocked(Direction::Write);
                 }
                 Err(Errno::INTR) => {}
@@ -280,8 +271,8 @@ impl Socket {
 
     /// Waits until a send would not block: how the end of a `connect` is known.
     pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let watch = watch(&mut self.watch, &self.stream, Direction::Write)?;
-        ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Write))?;
+        let watch = watch(&mut self.watch, &self.fd, Direction::Write)?;
+        ready!(watch.poll_ready(cx, &*self.fd, Direction::Write))?;
         self.full = false;
         Poll::Ready(Ok(()))
     }
@@ -291,7 +282,7 @@ impl Socket {
         if let Some(error) = self.watch.as_ref().and_then(Watch::take_failure) {
             return Err(error);
         }
-        match net::sockopt::socket_error(&self.stream.fd) {
+        match net::sockopt::socket_error(&self.fd) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(error.into()),
         }
@@ -300,10 +291,10 @@ impl Socket {
     /// What a peer that nobody reads from has done, without taking anything: `Ready` when it has
     /// ended its stream (`Ok`), whatever waits before its end, or the connection is broken (`Err`).
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let watch = watch(&mut self.watch, &self.stream, Direction::Read)?;
+        let watch = watch(&mut self.watch, &self.fd, Direction::Read)?;
         loop {
-            ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Read))?;
-            match peek(&self.stream.fd, Some(watch)) {
+            ready!(watch.poll_ready(cx, &*self.fd, Direction::Read))?;
+            match peek(&self.fd, Some(watch)) {
                 Ok(0) => return Poll::Ready(Ok(())),
                 // What waits there is for the next request; its readiness must not be lost.
                 Ok(_) if watch.has_ended() => return Poll::Ready(Ok(())),
@@ -320,7 +311,7 @@ impl Socket {
     /// `Ready` when a peer that has ended its stream has reset the connection. The end of its stream
     /// can still be received.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let watch = match watch(&mut self.watch, &self.stream, Direction::Read) {
+        let watch = match watch(&mut self.watch, &self.fd, Direction::Read) {
             Ok(watch) => watch,
             Err(error) => return Poll::Ready(error),
         };
@@ -334,10 +325,10 @@ impl Socket {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let watch = watch(&mut self.watch, &self.stream, Direction::Read)?;
+        let watch = watch(&mut self.watch, &self.fd, Direction::Read)?;
         loop {
-            ready!(watch.poll_ready(cx, &*self.stream.fd, Direction::Read))?;
-            match net::recv(&self.stream.fd, &mut *room, RecvFlags::PEEK) {
+            ready!(watch.poll_ready(cx, &*self.fd, Direction::Read))?;
+            match net::recv(&self.fd, &mut *room, RecvFlags::PEEK) {
                 Ok((_, n)) => return Poll::Ready(Ok(n)),
                 Err(Errno::AGAIN) => watch.blocked(Direction::Read),
                 Err(Errno::INTR) => {}
@@ -348,7 +339,7 @@ impl Socket {
 
     /// Takes what was seen before.
     pub(crate) fn take(&self, room: &mut [u8]) -> io::Result<usize> {
-        Ok(net::recv(&self.stream.fd, room, RecvFlags::DONTWAIT).map(|(_, n)| n)?)
+        Ok(net::recv(&self.fd, room, RecvFlags::DONTWAIT).map(|(_, n)| n)?)
     }
 
     /// Whether bytes were received already that nobody has taken.
@@ -358,7 +349,7 @@ impl Socket {
 
     /// Whether the peer has ended its stream, whatever waits before its end.
     pub(crate) fn has_left(&self) -> bool {
-        let mut polled = [PollFd::new(&self.stream.fd, PollFlags::RDHUP)];
+        let mut polled = [PollFd::new(&self.fd, PollFlags::RDHUP)];
         let now = Timespec::default();
         rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|n| n > 0)
     }
@@ -370,17 +361,13 @@ impl Socket {
             .watch
             .as_ref()
             .is_some_and(|watch| !watch.is_ready(Direction::Read));
-        known
-            || matches!(
-                peek(&self.stream.fd, self.watch.as_ref()),
-                Err(Errno::AGAIN)
-            )
+        known || matches!(peek(&self.fd, self.watch.as_ref()), Err(Errno::AGAIN))
     }
 
     /// Lets the poller look after a connection that nobody waits for. `false` when it cannot be
     /// watched, or is not quiet.
     pub(crate) fn rest(&mut self) -> bool {
-        let Ok(watch) = watch(&mut self.watch, &self.stream, Direction::Read) else {
+        let Ok(watch) = watch(&mut self.watch, &self.fd, Direction::Read) else {
             return false;
         };
         watch.release();
@@ -410,7 +397,7 @@ impl Socket {
         if let Some(watch) = &self.watch {
             watch.abandon();
         }
-        net::connect_unspec(&self.stream.fd).is_ok()
+        net::connect_unspec(&self.fd).is_ok()
     }
 
     /// Forgets what was found out about the last connection.
@@ -458,12 +445,12 @@ impl Socket {
 #[inline]
 fn watch<'a>(
     place: &'a mut Option<Watch>,
-    stream: &Stream,
+    fd: &Rc<OwnedFd>,
     direction: Direction,
 ) -> io::Result<&'a Watch> {
     match place {
         Some(watch) => Ok(watch),
-        None => Ok(place.insert(Watch::stream(stream, direction)?)),
+        None => Ok(place.insert(Watch::stream(fd, direction)?)),
     }
 }
 

@@ -32,7 +32,7 @@ use haproxy_cfg_grammar::Dialect;
 use self::record::Timing;
 use super::accounting::Incident;
 use super::connect;
-use super::duties::Duties;
+use super::duties::{Duties, Duty};
 use super::exchange::{Exchange, Outcome, Response};
 use super::flow::Flow;
 use super::live::{Counter, Server};
@@ -289,7 +289,7 @@ impl Transaction {
 
     async fn serve(&mut self, session: &mut Session, first: bool) -> Result<Next, End> {
         self.duties = session.frontend_handles().duties;
-        if self.duties.content {
+        if self.duties.has(Duty::Content) {
             if !self.inspect(session).await {
                 return Err(self.reject());
             }
@@ -298,13 +298,13 @@ impl Transaction {
         self.down.read = std::mem::take(&mut session.excess);
         self.receive_request(session, first).await?;
         self.first = first;
-        if self.duties.reception
+        if self.duties.has(Duty::Reception)
             && let Some(next) = self.attend(session).await?
         {
             return Ok(next);
         }
         self.take_policy(session, session.frontend);
-        if !self.duties.rules {
+        if !self.duties.has(Duty::Rules) {
             self.look_at_connection(session, Look::Frontend);
         } else if let Some(next) = self.request_rules(session, Look::Frontend).await? {
             return Ok(next);
@@ -315,14 +315,14 @@ impl Transaction {
         }
         if session.backend != session.frontend {
             self.duties = self.duties.and(session.backend_handles().duties);
-            if self.duties.content && !self.inspect_for_backend(session).await {
+            if self.duties.has(Duty::Content) && !self.inspect_for_backend(session).await {
                 return Err(self.reject());
             }
-            if self.duties.reception {
+            if self.duties.has(Duty::Reception) {
                 self.buffer_request(session, session.backend).await?;
             }
             self.take_policy(session, session.backend);
-            if !self.duties.rules {
+            if !self.duties.has(Duty::Rules) {
                 self.look_at_connection(session, Look::Joint);
             } else if let Some(next) = self.request_rules(session, Look::Joint).await? {
                 return Ok(next);
@@ -331,7 +331,7 @@ impl Transaction {
         if !session.backend().role.is_backend() {
             return Err(self.nowhere());
         }
-        if self.duties.placement {
+        if self.duties.has(Duty::Placement) {
             self.place(session).await?;
         }
         if session.client.read_closed && !self.serves_who_left(session) {
@@ -461,7 +461,7 @@ impl Transaction {
                         self.down.read -= session.excess;
                     }
                     self.account(session, Termination::default());
-                    if self.duties.log {
+                    if self.duties.has(Duty::Log) {
                         let moment = self.moment(session);
                         self.log(session, Termination::default(), moment);
                     }

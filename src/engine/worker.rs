@@ -155,7 +155,7 @@ impl<F: Future<Output = ()>> Future for Ticking<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         this.worker.wake_up();
-        this.card.woken(cx.waker());
+        this.card.woken();
         this.session.poll(cx)
     }
 }

@@ -402,8 +402,8 @@ impl<'a> Walk<'a> {
     /// The look at the `Connection` header.
     fn look(&mut self, id: ProxyId, stage: Stage) {
         let modes = |id| self.plan.proxy(id).mode_options;
-        self.policy =
-            Policy::of(modes(self.frontend), modes(id), self.plan.dialect).as_proxy(self.as_proxy);
+        self.policy = Policy::of(modes(self.frontend), modes(id), self.plan.dialect);
+        self.policy.set_as_proxy(self.as_proxy);
         let facts = self.request_facts();
         self.connection
             .look(&mut self.head, &self.bytes, &self.policy, stage, facts);

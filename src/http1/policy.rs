@@ -91,9 +91,9 @@ impl Policy {
         }
     }
 
-    /// The same for a client that takes this for a proxy (`option http-use-proxy-header`).
-    pub fn as_proxy(self, as_proxy: bool) -> Self {
-        Self { as_proxy, ..self }
+    /// Says whether the client takes this for a proxy (`option http-use-proxy-header`).
+    pub fn set_as_proxy(&mut self, as_proxy: bool) {
+        self.as_proxy = as_proxy;
     }
 
     pub(super) fn header(&self) -> &'static [u8] {
@@ -159,9 +159,9 @@ impl Policies {
     ///
     /// # Panics
     /// When there is no such proxy.
-    pub fn of(&self, frontend: usize, backend: usize) -> Policy {
+    pub fn of(&self, frontend: usize, backend: usize) -> &Policy {
         let (frontend, backend) = (self.sets[frontend], self.sets[backend]);
-        self.found[usize::from(frontend) * self.count + usize::from(backend)]
+        &self.found[usize::from(frontend) * self.count + usize::from(backend)]
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
             for (i, frontend) in proxies.iter().enumerate() {
                 for (j, backend) in proxies.iter().enumerate() {
                     let expected = Policy::of(*frontend, *backend, dialect);
-                    assert_eq!(policies.of(i, j), expected, "{i} {j} {dialect:?}");
+                    assert_eq!(*policies.of(i, j), expected, "{i} {j} {dialect:?}");
                 }
             }
         }

@@ -210,7 +210,7 @@ fn create(target: &Target, worker: &Worker) -> io::Result<Socket> {
         }
         fd => fd,
     };
-    let socket = Socket::to_server(fd?);
+    let socket = Socket::new(fd?);
     if target.internet().is_some() {
         socket.set_nodelay();
     }

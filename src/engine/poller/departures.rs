@@ -48,6 +48,11 @@ pub(super) struct Departures {
 }
 
 impl Departures {
+    /// Whether nothing was posted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+
     /// Whether no more messages should be added before all are sent.
     pub(super) fn is_full(&self) -> bool {
         self.posts.len() >= BATCH

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
+use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -39,34 +40,23 @@ pub(super) struct Entry {
     pub(super) watched: Cell<u8>,
     /// The task waits to receive, and for nothing else there is to read.
     pub(super) receives: Cell<bool>,
-    /// It is read for what a server has to say.
-    pub(super) answers: bool,
     /// A message of it waits for the next round.
     pub(super) posted: Cell<bool>,
     pub(super) arrived: Cell<Arrived>,
     /// Why a call failed that was made for the task.
     pub(super) failure: Cell<Option<Errno>>,
-    pub(super) waker: RefCell<Option<Waker>>,
+    waker: RefCell<Option<Waker>>,
+    /// What tells that waker from all others, as long as it is kept; null when there is none.
+    sleeper: Cell<*const ()>,
     /// The socket, when the poller may send and receive for it.
     pub(super) fd: Option<Rc<OwnedFd>>,
     pub(super) held: RefCell<Option<Box<Held>>>,
 }
 
-/// A stream socket that the poller may send and receive for.
-#[derive(Debug)]
-pub(in crate::engine) struct Stream {
-    /// The socket.
-    pub(in crate::engine) fd: Rc<OwnedFd>,
-    /// Its peer is a server.
-    pub(in crate::engine) answers: bool,
-}
-
 impl Entry {
-    pub(super) fn new(number: u32, watched: u8, stream: Option<&Stream>) -> Self {
-        let fd = stream.map(|stream| Rc::clone(&stream.fd));
+    pub(super) fn new(number: u32, watched: u8, fd: Option<Rc<OwnedFd>>) -> Self {
         Self {
             number,
-            answers: stream.is_some_and(|stream| stream.answers),
             ready: Cell::new(0),
             wanted: Cell::new(0),
             watched: Cell::new(watched),
@@ -75,6 +65,7 @@ impl Entry {
             arrived: Cell::new(Arrived::Nothing),
             failure: Cell::new(None),
             waker: RefCell::new(None),
+            sleeper: Cell::new(ptr::null()),
             fd,
             held: RefCell::new(None),
         }
@@ -119,10 +110,16 @@ impl Entry {
     /// Has the task woken when one of these is reported.
     pub(super) fn wake_for(&self, cx: &Context<'_>, bits: u8) {
         self.wanted.set(self.wanted.get() | bits);
-        match &mut *self.waker.borrow_mut() {
-            Some(waker) => waker.clone_from(cx.waker()),
-            waker => *waker = Some(cx.waker().clone()),
+        if self.sleeper.get() != cx.waker().data() {
+            self.change_sleeper(cx.waker());
         }
+    }
+
+    #[cold]
+    fn change_sleeper(&self, waker: &Waker) {
+        self.sleeper.set(waker.data());
+        let before = self.waker.replace(Some(waker.clone()));
+        drop(before);
     }
 
     /// Wakes the task.
@@ -137,6 +134,7 @@ impl Entry {
     pub(super) fn release(&self) {
         self.wanted.set(0);
         self.receives.set(false);
+        self.sleeper.set(ptr::null());
         let waker = self.waker.take();
         // The last of a task may go with it, and its sockets.
         drop(waker);

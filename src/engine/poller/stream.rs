@@ -1,13 +1,14 @@
 //! What a stream socket asks of the poller that sends and receives for it in crowded rounds.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use rustix::io::Errno;
 
 use super::departures::Departures;
-use super::entry::{ENDED, READ, Stream, WRITE};
+use super::entry::{ENDED, READ, WRITE};
 use super::{Arrival, Direction, Watch, add, with};
 
 /// What [`Watch::arrived`] has found.
@@ -25,8 +26,8 @@ impl Watch {
     /// # Errors
     /// What `epoll_ctl` says.
     #[cold]
-    pub(in crate::engine) fn stream(stream: &Stream, direction: Direction) -> io::Result<Self> {
-        add(&*stream.fd, direction, Some(stream))
+    pub(in crate::engine) fn stream(fd: &Rc<OwnedFd>, direction: Direction) -> io::Result<Self> {
+        add(&**fd, direction, Some(Rc::clone(fd)))
     }
 
     /// Ready when [`Watch::arrived`] or a receive is worth a try. Until then the poller may receive, if

@@ -10,6 +10,7 @@ use super::cookies::capture_headers;
 use super::{End, Transaction};
 use crate::engine::accounting::Incident;
 use crate::engine::deadline::{after, earlier};
+use crate::engine::duties::Duty;
 use crate::engine::session::Session;
 use crate::engine::trace::Step;
 use crate::http1::connection_header::Stage as Look;
@@ -38,6 +39,14 @@ fn end(cause: Cause, status: ErrorStatus) -> End {
     End::new(Termination::new(cause, Stage::Request), Some(status))
 }
 
+/// What has come of waiting for a request.
+#[derive(Clone, Copy, Debug)]
+struct Received {
+    result: Result<(), End>,
+    /// Where there is something wrong with it, or would be without tolerance.
+    wrong: Option<usize>,
+}
+
 impl Transaction {
     /// Receives a whole request head.
     pub(super) async fn receive_request(
@@ -45,17 +54,50 @@ impl Transaction {
         session: &mut Session,
         first: bool,
     ) -> Result<(), End> {
+        // Mostly all of it is at hand.
+        let received = match self.scan_request(session) {
+            Some(received) => received,
+            None => self.await_request(session, first).await,
+        };
+        self.take_request(session, first, received)
+    }
+
+    /// Looks for the end of the head in what has come. `None` when it has not come, and may.
+    fn scan_request(&mut self, session: &Session) -> Option<Received> {
+        if self.up.buffer.is_empty() {
+            return None;
+        }
         let tune = &session.generation.plan.global.tune;
-        let limit = tune.unreserved();
         let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
-        let max_lines = max_lines(tune, v1_4);
-        let proxy = session.generation.proxy(session.frontend);
-        let (http_request, client) = (proxy.timeouts.http_request, proxy.timeouts.client);
         let tolerance = Tolerance {
-            accept_invalid: proxy.options.accept_invalid_http_request,
+            accept_invalid: session.proxy().options.accept_invalid_http_request,
             wide_uri: v1_4,
             rtsp: !v1_4,
         };
+        let limit = tune.unreserved();
+        let wrong = match self.request.scan(self.up.buffer.bytes_mut(), tolerance) {
+            Scan::Complete(len) if self.request.line_count() > max_lines(tune, v1_4) => len,
+            Scan::Complete(_) => {
+                return Some(Received {
+                    wrong: self.request.tolerated(),
+                    result: Ok(()),
+                });
+            }
+            Scan::Invalid(at) => self.request.tolerated().unwrap_or(at),
+            Scan::Partial if self.up.buffer.len() >= limit => limit,
+            Scan::Partial => return None,
+        };
+        Some(Received {
+            wrong: Some(wrong),
+            result: Err(end(Cause::Proxy, ErrorStatus::S400)),
+        })
+    }
+
+    /// Receives until the head has come, or will not any more.
+    async fn await_request(&mut self, session: &mut Session, first: bool) -> Received {
+        let limit = session.generation.plan.global.tune.unreserved();
+        let timeouts = &session.proxy().timeouts;
+        let (http_request, client) = (timeouts.http_request, timeouts.client);
         let delays = session.delays_acknowledgements();
         let begin = if first {
             session.started
@@ -63,32 +105,14 @@ impl Transaction {
             session.worker.now()
         };
         let whole = after(begin, http_request);
-        let mut wrong = None;
-        let result = poll_fn(|cx| {
+        let failed = |cause, status| Received {
+            wrong: None,
+            result: Err(end(cause, status)),
+        };
+        poll_fn(|cx| {
             loop {
-                if !self.up.buffer.is_empty() {
-                    match self.request.scan(self.up.buffer.bytes_mut(), tolerance) {
-                        Scan::Complete(len) if self.request.line_count() > max_lines => {
-                            wrong = Some(len);
-                            return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
-                        }
-                        Scan::Complete(_) => {
-                            wrong = self.request.tolerated();
-                            return Poll::Ready(Ok(()));
-                        }
-                        Scan::Invalid(at) => {
-                            wrong = Some(self.request.tolerated().unwrap_or(at));
-                            return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
-                        }
-                        Scan::Partial if self.up.buffer.len() >= limit => {
-                            wrong = Some(limit);
-                            return Poll::Ready(Err(end(Cause::Proxy, ErrorStatus::S400)));
-                        }
-                        Scan::Partial => {}
-                    }
-                }
                 if session.client.read_closed {
-                    return Poll::Ready(Err(end(Cause::ClientAbort, ErrorStatus::S400)));
+                    return Poll::Ready(failed(Cause::ClientAbort, ErrorStatus::S400));
                 }
                 let buffer = &mut self.up.buffer;
                 if session
@@ -103,16 +127,30 @@ impl Transaction {
                     return session
                         .deadline
                         .poll(cx, at)
-                        .map(|()| Err(end(Cause::ClientTimeout, ErrorStatus::S408)));
+                        .map(|()| failed(Cause::ClientTimeout, ErrorStatus::S408));
+                }
+                if let Some(received) = self.scan_request(session) {
+                    return Poll::Ready(received);
                 }
             }
         })
-        .await;
+        .await
+    }
+
+    /// Notes the head that was received, or what has come in its place.
+    fn take_request(
+        &mut self,
+        session: &mut Session,
+        first: bool,
+        Received { wrong, result }: Received,
+    ) -> Result<(), End> {
+        let tune = &session.generation.plan.global.tune;
+        let v1_4 = session.generation.plan.dialect == Dialect::V1_4;
         // A client that leaves, or says nothing, between two requests has done nothing wrong. With
         // `option http-ignore-probes` that holds as long as there is no request.
         // Neither has one that was known to have left when it got the response before.
         let silent = !self.request.started() || session.client.left;
-        let innocent = !first && silent || proxy.options.http_ignore_probes;
+        let innocent = !first && silent || session.proxy().options.http_ignore_probes;
         if innocent
             && let Err(mut end) = result
             && end.termination.cause != Cause::Proxy
@@ -124,7 +162,7 @@ impl Transaction {
         }
         session.count_request();
         // 1.4 shows as much of an invalid one as it has understood.
-        let understood = v1_4 && wrong.is_some_and(|at| at < limit);
+        let understood = v1_4 && wrong.is_some_and(|at| at < tune.unreserved());
         if result.is_ok() || understood {
             session.trace(Step::Head(&self.request, self.up.buffer.bytes()));
         }
@@ -154,7 +192,7 @@ impl Transaction {
         let bytes = self.up.buffer.bytes();
         self.method = Method::from_token(self.request.first_word(bytes));
         self.version = self.request.request_version(bytes);
-        if self.duties.log {
+        if self.duties.has(Duty::Log) {
             let line = self.request.received_start_line(bytes);
             self.request_line
                 .extend_from_slice(&line[..line.len().min(LOGGED_LINE)]);

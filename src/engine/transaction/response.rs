@@ -5,6 +5,7 @@ use haproxy_cfg_grammar::Dialect;
 use super::Transaction;
 use super::cookies::capture_headers;
 use crate::engine::accounting::Incident;
+use crate::engine::duties::Duty;
 use crate::engine::exchange::Outcome;
 use crate::engine::session::Session;
 use crate::engine::trace::Step;
@@ -103,7 +104,7 @@ impl Transaction {
         self.status = i32::from(status);
         let bytes = self.down.buffer.bytes();
         let version = self.response.response_version(bytes);
-        if self.duties.response {
+        if self.duties.has(Duty::Response) {
             capture_headers(
                 &session.proxy().captures.response_headers,
                 &self.response,
@@ -147,7 +148,7 @@ impl Transaction {
                 framing != Framing::UntilClose,
             )
         });
-        if self.duties.response && !self.treat_response(session) {
+        if self.duties.has(Duty::Response) && !self.treat_response(session) {
             self.refuse_response();
             return Err(());
         }
@@ -168,7 +169,7 @@ impl Transaction {
             self.down.scheduled = len - leading;
         }
         // `option logasap` counts the head without the empty line that ends it.
-        if self.duties.response && session.proxy().logs_early() {
+        if self.duties.has(Duty::Response) && session.proxy().logs_early() {
             let head = if self.response.is_edited() {
                 self.down.head.len()
             } else {

@@ -70,8 +70,8 @@ impl Transaction {
 
     /// From now on the mode options of the frontend and of that proxy hold.
     pub(super) fn take_policy(&mut self, session: &Session, id: ProxyId) {
-        let policy = session.generation.policy(session.frontend, id);
-        self.policy = policy.as_proxy(self.as_proxy);
+        self.policy = *session.generation.policy(session.frontend, id);
+        self.policy.set_as_proxy(self.as_proxy);
     }
 
     /// What beside its head decides about the connection of a request.
