@@ -6,11 +6,11 @@
 //! which are not needed get old. One that has ended, or is too old, is closed within a second.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::live::{Server, Whereabouts};

@@ -28,6 +28,8 @@ type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What runs here.
 struct Task {
+    /// Its place in the list of all.
+    number: u32,
     /// `None` while it runs, and once it is over.
     future: RefCell<Option<Boxed>>,
     waker: Waker,
@@ -43,8 +45,8 @@ pub(crate) struct Handle(Weak<Task>, u32);
 /// The tasks of a thread.
 struct Runner {
     tasks: RefCell<Slab<Rc<Task>>>,
-    /// The numbers of those that are woken.
-    woken: RefCell<VecDeque<u32>>,
+    /// Those that are woken.
+    woken: RefCell<VecDeque<Rc<Task>>>,
     inbox: Arc<Inbox>,
 }
 
@@ -124,15 +126,10 @@ pub(super) fn run() {
         let due = runner.woken.borrow().len();
         for _ in 0..due {
             let next = runner.woken.borrow_mut().pop_front();
-            let task = next.and_then(|number| {
-                let tasks = runner.tasks.borrow();
-                Some((number, Rc::clone(tasks.get(number as usize)?)))
-            });
-            if let Some((number, task)) = task
+            if let Some(task) = next
                 && task.run()
             {
-                let gone = runner.tasks.borrow_mut().try_remove(number as usize);
-                drop(gone);
+                runner.remove(&task);
             }
         }
     });
@@ -179,6 +176,7 @@ impl Runner {
         let place = tasks.vacant_entry();
         let number = place.key() as u32;
         let task = Rc::new(Task {
+            number,
             future: RefCell::new(Some(future)),
             waker: Waker::from(Arc::new(Alarm {
                 number,
@@ -199,7 +197,19 @@ impl Runner {
         if let Some(task) = tasks.get(number as usize)
             && !task.queued.replace(true)
         {
-            self.woken.borrow_mut().push_back(number);
+            self.woken.borrow_mut().push_back(Rc::clone(task));
+        }
+    }
+
+    /// Takes one that is over from the list, unless that has happened, and another may have its place.
+    fn remove(&self, task: &Rc<Task>) {
+        let mut tasks = self.tasks.borrow_mut();
+        let number = task.number as usize;
+        if tasks
+            .get(number)
+            .is_some_and(|other| Rc::ptr_eq(other, task))
+        {
+            tasks.remove(number);
         }
     }
 

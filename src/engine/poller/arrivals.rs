@@ -62,6 +62,7 @@ impl Arrivals {
         self.used = 0;
         if std::mem::take(&mut self.waiting) == 0 {
             self.receivers.clear();
+            return;
         }
         for number in self.receivers.drain(..) {
             if let Some(entry) = entries.get(number as usize)
