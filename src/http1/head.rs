@@ -58,7 +58,7 @@ impl Head {
 
     /// Forgets everything but its allocations.
     pub fn reset(&mut self, kind: Kind) {
-        self.scanner = Scanner::new(kind);
+        self.scanner.reset(kind);
         self.lines.clear();
         self.names = Names::default();
         self.arena.clear();

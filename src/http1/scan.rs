@@ -123,6 +123,17 @@ impl Scanner {
         }
     }
 
+    /// Begins again, with another head. In place: a whole scanner would be put together elsewhere, and
+    /// taken from there before it has got there.
+    pub fn reset(&mut self, kind: Kind) {
+        self.state = State::Before;
+        self.kind = kind;
+        self.pos = 0;
+        self.start_line = StartLine::default();
+        self.tolerated = None;
+        self.current = HeaderLine::default();
+    }
+
     /// Which start line is expected.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -10,6 +10,7 @@ use compat_tests::ports::free_port;
 use compat_tests::process::{Proxy, ProxyCommand};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use tokio::runtime::Runtime;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
@@ -51,11 +52,14 @@ impl Bench {
         scenario: &Scenario,
         contender: &Contender,
     ) -> Result<Sample, Box<dyn Error>> {
+        LocalSet::new().block_on(&self.runtime()?, self.run_here(scenario, contender))
+    }
+
+    /// A runtime on the core for load.
+    fn runtime(&self) -> Result<Runtime, Box<dyn Error>> {
         pin(self.load_core)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        LocalSet::new().block_on(&runtime, self.run_here(scenario, contender))
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        Ok(builder.enable_all().build()?)
     }
 
     async fn run_here(
@@ -93,11 +97,7 @@ impl Bench {
         contenders: &[&Contender],
         rounds: usize,
     ) -> Result<Vec<Vec<Sample>>, Box<dyn Error>> {
-        pin(self.load_core)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
+        self.runtime()?.block_on(async {
             let mut stages = Vec::new();
             for contender in contenders {
                 let origin = Origin::bind(&vec![b'x'; scenario.body])?;
