@@ -1,14 +1,17 @@
-//! Crowded rounds, one after the other, with the peers in the same thread.
+//! Crowded rounds, one after the other, with the peers in the same thread; and a thread that waits.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 
-use super::{CROWD, POLLER, install};
+use super::{CROWD, POLLER, install, run};
 use crate::engine::socket::Socket;
+use crate::engine::{runner, timers};
 
 /// Connections whose other ends are in the hands of the test.
 struct Stage {
@@ -289,4 +292,25 @@ fn a_peer_that_has_gone_is_noticed_by_who_receives() {
     assert_eq!(stage.send(0, b"to nobody").map(Result::ok), Some(Some(9)));
     round(true);
     assert!(stage.receive_some(0, 10).is_some_and(|got| got.is_err()));
+}
+
+#[test]
+fn a_thread_sleeps_until_its_next_timer_and_no_longer() {
+    install().expect("a poller");
+    runner::install().expect("a runner");
+    let over = Rc::new(Cell::new(false));
+    let begun = Instant::now();
+    runner::spawn(timers::sleep(Duration::from_secs(3_600)));
+    let ends = Rc::clone(&over);
+    runner::spawn(async move {
+        // Each is sooner than what the thread was told to wait for.
+        timers::sleep(Duration::from_millis(20)).await;
+        timers::sleep(Duration::from_millis(5)).await;
+        ends.set(true);
+    });
+    run(&over).expect("no failure");
+    assert!(begun.elapsed() >= Duration::from_millis(25));
+    let rounds = POLLER.with(|poller| poller.get().map(|poller| poller.number.get()));
+    assert!(rounds.is_some_and(|rounds| rounds < 10), "{rounds:?}");
+    runner::clear();
 }
