@@ -19,12 +19,15 @@ pub fn most_memory(plan: &Plan) -> u64 {
     u64::from(plan.global.maxconn) * (2 * u64::from(plan.global.tune.bufsize) + SESSION)
 }
 
+/// Descriptors that a worker needs for itself: its poller, what wakes it from outside and in time, logs.
+const OWN: usize = 4;
+
 /// Descriptors that the process needs: two sockets for each connection, one listening socket for each
-/// worker and address, and those of pollers, logs, statistics and standard streams.
+/// worker and address, the workers' own, and those of statistics, other threads and standard streams.
 pub fn descriptors(plan: &Plan, workers: usize) -> u64 {
     let listeners: usize = plan.proxies.iter().map(|proxy| proxy.listeners.len()).sum();
     let checks: usize = plan.proxies.iter().map(|proxy| proxy.servers.len()).sum();
-    u64::from(plan.global.maxconn) * 2 + (listeners * workers + checks) as u64 + 64
+    u64::from(plan.global.maxconn) * 2 + ((listeners + OWN) * workers + checks) as u64 + 64
 }
 
 /// Raises the number of descriptors to what `maxconn` needs, or to `ulimit-n`, and sets the limit

@@ -324,7 +324,6 @@ fn set_alarm(alarm: &OwnedFd, at: Instant) -> io::Result<()> {
     let wait = at.saturating_duration_since(Instant::now()).max(soon);
     let wait = Itimerspec {
         it_interval: Timespec::default(),
-        // What is too long for the system is longer than it will run.
         it_value: Timespec::try_from(wait.min(FAR)).unwrap_or_default(),
     };
     rustix::time::timerfd_settime(alarm, TimerfdTimerFlags::empty(), &wait)?;

@@ -40,7 +40,7 @@ struct Task {
 }
 
 /// What others of its thread have of a task.
-pub(crate) struct Handle(Weak<Task>, u32);
+pub(crate) struct Handle(Weak<Task>);
 
 /// The tasks of a thread.
 struct Runner {
@@ -103,7 +103,7 @@ pub(super) fn install() -> io::Result<()> {
 /// dropped.
 pub(super) fn spawn(future: impl Future<Output = ()> + 'static) -> Handle {
     let future: Boxed = Box::pin(future);
-    with(|runner| runner.add(future)).unwrap_or(Handle(Weak::new(), 0))
+    with(|runner| runner.add(future)).unwrap_or(Handle(Weak::new()))
 }
 
 /// Lets all others have their turn.
@@ -185,7 +185,7 @@ impl Runner {
             queued: Cell::new(false),
             aborted: Cell::new(false),
         });
-        let handle = Handle(Rc::downgrade(&task), number);
+        let handle = Handle(Rc::downgrade(&task));
         place.insert(task);
         drop(tasks);
         self.wake(number);
@@ -266,8 +266,8 @@ fn discard(future: Boxed) {
 impl Handle {
     /// Has the task run when its turn comes.
     pub(super) fn wake(&self) {
-        if self.0.strong_count() > 0 {
-            with(|runner| runner.wake(self.1));
+        if let Some(task) = self.0.upgrade() {
+            with(|runner| runner.wake(task.number));
         }
     }
 
@@ -275,14 +275,16 @@ impl Handle {
     pub(super) fn abort(&self) {
         if let Some(task) = self.0.upgrade() {
             task.aborted.set(true);
-            with(|runner| runner.wake(self.1));
+            self.wake();
         }
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Handle").field(&self.1).finish()
+        let task = self.0.upgrade();
+        let number = task.map(|task| task.number);
+        f.debug_tuple("Handle").field(&number).finish()
     }
 }
 

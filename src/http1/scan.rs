@@ -492,6 +492,27 @@ mod tests {
     }
 
     #[test]
+    fn a_scanner_that_begins_again_is_like_a_new_one() {
+        let text = b"\r\nGET /\xe9 HTTP/1.1\r\nHost: a\r\n folded\r\nX: y\r\n\r\n";
+        let tolerance = Tolerance {
+            accept_invalid: true,
+            ..Tolerance::default()
+        };
+        let mut tolerated = false;
+        for end in 0..=text.len() {
+            let mut scanner = Scanner::new(Kind::Request);
+            let mut bytes = text[..end].to_vec();
+            let scan = scanner.scan(&mut bytes, tolerance, &mut Vec::new());
+            assert!(!matches!(scan, Scan::Invalid(_)), "{end}: {scan:?}");
+            tolerated |= scanner.tolerated.is_some();
+            scanner.reset(Kind::Response);
+            let new = Scanner::new(Kind::Response);
+            assert_eq!(format!("{scanner:?}"), format!("{new:?}"), "{end}");
+        }
+        assert!(tolerated);
+    }
+
+    #[test]
     fn heads() {
         for (kind, text, expected) in [
             (Kind::Request, "GET / HTTP/1.0\r\n\r\n", Scan::Complete(18)),
